@@ -1,0 +1,187 @@
+import type { Agent, Dispatcher } from 'undici'
+
+/** What one exchange may cost. `deadlineMs` is over connect, headers and the whole body together; `maxBytes` counts the body. */
+export interface Bounds {
+  readonly deadlineMs: number
+  readonly maxBytes: number
+}
+
+/** Why an exchange was given up. `unreachable` is every fault of DNS, TCP, TLS or HTTP framing. */
+export type FetchFaultCode = 'deadline' | 'too_large' | 'redirect' | 'content_encoding' | 'unreachable'
+
+/** The other side did not give an answer within the bounds. The message names the fault, never what was sent. */
+export class FetchFault extends Error {
+  override readonly name = 'FetchFault'
+  readonly code: FetchFaultCode
+
+  constructor (code: FetchFaultCode, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.code = code
+  }
+}
+
+/** An answer that arrived whole and within the bounds. Header names are in lower case. `text` is UTF-8, decoded leniently. */
+export interface BoundedAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+}
+
+/** One exchange in the making: hand `options` to one `fetch`, then ask what came. Good for one `fetch` only. */
+export interface BoundedExchange {
+  readonly options: RequestInit
+  /** The answer as it came in, once it was whole. */
+  answer: () => BoundedAnswer | undefined
+  /** The reason why the exchange failed, for whatever `fetch` threw. */
+  faultOf: (error: unknown) => FetchFault
+}
+
+/** A fetch with one deadline, one size and no redirects, over a connection pool of its own. */
+export interface BoundedFetch {
+  fetch: (url: string | URL, init?: RequestInit) => Promise<BoundedAnswer>
+  /** For a library that calls the global `fetch` itself (get-jwks): the options that bind that call. */
+  exchange: () => Promise<BoundedExchange>
+  close: () => Promise<void>
+}
+
+/**
+ * Compressed answers are refused: the size would be that of the wire, not of what it unpacks to.
+ * Not checked: the status (any but a redirect is an answer), the content type, the certificate beyond Node's defaults.
+ */
+export function createBoundedFetch (bounds: Bounds): BoundedFetch {
+  let pool: Promise<Pool> | undefined
+
+  async function exchange (): Promise<BoundedExchange> {
+    pool ??= openPool(bounds)
+    return beginExchange((await pool).dispatch, bounds)
+  }
+
+  return {
+    exchange,
+    async fetch (url, init = {}) {
+      const one = await exchange()
+      try {
+        const response = await fetch(url, { ...init, ...one.options, headers: { ...init.headers as Record<string, string>, ...IDENTITY } })
+        await response.arrayBuffer()
+      } catch (error) {
+        throw one.faultOf(error)
+      }
+      const answer = one.answer()
+      if (answer === undefined) throw new FetchFault('unreachable', 'the answer was cut')
+      return answer
+    },
+    async close () {
+      if (pool !== undefined) await (await pool).agent.destroy()
+    }
+  }
+}
+
+const IDENTITY = { 'accept-encoding': 'identity' }
+
+interface Pool {
+  readonly agent: Agent
+  readonly dispatch: (watch: Watch) => Dispatcher
+}
+
+type Controller = Dispatcher.DispatchController
+type Headers = Record<string, string | string[]>
+/** What the undici class really has. */
+declare class Passing implements Dispatcher.DispatchHandler {
+  constructor (handler: Dispatcher.DispatchHandler)
+  onResponseStart (controller: Controller, status: number, headers: Headers, statusMessage?: string): void
+  onResponseData (controller: Controller, chunk: Buffer): void
+  onResponseEnd (controller: Controller, trailers: Headers): void
+}
+
+interface Watch {
+  status?: number
+  headers?: Record<string, string>
+  fault?: FetchFault
+  complete: boolean
+  readonly chunks: Buffer[]
+}
+
+/** undici is loaded with the first fetch: it is a third of the start of a Fastify service. */
+async function openPool ({ deadlineMs, maxBytes }: Bounds): Promise<Pool> {
+  const { Agent, DecoratorHandler } = await import('undici')
+  const agent = new Agent({ connect: { timeout: deadlineMs }, headersTimeout: deadlineMs, bodyTimeout: deadlineMs })
+
+  // It also translates the older protocol that the fetch of Node 20 speaks; its declaration leaves the methods out.
+  const Decorator = DecoratorHandler as unknown as typeof Passing
+
+  class Watcher extends Decorator {
+    readonly #watch: Watch
+    #bytes = 0
+
+    constructor (handler: Dispatcher.DispatchHandler, watch: Watch) {
+      super(handler)
+      this.#watch = watch
+    }
+
+    override onResponseStart (controller: Controller, status: number, headers: Headers, statusMessage?: string): void {
+      this.#watch.status = status
+      this.#watch.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
+      const encoding = this.#watch.headers['content-encoding'] ?? 'identity'
+      if (status >= 300 && status < 400 && status !== 304) this.#abort(controller, 'redirect', `a redirect (${status}), which is never followed`)
+      else if (encoding !== 'identity') this.#abort(controller, 'content_encoding', 'a compressed answer, which was not asked for')
+      else super.onResponseStart(controller, status, headers, statusMessage)
+    }
+
+    override onResponseData (controller: Controller, chunk: Buffer): void {
+      this.#bytes += chunk.length
+      if (this.#bytes > maxBytes) this.#abort(controller, 'too_large', `an answer of more than ${maxBytes} bytes`)
+      else {
+        this.#watch.chunks.push(chunk)
+        super.onResponseData(controller, chunk)
+      }
+    }
+
+    override onResponseEnd (controller: Controller, trailers: Headers): void {
+      this.#watch.complete = true
+      super.onResponseEnd(controller, trailers)
+    }
+
+    #abort (controller: Controller, code: FetchFaultCode, message: string): void {
+      this.#watch.fault = new FetchFault(code, message)
+      controller.abort(this.#watch.fault)
+    }
+  }
+
+  return {
+    agent,
+    dispatch: (watch) => agent.compose((next) => (options, handler) => next(options, new Watcher(handler, watch)))
+  }
+}
+
+function beginExchange (dispatch: Pool['dispatch'], { deadlineMs }: Bounds): BoundedExchange {
+  const watch: Watch = { complete: false, chunks: [] }
+  // A signal of its own for every exchange: one made once stays fired for ever.
+  const deadline = AbortSignal.timeout(deadlineMs)
+  return {
+    options: {
+      redirect: 'error',
+      signal: deadline,
+      headers: IDENTITY,
+      // Node's own fetch and the package speak the same protocol; only their type declarations differ.
+      dispatcher: dispatch(watch) as unknown as NonNullable<RequestInit['dispatcher']>
+    },
+    answer: () => watch.complete && watch.status !== undefined
+      ? { status: watch.status, headers: watch.headers ?? {}, text: Buffer.concat(watch.chunks).toString('utf8') }
+      : undefined,
+    faultOf (error) {
+      if (watch.fault !== undefined) return watch.fault
+      if (deadline.aborted) return new FetchFault('deadline', `no whole answer within ${deadlineMs} ms`, error)
+      return new FetchFault('unreachable', describe(error), error)
+    }
+  }
+}
+
+/** The innermost cause's code says it best: ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED. */
+function describe (error: unknown): string {
+  let at = error
+  while (at instanceof Error && at.cause !== undefined) at = at.cause
+  if (at instanceof AggregateError && at.errors[0] !== undefined) at = at.errors[0] as unknown
+  if (!(at instanceof Error)) return 'the connection failed'
+  const { code } = at as NodeJS.ErrnoException
+  return code ?? at.message
+}

@@ -85,19 +85,19 @@ interface Pool {
 
 type Controller = Dispatcher.DispatchController
 type Headers = Record<string, string | string[]>
-/** What the undici class really has. */
-declare class Passing implements Dispatcher.DispatchHandler {
-  constructor (handler: Dispatcher.DispatchHandler)
-  onResponseStart (controller: Controller, status: number, headers: Headers, statusMessage?: string): void
-  onResponseData (controller: Controller, chunk: Buffer): void
-  onResponseEnd (controller: Controller, trailers: Headers): void
+/** What the undici class really has; its declaration leaves it out. */
+interface Passing {
+  onResponseStart: (controller: Controller, status: number, headers: Headers, statusMessage?: string) => void
+  onResponseData: (controller: Controller, chunk: Buffer) => void
+  onResponseEnd: (controller: Controller, trailers: Headers) => void
 }
 
 interface Watch {
   status?: number
   headers?: Record<string, string>
-  fault?: FetchFault
   complete: boolean
+  /** Fires with a FetchFault. Through fetch's own signal: an abort in the dispatcher leaves the fetch of Node 20 hanging. */
+  readonly fault: AbortController
   readonly chunks: Buffer[]
 }
 
@@ -106,61 +106,49 @@ async function openPool ({ deadlineMs, maxBytes }: Bounds): Promise<Pool> {
   const { Agent, DecoratorHandler } = await import('undici')
   const agent = new Agent({ connect: { timeout: deadlineMs }, headersTimeout: deadlineMs, bodyTimeout: deadlineMs })
 
-  // It also translates the older protocol that the fetch of Node 20 speaks; its declaration leaves the methods out.
-  const Decorator = DecoratorHandler as unknown as typeof Passing
-
-  class Watcher extends Decorator {
-    readonly #watch: Watch
-    #bytes = 0
-
-    constructor (handler: Dispatcher.DispatchHandler, watch: Watch) {
-      super(handler)
-      this.#watch = watch
-    }
-
-    override onResponseStart (controller: Controller, status: number, headers: Headers, statusMessage?: string): void {
-      this.#watch.status = status
-      this.#watch.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
-      const encoding = this.#watch.headers['content-encoding'] ?? 'identity'
-      if (status >= 300 && status < 400 && status !== 304) this.#abort(controller, 'redirect', `a redirect (${status}), which is never followed`)
-      else if (encoding !== 'identity') this.#abort(controller, 'content_encoding', 'a compressed answer, which was not asked for')
-      else super.onResponseStart(controller, status, headers, statusMessage)
-    }
-
-    override onResponseData (controller: Controller, chunk: Buffer): void {
-      this.#bytes += chunk.length
-      if (this.#bytes > maxBytes) this.#abort(controller, 'too_large', `an answer of more than ${maxBytes} bytes`)
-      else {
-        this.#watch.chunks.push(chunk)
-        super.onResponseData(controller, chunk)
-      }
-    }
-
-    override onResponseEnd (controller: Controller, trailers: Headers): void {
-      this.#watch.complete = true
-      super.onResponseEnd(controller, trailers)
-    }
-
-    #abort (controller: Controller, code: FetchFaultCode, message: string): void {
-      this.#watch.fault = new FetchFault(code, message)
-      controller.abort(this.#watch.fault)
-    }
-  }
-
   return {
     agent,
-    dispatch: (watch) => agent.compose((next) => (options, handler) => next(options, new Watcher(handler, watch)))
+    dispatch: (watch) => agent.compose((next) => (options, handler) => next(options, watching(new DecoratorHandler(handler), watch, maxBytes)))
+  }
+}
+
+/** The decorator also translates the older protocol that the fetch of Node 20 speaks. */
+function watching (decorator: Dispatcher.DispatchHandler, watch: Watch, maxBytes: number): Dispatcher.DispatchHandler {
+  const passing = decorator as Passing & Dispatcher.DispatchHandler
+  let bytes = 0
+  const giveUp = (code: FetchFaultCode, message: string): void => watch.fault.abort(new FetchFault(code, message))
+  return {
+    onRequestStart: (controller, context: unknown) => decorator.onRequestStart?.(controller, context),
+    onResponseStart (controller, status, headers, statusMessage) {
+      watch.status = status
+      watch.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
+      const encoding = watch.headers['content-encoding'] ?? 'identity'
+      if (status >= 300 && status < 400 && status !== 304) giveUp('redirect', `a redirect (${status}), which is never followed`)
+      else if (encoding !== 'identity') giveUp('content_encoding', 'a compressed answer, which was not asked for')
+      else passing.onResponseStart(controller, status, headers, statusMessage)
+    },
+    onResponseData (controller, chunk) {
+      bytes += chunk.length
+      if (bytes > maxBytes) { giveUp('too_large', `an answer of more than ${maxBytes} bytes`); return }
+      watch.chunks.push(chunk)
+      passing.onResponseData(controller, chunk)
+    },
+    onResponseEnd (controller, trailers) {
+      watch.complete = true
+      passing.onResponseEnd(controller, trailers)
+    },
+    onResponseError: (controller, error) => decorator.onResponseError?.(controller, error)
   }
 }
 
 function beginExchange (dispatch: Pool['dispatch'], { deadlineMs }: Bounds): BoundedExchange {
-  const watch: Watch = { complete: false, chunks: [] }
+  const watch: Watch = { complete: false, chunks: [], fault: new AbortController() }
   // A signal of its own for every exchange: one made once stays fired for ever.
   const deadline = AbortSignal.timeout(deadlineMs)
   return {
     options: {
       redirect: 'error',
-      signal: deadline,
+      signal: AbortSignal.any([deadline, watch.fault.signal]),
       headers: IDENTITY,
       // Node's own fetch and the package speak the same protocol; only their type declarations differ.
       dispatcher: dispatch(watch) as unknown as NonNullable<RequestInit['dispatcher']>
@@ -169,7 +157,7 @@ function beginExchange (dispatch: Pool['dispatch'], { deadlineMs }: Bounds): Bou
       ? { status: watch.status, headers: watch.headers ?? {}, text: Buffer.concat(watch.chunks).toString('utf8') }
       : undefined,
     faultOf (error) {
-      if (watch.fault !== undefined) return watch.fault
+      if (watch.fault.signal.aborted) return watch.fault.signal.reason as FetchFault
       if (deadline.aborted) return new FetchFault('deadline', `no whole answer within ${deadlineMs} ms`, error)
       return new FetchFault('unreachable', describe(error), error)
     }

@@ -1,0 +1,16 @@
+import type { FastifyInstance } from 'fastify'
+
+/**
+ * The routes that the router holds at this moment, as `METHOD path`, also those that no onRoute hook has seen. Fastify gives them in one
+ * form only, a drawn tree: each line adds to the path of the line that it is indented under.
+ */
+export function registeredRoutes (app: FastifyInstance): readonly string[] {
+  const path: string[] = []
+  return app.printRoutes({ commonPrefix: false }).split('\n').flatMap((line) => {
+    const [, drawing = '', segment = '', methods] = /^([│├└─ ]*)(.*?)(?: \(([A-Z, -]+)\).*)?$/.exec(line) ?? []
+    if (drawing === '') return []
+    path.length = drawing.length / 4 - 1
+    path.push(segment)
+    return methods === undefined ? [] : methods.split(', ').map((method) => `${method} ${path.join('')}`)
+  })
+}

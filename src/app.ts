@@ -1,0 +1,52 @@
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import accessPolicy from '../plugins/access-policy.ts'
+import auth from '../plugins/auth.ts'
+import methodNotAllowed from '../plugins/method-not-allowed.ts'
+import readiness from '../plugins/readiness.ts'
+import refusals, { refuseUnparsed, refuseUnrouted } from '../plugins/refusals.ts'
+import requestLog from '../plugins/request-log.ts'
+import requestShape from '../plugins/request-shape.ts'
+import securityHeaders from '../plugins/security-headers.ts'
+import { healthRoutes } from '../routes/health.ts'
+import { messageRoutes } from '../routes/messages.ts'
+import { resourceRoutes } from '../routes/resources.ts'
+import { SCOPES } from '../routes/scopes.ts'
+import type { Config } from './config.ts'
+import type { Clock } from './oauth/clock.ts'
+
+export interface AppOptions {
+  readonly logger?: FastifyBaseLogger
+  /** Another time for the keyring, in tests. */
+  readonly clock?: Clock
+}
+
+/** The service, not listening yet: plugins and routes in the order in which a request meets them. */
+export async function buildApp (config: Config, { logger, clock }: AppOptions = {}): Promise<FastifyInstance> {
+  const app: FastifyInstance = fastify({
+    ...logger ? { loggerInstance: logger } : { logger: false },
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => crypto.randomUUID(),
+    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
+    bodyLimit: 64 * 1024,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 72_000,
+    http: { requireHostHeader: false },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    frameworkErrors: refuseUnrouted,
+    clientErrorHandler: refuseUnparsed(() => app.log)
+  })
+
+  await app.register(securityHeaders)
+  await app.register(readiness)
+  await app.register(refusals, { realmName: config.realmName, resourceMetadata: undefined, explained: config })
+  await app.register(requestShape)
+  await app.register(auth, { config, ...clock && { clock } })
+  await app.register(requestLog)
+  await app.register(accessPolicy, { scopes: SCOPES })
+
+  await app.register(healthRoutes)
+  await app.register(resourceRoutes)
+  await app.register(messageRoutes)
+  await app.register(methodNotAllowed)
+  return app
+}

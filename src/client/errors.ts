@@ -1,0 +1,115 @@
+/** Which party is to be asked, so that a caller can decide without reading sentences. */
+export type ClientErrorCode =
+  | 'settings_invalid' // the options of this client
+  | 'secret_unavailable' // the function that gives the secret
+  | 'credentials_refused' // the issuer does not know this client, or not with this secret
+  | 'scope_refused' // the issuer does not grant a scope that was asked for
+  | 'request_refused' // the issuer refuses for any other reason
+  | 'issuer_unreachable' // no answer in time, or one that says "not now" (429, 5xx)
+  | 'issuer_answer_invalid' // an answer that no token endpoint gives
+  | 'api_unreachable' // no answer in time
+  | 'api_redirected' // an answer that would lead the token elsewhere
+  | 'client_closed'
+
+/**
+ * What every error of this client is. None has a `cause`, and none quotes what an issuer or an API wrote:
+ * parsers and libraries keep pieces of an answer in their errors, and an answer may hold the token or the secret.
+ */
+export abstract class ClientError extends Error {
+  abstract readonly code: ClientErrorCode
+}
+
+/** One option that cannot be worked with. `expected` is a sentence without the value. */
+export interface SettingsFault {
+  readonly option: string
+  readonly expected: string
+}
+
+/** All faults of the options together. */
+export class SettingsError extends ClientError {
+  override readonly name = 'SettingsError'
+  readonly code = 'settings_invalid'
+  readonly faults: readonly SettingsFault[]
+
+  constructor (faults: readonly SettingsFault[]) {
+    super(faults.map(({ option, expected }) => `${option}: ${expected}`).join('; '))
+    this.faults = faults
+  }
+}
+
+/** The function given as `clientSecret` threw, or gave no text. Of its error only a system code (ENOENT) is passed on. */
+export class SecretUnavailable extends ClientError {
+  override readonly name = 'SecretUnavailable'
+  readonly code = 'secret_unavailable'
+}
+
+/** RFC 6749 section 5.2, `invalid_client` and `unauthorized_client`: to ask again with the same credentials is of no use. */
+export class CredentialsRefused extends ClientError {
+  override readonly name = 'CredentialsRefused'
+  readonly code = 'credentials_refused'
+}
+
+/** RFC 6749 section 5.2, `invalid_scope`, or a grant that is narrower than what was asked for (section 5.1). */
+export class ScopeRefused extends ClientError {
+  override readonly name = 'ScopeRefused'
+  readonly code = 'scope_refused'
+  /** The scopes that are missing; all that were asked for where the issuer does not say which. */
+  readonly scopes: readonly string[]
+
+  constructor (message: string, scopes: readonly string[]) {
+    super(message)
+    this.scopes = scopes
+  }
+}
+
+/** Any other refusal of RFC 6749 section 5.2. */
+export class RequestRefused extends ClientError {
+  override readonly name = 'RequestRefused'
+  readonly code = 'request_refused'
+}
+
+/** The issuer cannot be asked now. */
+export class IssuerUnreachable extends ClientError {
+  override readonly name = 'IssuerUnreachable'
+  readonly code = 'issuer_unreachable'
+  /** What the issuer asked for with `Retry-After`; 0 when it said nothing. */
+  readonly retryAfterMs: number
+
+  constructor (message: string, retryAfterMs = 0) {
+    super(message)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** Something answered, but not as RFC 6749 section 5 says: most often the address is wrong. */
+export class IssuerAnswerInvalid extends ClientError {
+  override readonly name = 'IssuerAnswerInvalid'
+  readonly code = 'issuer_answer_invalid'
+}
+
+/** The request may or may not have arrived at the API. */
+export class ApiUnreachable extends ClientError {
+  override readonly name = 'ApiUnreachable'
+  readonly code = 'api_unreachable'
+}
+
+/** The token goes to the address that was configured and to no other (RFC 9700). */
+export class ApiRedirected extends ClientError {
+  override readonly name = 'ApiRedirected'
+  readonly code = 'api_redirected'
+}
+
+/** `close()` was called. */
+export class ClientClosed extends ClientError {
+  override readonly name = 'ClientClosed'
+  readonly code = 'client_closed'
+
+  constructor () {
+    super('the client is closed')
+  }
+}
+
+/** ECONNREFUSED, ENOENT, CERT_HAS_EXPIRED and their like are passed on; any other text may quote what must not be shown. */
+export function systemCode (code: unknown, otherwise: string): string {
+  return typeof code === 'string' && /^[A-Z][A-Z\d_]{2,60}$/.test(code) ? code : otherwise
+}

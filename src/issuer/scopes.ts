@@ -1,0 +1,40 @@
+import { Refusal } from './answers.ts'
+import type { Client } from './directory.ts'
+import type { RealmClientScope } from './realm.ts'
+
+export interface GrantedScopes {
+  readonly granted: readonly RealmClientScope[]
+  readonly openid: boolean
+  /** As the answer and the token show them: without those that are not to be included. */
+  readonly text: string
+}
+
+/** Keycloak takes a longer parameter as absent. */
+const MAX_CHARACTERS = 4000
+
+const isShown = ({ attributes }: RealmClientScope): boolean => attributes?.['include.in.token.scope'] !== 'false'
+
+/** A description may not carry control characters (RFC 6749 section 5.2). */
+const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '')
+
+function wordsOf (parameter: string | null): ReadonlySet<string> {
+  const absent = parameter === null || parameter.length > MAX_CHARACTERS || /^ +$/.test(parameter)
+  return new Set(absent ? [] : parameter.split(' '))
+}
+
+/**
+ * The default scopes, and those of the optional ones that are asked for. One word that the client may not have, also an
+ * empty one (two blanks, a blank at an end), refuses the whole.
+ */
+export function grantScopes (client: Client, parameter: string | null): GrantedScopes {
+  const asked = wordsOf(parameter)
+  const { defaultScopes, optionalScopes } = client
+  const known = new Set(['openid', ...[...defaultScopes, ...optionalScopes].map(({ name }) => name)])
+  if ([...asked].some((word) => !known.has(word))) {
+    throw new Refusal(400, 'invalid_scope', printable(`Invalid scopes: ${parameter}`))
+  }
+  const openid = asked.has('openid')
+  const granted = [...defaultScopes, ...optionalScopes.filter(({ name }) => asked.has(name))]
+  const text = [...openid ? ['openid'] : [], ...granted.filter(isShown).map(({ name }) => name)].join(' ')
+  return { granted, openid, text }
+}

@@ -1,0 +1,25 @@
+import { destination, pino, type Logger } from 'pino'
+import type { Config } from './config.ts'
+
+export interface Log {
+  readonly logger: Logger
+  /** Writes out what is still in memory; for the end of the process. */
+  readonly flush: () => void
+}
+
+/** At most so much waits in memory; beyond it lines are dropped rather than memory filled. */
+const MAX_PENDING_BYTES = 16 * 1024 * 1024
+
+/** JSON, written in blocks: a write for every line costs more than the request. Nothing is lost at a clean end. */
+function inBlocks (): ReturnType<typeof destination> {
+  return destination({ dest: 1, sync: false, minLength: 8 * 1024, maxLength: MAX_PENDING_BYTES, periodicFlush: 200 } as Parameters<typeof destination>[0])
+}
+
+/** JSON in production and into pipes, readable on a terminal (pino-pretty, where it is installed). Requests are logged without headers. */
+export async function createLog ({ logLevel, production }: Pick<Config, 'logLevel' | 'production'>, terminal: boolean): Promise<Log> {
+  const options = { level: logLevel, base: null, redact: ['req.headers', 'headers', 'authorization', '*.authorization', '*.client_secret'] }
+  const pretty = terminal && !production ? await import('pino-pretty').then(({ default: build }) => build, () => undefined) : undefined
+  if (pretty !== undefined) return { logger: pino(options, pretty({ sync: true, translateTime: 'HH:MM:ss', singleLine: true })), flush: () => undefined }
+  const blocks = inBlocks()
+  return { logger: pino(options, blocks), flush: () => blocks.flushSync() }
+}

@@ -1,0 +1,205 @@
+import type { Algorithm } from './algorithms.ts'
+import { InvalidToken, type TokenReason } from './errors.ts'
+import type { Claims } from './principal.ts'
+import { readJsonPart } from './strict-json.ts'
+
+/** What a token must say to be one for this API. Times in seconds. */
+export interface Expectations {
+  readonly issuer: string
+  readonly audience: readonly string[] | 'any'
+  readonly algorithms: readonly Algorithm[]
+  readonly tokenKind: 'keycloak' | 'at+jwt'
+  readonly clockToleranceSeconds: number
+  readonly maxTokenLifetimeSeconds: number
+}
+
+/** A token as read; nothing of it is proven before its signature is. */
+export interface AccessToken {
+  readonly header: { readonly alg: Algorithm, readonly kid: string }
+  readonly claims: Claims
+}
+
+/** One rule of the reader. `check` gives what is wrong, in words for the log (never a whole token), or undefined. */
+export interface Rule {
+  readonly reason: TokenReason
+  readonly check: (token: Unproven, expected: Expectations, nowSeconds: number) => string | undefined
+}
+
+interface Unproven {
+  readonly header: Readonly<Record<string, unknown>>
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** RFC 7519 sets no limit; Keycloak's own tokens are 1 to 2 kB, and a request head is 16 kB. */
+export const MAX_TOKEN_LENGTH = 8192
+const MAX_KID_LENGTH = 255
+/** 9999-12-31T23:59:59Z: the last date that every library can print. */
+const LAST_DATE = 253_402_300_799
+
+/**
+ * Text → header and claims of an access token for us, or InvalidToken with the first rule that fails. Cheap, strict, before any key
+ * is asked for. Not checked here: that the key exists and fits, and the signature.
+ */
+export function readAccessToken (text: string, expected: Expectations, nowSeconds: number): AccessToken {
+  const token = decode(text)
+  for (const { reason, check } of RULES) {
+    const wrong = check(token, expected, nowSeconds)
+    if (wrong !== undefined) throw new InvalidToken(reason, wrong)
+  }
+  return token as unknown as AccessToken
+}
+
+/** The same rules, all of them, for a tool that explains a token: each fault with its reason. A text that cannot be decoded has one. */
+export function examineAccessToken (text: string, expected: Expectations, nowSeconds: number): ReadonlyArray<{ reason: TokenReason, detail: string }> {
+  try {
+    const token = decode(text)
+    return RULES.flatMap(({ reason, check }) => {
+      const detail = check(token, expected, nowSeconds)
+      return detail === undefined ? [] : [{ reason, detail }]
+    })
+  } catch (error) {
+    if (!(error instanceof InvalidToken)) throw error
+    return [{ reason: error.reason, detail: error.detail ?? '' }]
+  }
+}
+
+function decode (text: string): Unproven {
+  if (text.length > MAX_TOKEN_LENGTH) throw new InvalidToken('token_too_large', `${text.length} characters`)
+  const parts = text.split('.', 6)
+  if (parts.length === 5) throw new InvalidToken('token_encrypted', 'five parts: a JWE')
+  const [head = '', body = '', signature = ''] = parts
+  if (parts.length !== 3 || head === '' || body === '' || signature === '') throw new InvalidToken('not_three_parts', `${parts.length} parts`)
+  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) throw new InvalidToken('not_base64url', 'signature')
+  return { header: readPart(head, 'header'), claims: readPart(body, 'payload') }
+}
+
+function readPart (part: string, name: string): Record<string, unknown> {
+  const read = readJsonPart(part)
+  if (typeof read === 'string') throw new InvalidToken(read, name)
+  return read
+}
+
+/** Members that would let a token bring its own key or change how it is read (RFC 7515 §4.1, RFC 7797, RFC 8725 §3.10). */
+const FORBIDDEN_MEMBERS = ['crit', 'b64', 'zip', 'enc', 'jwk', 'jku', 'x5u', 'x5c']
+const STRING_CLAIMS = ['iss', 'sub', 'azp', 'client_id', 'jti', 'typ', 'sid'] as const
+const DATE_CLAIMS = ['exp', 'iat', 'nbf', 'auth_time'] as const
+/** RFC 9068 §2.2. */
+const REQUIRED_BY_RFC_9068 = ['sub', 'client_id', 'iat', 'jti']
+
+/** In the order in which they are asked. A rule may rely on those before it. */
+export const RULES: readonly Rule[] = [
+  {
+    reason: 'header_not_allowed',
+    check: ({ header }) => {
+      const member = FORBIDDEN_MEMBERS.find((name) => Object.hasOwn(header, name))
+      return member === undefined ? undefined : `header ${member}`
+    }
+  },
+  {
+    reason: 'algorithm_not_allowed',
+    check: ({ header: { alg } }, { algorithms }) => (algorithms as readonly unknown[]).includes(alg) ? undefined : `alg ${printable(alg)}`
+  },
+  {
+    reason: 'kid_missing',
+    check: ({ header: { kid } }) => typeof kid === 'string' && kid !== '' && kid.length <= MAX_KID_LENGTH ? undefined : 'kid'
+  },
+  { reason: 'wrong_header_type', check: ({ header: { typ } }, { tokenKind }) => isHeaderType(typ, tokenKind) ? undefined : `header typ ${printable(typ)}` },
+  {
+    reason: 'claim_missing',
+    check: ({ claims }, { audience, tokenKind }) => {
+      const required = ['iss', 'exp', ...audience === 'any' ? [] : ['aud'], ...tokenKind === 'at+jwt' ? REQUIRED_BY_RFC_9068 : []]
+      return required.find((name) => !Object.hasOwn(claims, name))
+    }
+  },
+  { reason: 'claim_type', check: ({ claims }) => mistypedClaim(claims) },
+  { reason: 'scope_malformed', check: ({ claims: { scope } }) => scope === undefined || isScope(scope) ? undefined : 'scope' },
+  { reason: 'issuer_mismatch', check: ({ claims: { iss } }, { issuer }) => iss === issuer ? undefined : `iss ${printable(iss)}` },
+  {
+    reason: 'confirmation_unsupported',
+    check: ({ claims: { cnf } }) => {
+      const members = cnf === undefined ? [] : Object.keys(cnf as object)
+      return members.length === 0 ? undefined : `cnf ${members.map(printable).join(' ')}`
+    }
+  },
+  { reason: 'wrong_kind', check: ({ claims: { typ } }, { tokenKind }) => isAccessTokenKind(typ, tokenKind) ? undefined : `payload typ ${printable(typ)}` },
+  {
+    reason: 'audience_mismatch',
+    check: ({ claims: { aud } }, { audience }) => audience === 'any' || namesUs(aud as string | readonly string[], audience) ? undefined : `aud ${printable(aud)}`
+  },
+  {
+    reason: 'expired',
+    check: ({ claims }, { clockToleranceSeconds }, now) => now < (claims.exp as number) + clockToleranceSeconds ? undefined : `exp ${printable(claims.exp)}`
+  },
+  {
+    reason: 'not_yet_valid',
+    check: ({ claims: { nbf } }, { clockToleranceSeconds }, now) => isInFuture(nbf, now + clockToleranceSeconds) ? `nbf ${printable(nbf)}` : undefined
+  },
+  {
+    reason: 'issued_in_future',
+    check: ({ claims: { iat } }, { clockToleranceSeconds }, now) => isInFuture(iat, now + clockToleranceSeconds) ? `iat ${printable(iat)}` : undefined
+  },
+  {
+    reason: 'lifetime_too_long',
+    check: ({ claims: { exp } }, { clockToleranceSeconds, maxTokenLifetimeSeconds }, now) =>
+      isInFuture(exp, now + maxTokenLifetimeSeconds + clockToleranceSeconds) ? `exp ${printable(exp)}` : undefined
+  }
+]
+
+/** Media types are compared without regard to case, with or without `application/` (RFC 7515 §4.1.9). */
+function isHeaderType (typ: unknown, tokenKind: Expectations['tokenKind']): boolean {
+  if (typ === undefined) return tokenKind === 'keycloak'
+  if (typeof typ !== 'string') return false
+  const type = typ.toLowerCase().replace(/^application\//, '')
+  return type === 'at+jwt' || (tokenKind === 'keycloak' && type === 'jwt')
+}
+
+/** Keycloak signs ID, logout and userinfo tokens with the same key; the payload's `typ` is what tells them from access tokens. */
+function isAccessTokenKind (typ: unknown, tokenKind: Expectations['tokenKind']): boolean {
+  return typ === 'Bearer' || typ === 'bearer' || (tokenKind === 'at+jwt' && typ === undefined)
+}
+
+function namesUs (aud: string | readonly string[], audience: readonly string[]): boolean {
+  return typeof aud === 'string' ? audience.includes(aud) : aud.some((name) => audience.includes(name))
+}
+
+function isInFuture (date: unknown, limit: number): boolean {
+  return date !== undefined && (date as number) > limit
+}
+
+/** RFC 6749 §3.3: words of printable ASCII without quote and backslash, single spaces between them. Keycloak sends "" for none. */
+function isScope (scope: unknown): boolean {
+  return typeof scope === 'string' && (scope === '' || /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/.test(scope))
+}
+
+function mistypedClaim (claims: Readonly<Record<string, unknown>>): string | undefined {
+  for (const name of STRING_CLAIMS) if (claims[name] !== undefined && typeof claims[name] !== 'string') return name
+  for (const name of DATE_CLAIMS) if (claims[name] !== undefined && !isDate(claims[name])) return name
+  const { aud, cnf, realm_access: realmAccess, resource_access: resourceAccess } = claims
+  if (aud !== undefined && typeof aud !== 'string' && !isStrings(aud)) return 'aud'
+  if (cnf !== undefined && !isObject(cnf)) return 'cnf'
+  if (realmAccess !== undefined && !isRoles(realmAccess)) return 'realm_access'
+  if (resourceAccess !== undefined && !(isObject(resourceAccess) && Object.values(resourceAccess).every(isRoles))) return 'resource_access'
+  return undefined
+}
+
+function isDate (value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= LAST_DATE
+}
+
+function isRoles (value: unknown): boolean {
+  return isObject(value) && (value.roles === undefined || isStrings(value.roles))
+}
+
+function isObject (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isStrings (value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
+/** A value of the token for the log: short, one line, no control characters. */
+function printable (value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined ?? 'absent'
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text
+}

@@ -1,0 +1,71 @@
+import { isUtf8 } from 'node:buffer'
+
+/** What is wrong with a part that should be a JSON object in canonical base64url. */
+export type PartFault = 'not_base64url' | 'not_utf8' | 'not_json_object' | 'duplicate_member' | 'nested_too_deep'
+
+/** Objects and arrays within each other, the outermost counted. */
+const MAX_DEPTH = 16
+
+/**
+ * One part of a compact JWS → the JSON object in it, or what is wrong with it. Stricter than JWT libraries, since a second spelling
+ * of a token or a second reading of a claim is an attack: base64url must be canonical (re-encoding gives the same text), the text
+ * strict UTF-8 without BOM, the value an object, no member name twice in any object (RFC 7519 §4 leaves that to us).
+ */
+export function readJsonPart (part: string): Record<string, unknown> | PartFault {
+  const bytes = Buffer.from(part, 'base64url')
+  if (bytes.toString('base64url') !== part) return 'not_base64url'
+  if (!isUtf8(bytes)) return 'not_utf8'
+  const text = bytes.toString('utf8')
+  const value = parse(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not_json_object'
+  const { members, depth } = measure(text)
+  if (depth > MAX_DEPTH) return 'nested_too_deep'
+  return members === countMembers(value) ? value as Record<string, unknown> : 'duplicate_member'
+}
+
+function parse (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5C
+const COLON = 0x3A
+
+/** Members written and depth reached in a text that JSON.parse has accepted: outside of strings every colon belongs to one member. */
+function measure (text: string): { members: number, depth: number } {
+  let members = 0
+  let depth = 0
+  let open = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = endOfString(text, at)
+    else if (code === COLON) members++
+    else if (code === 0x7B || code === 0x5B) depth = Math.max(depth, ++open)
+    else if (code === 0x7D || code === 0x5D) open--
+  }
+  return { members, depth }
+}
+
+function endOfString (text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  while (text.charCodeAt(end - 1) === BACKSLASH && isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end
+}
+
+function isEscaped (text: string, at: number): boolean {
+  let backslashes = 0
+  while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++
+  return backslashes % 2 === 1
+}
+
+/** Members that are left after parsing: of two with one name, JSON.parse keeps the last and drops the first with all that is in it. */
+function countMembers (value: object): number {
+  const inner: unknown[] = Object.values(value)
+  let members = Array.isArray(value) ? 0 : inner.length
+  for (const one of inner) if (typeof one === 'object' && one !== null) members += countMembers(one)
+  return members
+}

@@ -1,0 +1,111 @@
+import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.ts'
+import { ConfigError, DEVELOPMENT_ISSUER, loadConfig, readEnvironment, type Config } from './config.ts'
+import type { DevelopmentIssuer } from './issuer/development-issuer.ts'
+import { createLog, type Log } from './log.ts'
+
+/** How long the service goes on serving after SIGTERM, so that gateways notice that it is not ready any more. */
+const DRAIN_MS = 5_000
+/** From the signal on: whatever is still open is cut, and the process ends. */
+const HARD_END_MS = 20_000
+
+async function start (): Promise<void> {
+  const config = loadConfig(readEnvironment())
+  const log = await createLog(config, process.stdout.isTTY)
+  const app = await buildApp(config, { logger: log.logger })
+  // The issuer first: the service asks for its keys at once. Both, even when one fails: all faults are told together.
+  const [issuer] = await Promise.allSettled([startIssuer(config)])
+  const [api] = await Promise.allSettled([app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening on ${address}` })])
+  if (issuer.status === 'rejected' || api.status === 'rejected') {
+    if (issuer.status === 'fulfilled') await issuer.value?.close()
+    await app.close()
+    throw new StartError([issuer, api].flatMap((outcome, at) =>
+      outcome.status === 'rejected' ? [listenFault(outcome.reason, at === 0 ? DEVELOPMENT_ISSUER.port : config.port, at === 0, config)] : []))
+  }
+  for (const warning of config.warnings) log.logger.warn(warning)
+  log.logger.info({ issuer: config.issuer, audience: config.audience }, 'access tokens of this issuer are let in')
+  if (!config.production) process.stdout.write(greeting(addressOf(app), config, issuer.value))
+  endWithGrace(app, issuer.value, log, config)
+}
+
+/** Never imported in production: there the configuration names an issuer. */
+async function startIssuer (config: Config): Promise<DevelopmentIssuer | undefined> {
+  if (!config.developmentIssuer) return undefined
+  const [{ startDevelopmentIssuer, parseRealm }, { readRealmFile }] = await Promise.all([import('./issuer/development-issuer.ts'), import('./realm-file.ts')])
+  return startDevelopmentIssuer({ realm: parseRealm(readRealmFile()), port: DEVELOPMENT_ISSUER.port })
+}
+
+class StartError extends Error {
+  constructor (faults: readonly string[]) {
+    super(faults.length === 1 ? faults[0] : `\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+  }
+}
+
+function listenFault (reason: unknown, port: number, isIssuer: boolean, { host }: Config): string {
+  const { code, message } = reason as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE' && isIssuer) {
+    return `port ${port} is taken, and the development issuer needs it. If that is a Keycloak with the realm myorg, set ISSUER=${DEVELOPMENT_ISSUER.issuer} and AUDIENCE=${DEVELOPMENT_ISSUER.audience} (in the environment or in .env); if not, stop what listens there.`
+  }
+  if (code === 'EADDRINUSE') return `port ${port} is taken. Set PORT to another one (in the environment or in .env), or stop what listens there.`
+  if (code === 'EACCES') return `port ${port} needs rights that this process does not have. Set PORT to one above 1023.`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `HOST=${host} is no address of this machine. Set HOST to localhost, 0.0.0.0 or one of its addresses.`
+  return message
+}
+
+function sentenceOf (error: unknown): string {
+  if (error instanceof ConfigError || error instanceof StartError) return error.message
+  if (!(error instanceof Error)) return String(error)
+  return error.name === 'AccessDeclarationError' ? error.message : error.stack ?? error.message
+}
+
+/** As a person would type it: what listens on every address is reached at localhost too. */
+function addressOf (app: FastifyInstance): string {
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') return String(address)
+  if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(address.address)) return `http://localhost:${address.port}`
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+}
+
+function greeting (api: string, { issuer, audience }: Config, development: DevelopmentIssuer | undefined): string {
+  const names = audience === 'any' ? 'any API' : audience.join(' or ')
+  if (development === undefined) return `\nScopegate listens on ${api} and lets in tokens of ${issuer} made for ${names}. Ctrl-C ends it.\n\n`
+  const token = `curl -s ${development.tokenEndpoint} -d grant_type=client_credentials -d client_id=test_api_client -d client_secret=test-api-client-demo-secret -d scope=test_api_access`
+  return `
+Scopegate is up. Ctrl-C ends it.
+
+  API                 ${api}
+  Development issuer  ${issuer}
+                      For development only: it has the secrets of keycloak/myorg-realm.json, which everybody knows.
+                      With ISSUER and AUDIENCE set (environment or .env) it is not started.
+
+Ask for a token, then call the API with it:
+
+  TOKEN=$(${token} | node -pe "JSON.parse(fs.readFileSync(0)).access_token")
+  curl -i ${api}/api/private-scoped -H "Authorization: Bearer $TOKEN"
+
+`
+}
+
+/**
+ * First signal: not ready any more, but still serving while gateways take notice (production, SIGTERM only), then closed in order.
+ * Connections that are still open after HARD_END_MS are cut. A second signal ends the process at once.
+ */
+function endWithGrace (app: FastifyInstance, issuer: DevelopmentIssuer | undefined, { logger, flush }: Log, { production }: Config): void {
+  closeWithGrace({ delay: HARD_END_MS + 5_000, logger: false }, async ({ err, signal }) => {
+    if (err !== undefined) logger.fatal({ err }, 'the process ends by an unexpected error')
+    else logger.info({ signal }, 'the process ends')
+    app.beginDrain()
+    const hardEnd = setTimeout(() => app.server.closeAllConnections(), HARD_END_MS)
+    if (production && signal === 'SIGTERM') await new Promise((resolve) => setTimeout(resolve, DRAIN_MS))
+    await app.close()
+    clearTimeout(hardEnd)
+    await issuer?.close()
+    flush()
+  })
+}
+
+await start().catch((error: unknown) => {
+  process.stderr.write(`Scopegate cannot start: ${sentenceOf(error)}\n`)
+  process.exit(1)
+})

@@ -1,0 +1,146 @@
+import { execFile } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import type { Test } from 'tap'
+import { main } from '../../src/cli/call-api.ts'
+import { json, listen, silentAddress, tokens } from '../client/fakes.ts'
+import type { Answer, Fake } from '../client/fakes.ts'
+
+const SECRET = 'the-secret-of-this-test'
+const TOKEN = 'the.token.itself'
+const GREETING = { message: 'Authorization with a scope named test_api_access is required to see this' }
+
+interface Run { readonly code: number, readonly out: string, readonly err: string }
+type Env = Record<string, string | undefined>
+
+async function run (t: Test, env: Env, ...args: string[]): Promise<Run> {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await main(env, { write: (text) => out.push(text) }, { write: (text) => err.push(text) }, args)
+  const result = { code, out: out.join(''), err: err.join('') }
+  t.notMatch(result.out + result.err, new RegExp(`${SECRET}|${TOKEN.replaceAll('.', '\\.')}|token-\\d`), 'no secret, no token')
+  return result
+}
+
+async function parties (t: Test, token: Answer, answer: Answer): Promise<{ issuer: Fake, api: Fake, env: Env }> {
+  const issuer = await listen(t, token)
+  const api = await listen(t, answer)
+  return { issuer, api, env: { TOKEN_ENDPOINT: `${issuer.url}/token`, API_URL: `${api.url}/api/private-scoped`, CLIENT_SECRET: SECRET } }
+}
+
+const good = tokens({ access_token: TOKEN })
+const challenge = (status: number, text: string): Answer => json(status, {}, { 'www-authenticate': text })
+
+t.test('the story: status and answer on standard output, exit 0', async (t) => {
+  const { issuer, api, env } = await parties(t, good, json(200, GREETING))
+  t.same(await run(t, env), { code: 0, out: `200 OK\n${JSON.stringify(GREETING)}\n`, err: '' })
+  t.same(Object.fromEntries(issuer.seen[0]!.form), { scope: 'test_api_access', grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: SECRET })
+  t.match(api.seen, [{ method: 'GET', path: '/api/private-scoped', headers: { authorization: `Bearer ${TOKEN}` } }])
+})
+
+t.test('an answer without a body, and one that drives the terminal', async (t) => {
+  const { api, env } = await parties(t, good, (response) => response.writeHead(204).end())
+  t.same(await run(t, env), { code: 0, out: '204 No Content\n', err: '' })
+  api.answer = (response) => response.end('a\u001b[2Jb\u009bc\n\td')
+  t.equal((await run(t, env)).out, '200 OK\na[2Jbc\n\td\n')
+})
+
+t.test('scopes: several, none, and the way of authentication', async (t) => {
+  const { issuer, env } = await parties(t, tokens(), json(200, {}))
+  await run(t, { ...env, SCOPE: 'one, two  three' })
+  await run(t, env, '--no-scope')
+  t.same(issuer.seen.map(({ form }) => form.get('scope')), ['one three two', null])
+  await run(t, { ...env, CLIENT_AUTHENTICATION: 'basic', CLIENT_ID: 'other' })
+  t.equal(issuer.seen[2]!.headers.authorization, `Basic ${Buffer.from(`other:${SECRET.replaceAll('-', '%2D')}`).toString('base64')}`)
+})
+
+t.test('an issuer instead of its token endpoint', async (t) => {
+  const { issuer, env } = await parties(t, (response, seen) => {
+    const answer = seen.method === 'POST' ? good : json(200, { issuer: issuer.url, token_endpoint: `${issuer.url}/token` })
+    answer(response, seen)
+  }, json(200, GREETING))
+  t.equal((await run(t, { ...env, TOKEN_ENDPOINT: undefined, ISSUER: issuer.url })).code, 0)
+})
+
+t.test('an API that sends the token back does not get it printed', async (t) => {
+  const echo: Answer = (response, seen) => json(200, { sent: seen.headers.authorization, secret: SECRET })(response, seen)
+  const { api, env } = await parties(t, tokens(), echo)
+  t.match(await run(t, env), { code: 0, out: /"sent":"Bearer \[hidden\]","secret":"\[hidden\]"/ })
+  api.answer = (response, seen) => {
+    const isNew = seen.headers.authorization === `Bearer token-${api.seen.length}`
+    const answer = isNew && api.seen.length % 2 === 0 ? echo : challenge(401, 'Bearer error="invalid_token"')
+    answer(response, seen)
+  }
+  t.match(await run(t, env), { out: /hidden|401/ }, 'the second token neither')
+})
+
+t.test('who refused, and what to do about it', async (t) => {
+  const cases: [string, Answer, Answer, number, RegExp][] = [
+    ['wrong secret', json(401, { error: 'unauthorized_client' }), json(200, {}), 3, /^The issuer does not accept the client id or the secret.*CLIENT_SECRET/],
+    ['scope not granted', json(400, { error: 'invalid_scope' }), json(200, {}), 3, /scope "test_api_access"\. Look at SCOPE/],
+    ['other refusal', json(400, { error: 'access_denied' }), json(200, {}), 3, /^The issuer refuses the token request \(access_denied\)\.\n$/],
+    ['no token endpoint', json(404, {}), json(200, {}), 5, /did not answer as one.*Look at TOKEN_ENDPOINT/],
+    ['issuer overloaded', json(503, {}), json(200, {}), 5, /^The issuer cannot answer now.*npm start/],
+    ['token not valid for the API', good, challenge(401, 'Bearer realm="x", error="invalid_token"'), 4, /not valid for it.*AUDIENCE/],
+    ['no reason', good, json(401, {}), 4, /\(401, no further reason given\)/],
+    ['forbidden, no reason', good, json(403, {}), 4, /\(403, no further reason given\)/],
+    ['scope granted but not in the token', good, challenge(403, 'Bearer error="insufficient_scope", scope="test_api_access"'), 4, /"Include in token scope"/],
+    ['another scope wanted', good, challenge(403, 'Bearer error="insufficient_scope", scope="more"'), 4, /the scope more\. Ask for it with SCOPE="test_api_access more"/],
+    ['a role wanted', good, challenge(403, 'Bearer error="insufficient_scope"'), 4, /it lacks a right\. Ask for it, and assign it/],
+    ['gateway without a service', good, json(502, {}), 5, /cannot answer now \(502\)/],
+    ['API draining', good, json(503, {}), 5, /cannot answer now \(503\)/],
+    ['not found', good, json(404, {}), 1, /\(404\).*API_URL/],
+    ['redirect', good, (response) => response.writeHead(302, { location: '/' }).end(), 1, /redirect \(302\)/],
+    ['API cuts the line', good, (response) => response.destroy(), 5, /^The API cannot be reached.*API_URL/],
+    ['a cut answer', good, (response) => response.writeHead(200, { 'content-length': '10' }).write('x', () => response.destroy()), 5, /began to answer/]
+  ]
+  for (const [name, token, answer, code, err] of cases) {
+    const { env } = await parties(t, token, answer)
+    t.match(await run(t, env), { code, err }, name)
+  }
+})
+
+t.test('nobody there', async (t) => {
+  const { env } = await parties(t, good, json(200, {}))
+  t.match(await run(t, { ...env, TOKEN_ENDPOINT: await silentAddress() }), { code: 5, out: '', err: /^The issuer cannot be reached.*ECONNREFUSED/ })
+  t.match(await run(t, { ...env, API_URL: await silentAddress() }), { code: 5, out: '', err: /^The API cannot be reached.*ECONNREFUSED/ })
+})
+
+t.test('settings that cannot be worked with: all of them, by the names of the variables, exit 2', async (t) => {
+  const bad = { TOKEN_ENDPOINT: 'http://issuer.example/token', API_URL: 'api.example', CLIENT_AUTHENTICATION: 'jwt', SCOPE: 'a"b', CLIENT_SECRET: SECRET }
+  const { code, err } = await run(t, bad)
+  t.equal(code, 2)
+  t.same(err.match(/^ {2}[A-Z_]+(?=: )/gm)?.map((name) => name.trim()), ['TOKEN_ENDPOINT', 'CLIENT_AUTHENTICATION', 'SCOPE', 'API_URL'])
+  t.match(await run(t, {}, '--nonsense'), { code: 2, err: /--nonsense[^]*--help/ })
+  t.match(await run(t, { ...bad, TOKEN_ENDPOINT: undefined, ISSUER: 'http://issuer.example' }), { code: 2, err: /^ {2}ISSUER: /m })
+})
+
+t.test('--help tells the settings, their defaults and the exit codes', async (t) => {
+  const { code, out } = await run(t, {}, '--help')
+  t.equal(code, 0)
+  for (const text of ['TOKEN_ENDPOINT', 'CLIENT_ID', 'CLIENT_SECRET', 'SCOPE', 'API_URL', 'http://localhost:50100/api/private-scoped', '  5  ']) t.ok(out.includes(text), text)
+  t.notMatch(out, /demo-secret/)
+})
+
+function spawn (cwd: string, env: Env): Promise<Run> {
+  const { PATH, SystemRoot } = process.env
+  return new Promise((done) => {
+    const child = execFile(process.execPath, [...process.execArgv, resolve('src/cli/client.ts')], { cwd, env: { PATH, SystemRoot, ...env } }, (_error, out, err) => {
+      done({ code: child.exitCode ?? -1, out, err })
+    })
+  })
+}
+
+t.test('as a process: a .env file that the environment overrides, and one that cannot be read', async (t) => {
+  const { issuer, env } = await parties(t, good, json(200, GREETING))
+  const lines = Object.entries({ ...env, CLIENT_ID: 'from-file', SCOPE: 'from-file' }).map(([name, value]) => `${name}=${value}`)
+  const folder = t.testdir({ good: { '.env': lines.join('\n') }, bad: { '.env': {} } })
+  const [fine, unreadable] = await Promise.all([
+    spawn(join(folder, 'good'), { CLIENT_ID: 'from-environment', SCOPE: '' }),
+    spawn(join(folder, 'bad'), {})
+  ])
+  t.same(fine, { code: 0, out: `200 OK\n${JSON.stringify(GREETING)}\n`, err: '' })
+  t.match(Object.fromEntries(issuer.seen[0]!.form), { client_id: 'from-environment', scope: 'from-file', client_secret: SECRET })
+  t.match(unreadable, { code: 2, out: '', err: /\.env/ })
+  t.notMatch(unreadable.err, /    at /, 'no stack')
+})

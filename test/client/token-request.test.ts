@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import type { ClientErrorCode, ClientOptions } from '../../src/client/client.ts'
+import { json, listen, SECRET, silentAddress, story, tokens } from './fakes.ts'
+import type { Answer } from './fakes.ts'
+
+t.test('the request by form', async (t) => {
+  const { client, issuer } = await story(t, { scope: ['test_api_access'] })
+  await client.token()
+  const { method, path, headers, form } = issuer.seen[0]!
+  t.match({ method, path }, { method: 'POST', path: '/token' })
+  t.match(headers, { 'content-type': /^application\/x-www-form-urlencoded/, 'accept-encoding': 'identity', authorization: undefined })
+  t.same(Object.fromEntries(form), { grant_type: 'client_credentials', client_id: 'client one', client_secret: SECRET, scope: 'test_api_access' })
+})
+
+t.test('the request by Basic: id and secret are form-encoded first (RFC 6749 section 2.3.1)', async (t) => {
+  const { client, issuer } = await story(t, { clientAuthentication: 'basic' })
+  await client.token()
+  const { headers, form } = issuer.seen[0]!
+  t.same(Object.fromEntries(form), { grant_type: 'client_credentials' })
+  const pair = Buffer.from(headers.authorization!.replace('Basic ', ''), 'base64').toString()
+  t.match(pair, /^[\w%+:]+$/)
+  t.same(pair.split(':').map((part) => new URLSearchParams(`part=${part}`).get('part')), ['client one', SECRET])
+})
+
+t.test('a secret that is given by a function is read anew for every request', async (t) => {
+  const secrets = ['old', 'new']
+  const { client, issuer, clock } = await story(t, { clientSecret: () => Promise.resolve(secrets.shift()!) })
+  await client.token()
+  clock.ms += 300_000
+  await client.token()
+  t.same(issuer.seen.map(({ form }) => form.get('client_secret')), ['old', 'new'])
+})
+
+t.test('a secret that cannot be read', async (t) => {
+  const cases: [() => string, RegExp][] = [
+    [() => readFileSync('/nowhere/secret', 'utf8'), /cannot be read \(ENOENT\)$/],
+    [() => JSON.parse(SECRET) as string, /cannot be read \(its function threw\)$/],
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- what others may do
+    [() => { throw null }, /cannot be read/],
+    [() => '', /gave none/],
+    [() => 5 as unknown as string, /gave none/]
+  ]
+  for (const [clientSecret, message] of cases) {
+    const { client, issuer } = await story(t, { clientSecret })
+    await t.rejects(client.token(), { code: 'secret_unavailable', message })
+    t.equal(issuer.seen.length, 0)
+  }
+})
+
+t.test('what the token endpoint answers, and what it amounts to', (t) => {
+  const good = { access_token: 'token', token_type: 'Bearer', expires_in: 300 }
+  const cases: [string, Answer, { code: ClientErrorCode, message?: RegExp | string, scopes?: string[] }][] = [
+    ['a wrong secret (Keycloak)', json(401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' }), { code: 'credentials_refused', message: /client id or the secret \(unauthorized_client\)/ }],
+    ['an unknown client, with a challenge', json(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }), { code: 'credentials_refused', message: /\(invalid_client\)/ }],
+    ['an assertion refused', json(400, { error: 'invalid_client' }), { code: 'credentials_refused' }],
+    ['service accounts off', json(401, { error: 'unauthorized_client', error_description: 'Client not enabled to retrieve service account' }), { code: 'credentials_refused', message: /Service accounts roles/ }],
+    ['an unknown scope', json(400, { error: 'invalid_scope', error_description: 'Invalid scopes: x' }), { code: 'scope_refused', scopes: ['one', 'two'], message: /scope "one two"/ }],
+    ['a narrower scope', json(200, { ...good, scope: 'email two' }), { code: 'scope_refused', scopes: ['one'], message: 'the issuer gave a token without the scope one' }],
+    ['no scope granted', json(200, { ...good, scope: '' }), { code: 'scope_refused', scopes: ['one', 'two'] }],
+    ['a scope in other letter case', json(200, { ...good, scope: 'ONE two' }), { code: 'scope_refused', scopes: ['one'] }],
+    ['another grant refused', json(400, { error: 'unsupported_grant_type' }), { code: 'request_refused', message: /\(unsupported_grant_type\)$/ }],
+    ['DPoP demanded', json(400, { error: 'invalid_request', error_description: 'DPoP proof is missing' }), { code: 'request_refused', message: /demands DPoP/ }],
+    ['overload', json(429, {}), { code: 'issuer_unreachable', message: /status 429/ }],
+    ['an error page', json(502, '<html>'), { code: 'issuer_unreachable', message: /status 502/ }],
+    ['no such realm', json(404, { error: 'Realm does not exist' }), { code: 'issuer_answer_invalid', message: /status 404.*realm/ }],
+    ['an unknown refusal', json(400, '[]'), { code: 'issuer_answer_invalid', message: /status 400/ }],
+    ['no content', (response) => response.writeHead(204).end(), { code: 'issuer_answer_invalid', message: /status 204/ }],
+    ['a web page', json(200, '<html>'), { code: 'issuer_answer_invalid', message: /not a JSON object/ }],
+    ['null', json(200, 'null'), { code: 'issuer_answer_invalid' }],
+    ['no token', json(200, { ...good, access_token: undefined }), { code: 'issuer_answer_invalid', message: /no usable access_token/ }],
+    ['a token that would break the header', json(200, { ...good, access_token: 'a\r\nX: y' }), { code: 'issuer_answer_invalid' }],
+    ['a token outside of ASCII', json(200, { ...good, access_token: 'é' }), { code: 'issuer_answer_invalid' }],
+    ['no token_type', json(200, { ...good, token_type: undefined }), { code: 'issuer_answer_invalid', message: /token_type is not Bearer/ }],
+    ['an unknown token_type', json(200, { ...good, token_type: 'mac' }), { code: 'issuer_answer_invalid', message: /token_type is not Bearer/ }],
+    ['a DPoP token', json(200, { ...good, token_type: 'DPoP' }), { code: 'issuer_answer_invalid', message: /DPoP/ }],
+    ['a scope that is no text', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_answer_invalid', message: /scope is not a text/ }],
+    ['a life that is over', json(200, { ...good, expires_in: 0 }), { code: 'issuer_answer_invalid', message: /expires_in/ }],
+    ['a life that is a word', json(200, { ...good, expires_in: '5 minutes' }), { code: 'issuer_answer_invalid', message: /expires_in/ }],
+    ['a redirect', (response) => response.writeHead(307, { location: '/elsewhere' }).end(), { code: 'issuer_answer_invalid', message: /redirect/ }],
+    ['too much', json(200, { ...good, more: 'x'.repeat(70_000) }), { code: 'issuer_answer_invalid', message: /65536 bytes/ }],
+    ['a cut line', (response) => response.destroy(), { code: 'issuer_unreachable', message: /cannot be reached at http:\/\/127/ }],
+    ['silence', () => undefined, { code: 'issuer_unreachable', message: /within 2000 ms/ }]
+  ]
+  for (const [name, answer, expected] of cases) {
+    t.test(name, async (t) => {
+      const { client, issuer, api } = await story(t, { scope: ['one', 'two'] })
+      issuer.answer = answer
+      await t.rejects(client.fetch('/'), expected)
+      t.equal(issuer.seen.length, 1)
+      t.equal(api.seen.length, 0)
+    })
+  }
+  t.test('nobody listens', async (t) => {
+    const { client } = await story(t, { tokenEndpoint: `${await silentAddress()}/token` })
+    await t.rejects(client.token(), { code: 'issuer_unreachable', message: /ECONNREFUSED/ })
+  })
+  t.test('an address that fetch itself refuses', async (t) => {
+    const { client } = await story(t, { tokenEndpoint: 'http://127.0.0.1:1/token' })
+    await t.rejects(client.token(), { code: 'issuer_unreachable', message: /the connection failed/ })
+  })
+  t.end()
+})
+
+t.test('what is fine', async (t) => {
+  const cases: [string, Record<string, unknown>][] = [
+    ['bearer in small letters', { token_type: 'bearer' }],
+    ['more scopes than asked for', { scope: 'two email one' }],
+    ['no scope: as asked for', { scope: undefined }],
+    ['a life as text', { expires_in: '300' }],
+    ['an id_token that nobody asked for', { id_token: 'not.even.one' }]
+  ]
+  for (const [name, members] of cases) {
+    const { client, issuer } = await story(t, { scope: ['one', 'two'] })
+    issuer.answer = tokens(members)
+    t.equal(await client.token(), 'token-1', name)
+  }
+})
+
+t.test('the token endpoint of an issuer', (t) => {
+  const options = (url: string): Partial<ClientOptions> => ({ issuer: url, tokenEndpoint: undefined } as unknown as Partial<ClientOptions>)
+  const document = (change: Record<string, unknown> = {}, status = 200): Answer =>
+    (response, seen) => seen.method === 'POST'
+      ? tokens()(response, seen)
+      : json(status, { issuer: `http://${seen.headers.host!}/realm`, token_endpoint: `http://${seen.headers.host!}/token`, ...change })(response, seen)
+
+  t.test('is looked up once', async (t) => {
+    const issuer = await listen(t, document())
+    const { client } = await story(t, options(`${issuer.url}/realm`))
+    await client.token()
+    await client.token(['other'])
+    t.same(issuer.seen.map(({ path }) => path), ['/realm/.well-known/openid-configuration', '/token', '/token'])
+  })
+
+  const faults: [string, Answer, RegExp][] = [
+    ['no document', json(404, {}), /discovery document is not there/],
+    ['another issuer', document({ issuer: 'https://other.example' }), /names another issuer/],
+    ['no JSON', json(200, '<html>'), /discovery document/],
+    ['no endpoint', document({ token_endpoint: undefined }), /no token endpoint/],
+    ['an endpoint over plain http', document({ token_endpoint: 'http://issuer.example/token' }), /no token endpoint that a secret/],
+    ['down', json(503, {}), /cannot answer now/],
+    ['overloaded', json(429, {}), /cannot answer now/]
+  ]
+  for (const [name, answer, message] of faults) {
+    t.test(name, async (t) => {
+      const issuer = await listen(t, answer)
+      const { client } = await story(t, options(`${issuer.url}/realm`))
+      await t.rejects(client.token(), { message })
+      t.notOk(issuer.seen.some(({ body }) => body !== ''), 'no secret was sent')
+    })
+  }
+
+  t.test('an issuer whose name ends with a slash', async (t) => {
+    const issuer = await listen(t, (response, seen) => { document({ issuer: `${issuer.url}/realm/` })(response, seen) })
+    const { client } = await story(t, options(`${issuer.url}/realm/`))
+    t.equal(await client.token(), 'token-1')
+  })
+  t.end()
+})

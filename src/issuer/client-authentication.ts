@@ -7,8 +7,8 @@ const INVALID = 'Invalid client or Invalid client credentials'
 
 /** Takes as long for every wrong secret, whatever its length. */
 export function isSame (given: string, expected: string): boolean {
-  const [left, right] = [given, expected].map((text) => createHash('sha256').update(text).digest())
-  return left !== undefined && right !== undefined && timingSafeEqual(left, right)
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(given), digest(expected))
 }
 
 /** RFC 6749 section 2.3.1: both parts are form-encoded before they are joined. What cannot be read is as if it were not there. */

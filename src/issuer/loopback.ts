@@ -20,7 +20,7 @@ export type ListenerFor = (port: number) => RequestListener
 
 const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
-const codeOf = (error: unknown): unknown => error instanceof Error && 'code' in error ? error.code : undefined
+const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code
 
 /** The listener is there before the first connection can be. After that, an error of the server ends nothing. */
 function listen (listenerFor: ListenerFor, port: number, address: string): Promise<Server> {

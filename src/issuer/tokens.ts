@@ -35,7 +35,7 @@ const DEFAULT_SESSION_SECONDS = 1800
 
 function lifespanSeconds (client: Client, { realm }: Directory): number {
   const own = Number(client.attributes['access.token.lifespan'])
-  return own > 0 ? own : realm.accessTokenLifespan ?? DEFAULT_LIFESPAN_SECONDS
+  return Number.isSafeInteger(own) && own > 0 ? own : realm.accessTokenLifespan ?? DEFAULT_LIFESPAN_SECONDS
 }
 
 /** Session (on, tr) + token (rt, lt) + grant (cc, ro), as Keycloak spells it since version 26.2. */
@@ -73,7 +73,7 @@ function accessClaims (grant: Grant, mint: Mint, lightweight: boolean): Claims {
     azp: client.clientId,
     ...claims,
     ...frame(mint, lifespanSeconds(client, mint.directory), tokenId(grant, lightweight)),
-    aud: oneOrMany([...[claims['aud'] ?? []].flat(), ...audience]),
+    aud: oneOrMany([...new Set([...[claims['aud'] ?? []].flat(), ...audience])]),
     typ: tokenType(client),
     ...sessionId !== undefined && { sid: sessionId },
     scope: scopes.text

@@ -82,6 +82,11 @@ export class Keyring {
     await this.#fetch.close()
   }
 
+  /** Resolves when no fetch is under way. */
+  async settled (): Promise<void> {
+    await this.#flight
+  }
+
   state (): KeyringState {
     this.#expire()
     return {

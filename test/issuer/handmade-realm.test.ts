@@ -3,7 +3,7 @@ import { BUILT_IN_DEFAULTS, BUILT_IN_OPTIONALS, BUILT_IN_SCOPES } from '../../sr
 import { startDevelopmentIssuer } from '../../src/issuer/development-issuer.ts'
 import type { Realm } from '../../src/issuer/development-issuer.ts'
 import { compare, recorded, replay } from './recording.ts'
-import { readJson, send } from './wire.ts'
+import { send } from './wire.ts'
 
 /** The client as the admin console made it, secret and all. */
 const CLIENT = {
@@ -99,10 +99,4 @@ t.test('the metadata names the built-in scopes', async (t) => {
   const { text } = await send(issuer.port, { method: 'GET', path: '/realms/handmade/.well-known/openid-configuration' })
   const wanted = cases.find((one) => one.case === 'scopes in the discovery document')?.response.body as { scopes_supported: unknown }
   compare(t, (JSON.parse(text) as typeof wanted).scopes_supported, wanted.scopes_supported, 'scopes_supported')
-})
-
-t.test('the realm of the demo is what Keycloak imports', (t) => {
-  const realm = readJson('../../keycloak/myorg-realm.json') as Realm
-  t.equal(realm.realm, 'myorg')
-  t.end()
 })

@@ -44,7 +44,8 @@ t.test('a copy: later changes of the object do nothing', (t) => {
 })
 
 t.test('the realm of the demo can be used', (t) => {
-  t.equal(parseRealm(readJson('../../keycloak/myorg-realm.json')).clients?.length, 8)
+  const file = readJson('../../keycloak/myorg-realm.json') as { clients: unknown[] }
+  t.equal(parseRealm(file).clients?.length, file.clients.length)
   t.end()
 })
 

@@ -1,0 +1,59 @@
+import { STATUS_CODES } from 'node:http'
+import { styleText } from 'node:util'
+
+/** What an answer must be; `challenge` and `body` are parts of the text. */
+export interface Expected {
+  readonly status: number
+  readonly challenge?: string
+  readonly body?: string
+}
+
+/** A step that did not come out as told. */
+export class StepFailed extends Error {
+  constructor (step: string, what: string) {
+    super(`Step failed: "${step}": ${what}`)
+  }
+}
+
+/** Prints steps so that a newcomer can follow, and holds each against what it must be: throws StepFailed. */
+export interface Story {
+  readonly say: (text: string) => void
+  readonly call: (step: string, url: string, init: RequestInit, expected: Expected) => Promise<void>
+  readonly show: (step: string, asked: string, answer: Response, expected: Expected) => Promise<void>
+  readonly result: (step: string, asked: string, result: string, part: string) => void
+  readonly end: () => void
+}
+
+export function createStory (write: (text: string) => unknown, coloured: boolean): Story {
+  let steps = 0
+  const paint = (format: 'bold' | 'dim' | 'green' | 'yellow', text: string): string => coloured ? styleText(format, text) : text
+  const say = (text: string): void => void write(`${text}\n`)
+  const head = (step: string, asked: string): void => say(`${paint('bold', `${String(++steps).padStart(2)}  ${step}`)}\n    ${paint('dim', asked)}`)
+
+  async function show (step: string, asked: string, answer: Response, expected: Expected): Promise<void> {
+    const body = await answer.text()
+    const challenge = answer.headers.get('www-authenticate') ?? ''
+    head(step, asked)
+    say(`    ${paint(answer.ok ? 'green' : 'yellow', `${answer.status} ${STATUS_CODES[answer.status] ?? ''}`)}`)
+    if (challenge !== '') say(`    WWW-Authenticate: ${challenge}`)
+    say(`    ${body}\n`)
+    if (answer.status !== expected.status) throw new StepFailed(step, `${expected.status} was expected, not ${answer.status}`)
+    if (!challenge.includes(expected.challenge ?? '')) throw new StepFailed(step, `the challenge should say ${expected.challenge ?? ''}`)
+    if (!body.includes(expected.body ?? '')) throw new StepFailed(step, `the answer should say ${expected.body ?? ''}`)
+  }
+
+  return {
+    say,
+    show,
+    async call (step, url, init, expected) {
+      const shown = init.headers === undefined ? '' : '   with Authorization: Bearer <token>'
+      await show(step, `GET ${new URL(url).pathname}${shown}`, await fetch(url, init), expected)
+    },
+    result (step, asked, result, part) {
+      head(step, asked)
+      say(`    ${paint('yellow', result)}\n`)
+      if (!result.includes(part)) throw new StepFailed(step, `"${part}" was expected`)
+    },
+    end: () => say(paint('green', `All ${steps} steps came out as they must. Next: npm start`))
+  }
+}

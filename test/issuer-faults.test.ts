@@ -1,0 +1,140 @@
+import { brotliCompressSync } from 'node:zlib'
+import t from 'tap'
+import { newKey, TestIssuer, type Behaviour } from './support/issuer.ts'
+import { startService, until } from './support/service.ts'
+
+const key = newKey()
+const weak = newKey('RS256', 'weak', 1024)
+const json = (body: unknown): Behaviour => (_request, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
+
+interface Fault { readonly name: string, readonly fault: RegExp, readonly behaviour: Behaviour }
+
+const FAULTS: readonly Fault[] = [
+  { name: '500', fault: /status 500/, behaviour: (_request, response) => response.writeHead(500).end('{"keys":[]}') },
+  { name: '500 with a good key set', fault: /status 500/, behaviour: (_request, response) => response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [newKey('ES256').jwk] })) },
+  { name: 'an HTML page', fault: /content type "text\/html"/, behaviour: (_request, response) => response.setHeader('content-type', 'text/html').end('<html>') },
+  { name: 'a key set as another content type', fault: /content type/, behaviour: (_request, response) => response.setHeader('content-type', 'text/plain').end(JSON.stringify({ keys: [newKey('ES256').jwk] })) },
+  { name: 'no JSON', fault: /not JSON/, behaviour: (_request, response) => response.setHeader('content-type', 'application/json').end('{"keys":[') },
+  { name: '{}', fault: /not a key set/, behaviour: json({}) },
+  { name: 'null', fault: /not a key set/, behaviour: json(null) },
+  { name: 'keys no list', fault: /not a key set/, behaviour: json({ keys: {} }) },
+  { name: 'a member that is no key', fault: /not a key/, behaviour: json({ keys: [key.jwk, null] }) },
+  { name: 'an empty set', fault: /without a usable signing key/, behaviour: json({ keys: [] }) },
+  { name: 'keys of unknown kinds only', fault: /without a usable signing key/, behaviour: json({ keys: [{ kty: 'NEW', kid: 'n', use: 'sig' }, { kty: 'oct', kid: 'o', k: 'AAAA' }] }) },
+  { name: 'only a key for encryption', fault: /without a usable signing key/, behaviour: json({ keys: [{ ...key.jwk, use: 'enc' }] }) },
+  { name: 'only a weak key', fault: /without a usable signing key/, behaviour: json({ keys: [weak.jwk] }) },
+  { name: 'two keys under one kid', fault: /two different keys under one kid/, behaviour: json({ keys: [key.jwk, { ...newKey('ES256').jwk, kid: key.kid }] }) },
+  { name: '10,000 keys', fault: /more than 65536 bytes/, behaviour: json({ keys: Array.from({ length: 10_000 }, (_, n) => ({ ...key.jwk, kid: `k${n}` })) }) },
+  {
+    name: '100 MB', fault: /more than 65536 bytes/,
+    behaviour: (_request, response) => {
+      const chunk = Buffer.alloc(1 << 20, ' ')
+      let left = 100
+      const more = (): void => {
+        while (left-- > 0 && !response.destroyed) if (!response.write(chunk)) return void response.once('drain', more)
+        response.end()
+      }
+      more()
+    }
+  },
+  {
+    name: 'a compressed bomb', fault: /compressed/,
+    behaviour: (_request, response) => response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'br' }).end(brotliCompressSync(Buffer.alloc(10 << 20, ' ')))
+  },
+  { name: 'a redirect to another host', fault: /redirect \(302\)/, behaviour: (_request, response) => response.writeHead(302, { location: 'http://localhost:1/' }).end() },
+  { name: 'a cut connection', fault: /SOCKET|ECONNRESET|terminated/, behaviour: (_request, response) => {
+    response.writeHead(200, { 'content-length': 1000 }).write('{"keys":')
+    setTimeout(() => response.destroy(), 10)
+  } },
+  { name: 'no answer at all', fault: /within 2000 ms/, behaviour: () => undefined },
+  {
+    name: 'a slow drip', fault: /within 2000 ms/,
+    behaviour: (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      const drip = setInterval(() => response.write(' '), 100)
+      response.on('close', () => clearInterval(drip))
+    }
+  }
+]
+
+t.test('R3: whatever the issuer answers, good keys stay, known keys never wait, an unknown one is 503', async (t) => {
+  t.jobs = 4
+  for (const { name, fault, behaviour } of FAULTS) {
+    t.test(name, async (t) => {
+      const service = await startService(t, { key })
+      service.issuer.behaviour = behaviour
+      const unknown = service.get('/api/private', service.issuer.token({}, { kid: 'unknown' }))
+      await until(() => service.issuer.fetches === 2)
+      const rssBefore = process.memoryUsage().rss
+      t.equal((await service.get('/api/private', service.issuer.token())).status, 200, 'at once, while the fetch hangs')
+      const refused = await unknown
+      t.match(refused, { status: 503, challenge: '', headers: { } })
+      t.match(refused.headers.get('retry-after'), /^[1-6]$/)
+      t.equal((await service.get('/api/private', service.issuer.token())).status, 200)
+      t.equal((await service.get('/api/private', service.issuer.token({}, { kid: 'unknown' }))).status, 503, 'still not known')
+      t.equal(service.issuer.fetches, 2, 'an outage is not asked about again for 5 s')
+      t.match(await service.get('/health/ready'), { status: 200, body: { status: 'degraded', conditions: { issuer_unavailable: /fetched \d+ s ago/ } } })
+      const told = service.lines.filter((line) => 'fault' in line)
+      t.equal(told.length, 1, 'one log line for the change of state')
+      t.match(told, [{ level: 40, fault, knownKeys: 1 }])
+      t.ok(process.memoryUsage().rss - rssBefore < 60 << 20, 'memory')
+    })
+  }
+})
+
+t.test('R1: an issuer that is down at boot: up, not ready, 503 and never 401; ready with its first good answer', async (t) => {
+  const issuer = await TestIssuer.start(key)
+  issuer.behaviour = (_request, response) => response.socket?.destroy()
+  const service = await startService(t, { issuer, impatient: true })
+  t.equal((await service.get('/health/live')).status, 200)
+  t.match(await service.get('/health/ready'), { status: 503, body: { status: 'unavailable', conditions: { keys_missing: String } } })
+  const refused = await service.get('/api/private', issuer.token())
+  t.match(refused, { status: 503, challenge: '', body: { status: 503, title: 'Service Unavailable' } })
+  t.ok(refused.headers.get('retry-after'))
+  t.notMatch(refused.text, /ECONN|localhost|fetch/i, 'nothing of the cause')
+  t.equal((await service.get('/api/private')).status, 401, 'without a token there is nothing to verify')
+  t.equal((await service.get('/api/public')).status, 200)
+  issuer.behaviour = undefined
+  await until(() => service.app.keyring.state().available, 6_000)
+  t.equal((await service.get('/api/private', issuer.token())).status, 200)
+  t.match(await service.get('/health/ready'), { status: 200, text: '{"status":"ok"}' })
+})
+
+for (const [name, jwksUrl, fault] of [
+  ['a name that does not resolve', 'http://nowhere.invalid/keys', /ENOTFOUND|EAI_AGAIN/],
+  ['nobody listens', 'http://127.0.0.1:9/keys', /ECONNREFUSED|bad port/],
+  ['TLS to a server that has none', undefined, /SSL|TLS|EPROTO|WRONG_VERSION/i]
+] as const) {
+  t.test(`an issuer that cannot be reached: ${name}`, async (t) => {
+    const issuer = await TestIssuer.start(key)
+    const service = await startService(t, { issuer, impatient: true, environment: { JWKS_URL: jwksUrl ?? issuer.jwksUrl.replace('http:', 'https:') } })
+    await until(() => service.lines.some((line) => 'fault' in line))
+    t.match(service.lines.find((line) => 'fault' in line), { level: 50, fault })
+    t.equal((await service.get('/api/private', issuer.token())).status, 503)
+  })
+}
+
+t.test('R6 over the wire: invented key ids are 401 at once, good traffic is not touched', async (t) => {
+  const service = await startService(t, { key })
+  const good = service.issuer.token()
+  const statuses = new Map<string, number>()
+  for (let round = 0; round < 20; round++) {
+    const answers = await Promise.all(Array.from({ length: 26 }, (_, n) => n === 0
+      ? service.get('/api/private', good).then(({ status }) => `good ${status}`)
+      : service.get('/api/private', service.issuer.token({}, { kid: `invented-${round}-${n}` })).then(({ status }) => `invented ${status}`)))
+    for (const answer of answers) statuses.set(answer, (statuses.get(answer) ?? 0) + 1)
+  }
+  t.same(Object.fromEntries(statuses), { 'good 200': 20, 'invented 401': 500 })
+  t.ok(service.issuer.fetches <= 1 + 3, `${service.issuer.fetches} fetches`)
+  t.equal(service.app.verification.counts.signatureChecks, 1, 'no signature was checked for them')
+})
+
+t.test('R5 over the wire: a withdrawn key takes its cached tokens with it', async (t) => {
+  const service = await startService(t, { key, environment: { KEYS_REFRESH_SECONDS: '1' } })
+  const token = service.issuer.token()
+  t.equal((await service.get('/api/private', token)).status, 200)
+  service.issuer.published = [newKey('ES256').jwk]
+  await until(() => service.lines.some((line) => String(line.msg).includes('have changed') && (line.went as string[]).includes(key.kid)))
+  t.equal((await service.get('/api/private', token)).status, 401)
+  t.equal(service.app.verification.cache.size, 0)
+})

@@ -1,0 +1,230 @@
+import t, { type Test } from 'tap'
+import { InvalidToken, Unavailable } from '../../src/oauth/errors.ts'
+import { Keyring, type KeyringEvents } from '../../src/oauth/keyring.ts'
+import { FakeClock } from '../support/clock.ts'
+import { newKey, TestIssuer } from '../support/issuer.ts'
+
+const HOUR_MS = 3_600_000
+const first = newKey('ES256', 'first')
+const second = newKey('ES256', 'second')
+
+interface Scene {
+  readonly issuer: TestIssuer
+  readonly clock: FakeClock
+  readonly keyring: Keyring
+  /** Changes of state, in order. */
+  readonly events: string[]
+  /** Lets fake time pass; every fetch that a timer starts is over before the next one. */
+  pass: (ms: number) => Promise<void>
+}
+
+async function scene (t: Test, options: { refreshSeconds?: number, maxStaleHours?: number, broken?: boolean } = {}): Promise<Scene> {
+  const issuer = await TestIssuer.start(first)
+  if (options.broken === true) breakDown(issuer)
+  const clock = new FakeClock()
+  const events: string[] = []
+  const heard: KeyringEvents = {
+    unavailable: (fault, known) => events.push(`unavailable, ${known} known: ${fault}`),
+    available: () => events.push('available'),
+    keysChanged: (came, went) => events.push(`came ${came.join()} went ${went.join()}`),
+    keysExpired: (went) => events.push(`expired ${went.join()}`)
+  }
+  const keyring = new Keyring({
+    jwksUrl: issuer.jwksUrl, refreshSeconds: options.refreshSeconds ?? 60, maxStaleHours: options.maxStaleHours ?? 24, events: heard, clock
+  })
+  t.teardown(async () => {
+    await keyring.stop()
+    await issuer.stop()
+  })
+  await keyring.start()
+  return { issuer, clock, keyring, events, pass: (ms) => clock.pass(ms, () => keyring.settled()) }
+}
+
+function breakDown (issuer: TestIssuer): void {
+  issuer.behaviour = (_request, response) => response.writeHead(500).end('{}')
+}
+
+async function outcome (keyring: Keyring, kid: string, alg = 'ES256'): Promise<string> {
+  try {
+    const key = keyring.key(kid, alg)
+    return key instanceof Promise ? `asked: ${(await key).kid}` : `known: ${key.kid}`
+  } catch (error) {
+    if (error instanceof InvalidToken || error instanceof Unavailable) return error.reason
+    throw error
+  }
+}
+
+t.test('the whole set is learnt from the one fetch that get-jwks makes', async (t) => {
+  const issuer = await TestIssuer.start(first)
+  issuer.published = [first.jwk, second.jwk]
+  const keyring = new Keyring({ jwksUrl: issuer.jwksUrl, refreshSeconds: 60, maxStaleHours: 24 })
+  t.teardown(async () => {
+    await keyring.stop()
+    await issuer.stop()
+  })
+  const nativeFetch = globalThis.fetch
+  const askers: string[] = []
+  globalThis.fetch = (...asked) => {
+    askers.push(new Error('who asks?').stack ?? '')
+    return nativeFetch(...asked)
+  }
+  await keyring.start().finally(() => { globalThis.fetch = nativeFetch })
+  t.equal(issuer.fetches, 1)
+  t.match(askers, [/node_modules[\\/]get-jwks/])
+  t.equal(issuer.lastRequest?.headers['accept-encoding'], 'identity')
+  t.equal(await outcome(keyring, 'first'), 'known: first')
+  t.equal(await outcome(keyring, 'second'), 'known: second')
+  t.equal(issuer.fetches, 1)
+})
+
+t.test('R4: a rotated key is learnt with its first token, and one fetch serves all who ask at once', async (t) => {
+  const { issuer, keyring } = await scene(t)
+  issuer.published = [first.jwk, second.jwk]
+  t.same(await Promise.all(Array.from({ length: 100 }, () => outcome(keyring, 'second'))), Array.from({ length: 100 }, () => 'asked: second'))
+  t.equal(issuer.fetches, 2)
+})
+
+t.test('R4: a key that is published while a fetch is under way is still learnt at the first try', async (t) => {
+  const { issuer, keyring } = await scene(t)
+  let late: () => void = () => undefined
+  issuer.behaviour = (_request, response) => {
+    late = () => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [first.jwk] }))
+    issuer.behaviour = undefined
+  }
+  const before = outcome(keyring, 'other')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  issuer.published = [first.jwk, second.jwk]
+  const after = outcome(keyring, 'second')
+  late()
+  t.equal(await after, 'asked: second')
+  t.equal(await before, 'key_unknown')
+})
+
+t.test('R6: 10,000 invented key ids cost at most 4 fetches in 10 s, and known keys do not wait', async (t) => {
+  const { issuer, clock, keyring } = await scene(t)
+  const answers = new Set<string>()
+  for (let step = 0; step < 100; step++) {
+    for (const answer of await Promise.all(Array.from({ length: 100 }, (_, n) => outcome(keyring, `invented-${step}-${n}`)))) answers.add(answer)
+    t.equal(await outcome(keyring, 'first'), 'known: first')
+    await clock.pass(100, () => keyring.settled())
+  }
+  t.same([...answers], ['key_unknown'])
+  t.ok(issuer.fetches - 1 <= 4, `${issuer.fetches - 1} fetches`)
+})
+
+t.test('R4 in a flood: with the budget spent a rotated key is learnt within 5 s, 401 until then', async (t) => {
+  const { issuer, keyring, pass } = await scene(t)
+  await outcome(keyring, 'invented-1')
+  await outcome(keyring, 'invented-2')
+  issuer.published = [first.jwk, second.jwk]
+  t.equal(await outcome(keyring, 'second'), 'key_unknown')
+  t.equal(issuer.fetches, 3)
+  await pass(5_000)
+  t.equal(await outcome(keyring, 'second'), 'known: second', 'without another request having asked')
+  t.equal(issuer.fetches, 4)
+})
+
+t.test('the seven algorithms of one invented key id are one question', async (t) => {
+  const { issuer, keyring } = await scene(t)
+  for (const alg of ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA']) await outcome(keyring, 'invented', alg)
+  t.ok(issuer.fetches <= 3)
+})
+
+t.test('a known key under another algorithm is refused without asking', async (t) => {
+  const { issuer, keyring } = await scene(t)
+  t.equal(await outcome(keyring, 'first', 'RS256'), 'algorithm_mismatch')
+  t.equal(issuer.fetches, 1)
+})
+
+t.test('R5: a withdrawn key is dead at the next refresh, at most 60 s later, whatever the jitter', async (t) => {
+  for (const jitter of [0, 0.999]) {
+    const { issuer, clock, keyring, events, pass } = await scene(t)
+    clock.jitter = jitter
+    await pass(60_000)
+    const key = await keyring.key('first', 'ES256')
+    issuer.published = [second.jwk]
+    await pass(60_000)
+    t.notOk(key.alive)
+    t.equal(await outcome(keyring, 'first'), 'key_unknown')
+    t.equal(events.at(-1), 'came second went first')
+  }
+})
+
+t.test('another key under an old id replaces it: the old one is dead', async (t) => {
+  const { issuer, keyring, pass } = await scene(t)
+  const key = await keyring.key('first', 'ES256')
+  issuer.published = [newKey('ES256', 'first').jwk]
+  await pass(60_000)
+  t.notOk(key.alive)
+  t.not(await keyring.key('first', 'ES256'), key)
+})
+
+t.test('a refresh that brings the same keys leaves them alive, and is silent', async (t) => {
+  const { keyring, events, pass } = await scene(t)
+  const key = await keyring.key('first', 'ES256')
+  await pass(10 * 60_000)
+  t.equal(await keyring.key('first', 'ES256'), key)
+  t.same(events, ['came first went '])
+  t.ok(keyring.fetches >= 10 && keyring.fetches <= 13, `${keyring.fetches} fetches in ten minutes`)
+})
+
+t.test('R2: in an outage of 24 h known keys go on, one fetch in 5 s at most; then they are given up', async (t) => {
+  const { issuer, clock, keyring, events, pass } = await scene(t, { maxStaleHours: 24 })
+  const key = await keyring.key('first', 'ES256')
+  breakDown(issuer)
+  await pass(HOUR_MS)
+  t.equal(await outcome(keyring, 'first'), 'known: first')
+  t.ok(keyring.fetches <= 2 + 3600 / 5, `${keyring.fetches} fetches in an hour`)
+  t.match(keyring.state(), { knownKeys: 1, available: false, fault: 'status 500' })
+  t.equal(await outcome(keyring, 'unknown'), 'issuer_unavailable', 'an unknown key cannot be told from a new one')
+  t.match(events, ['came first went ', 'unavailable, 1 known: status 500'])
+  t.equal(events.length, 2, 'one line for the change of state')
+  clock.jitter = 0.999
+  await clock.pass(23 * HOUR_MS - 60_000)
+  t.equal(await outcome(keyring, 'first'), 'known: first')
+  await clock.pass(120_000)
+  t.equal(await outcome(keyring, 'first'), 'issuer_unavailable')
+  t.notOk(key.alive)
+  t.equal(events.at(-1), 'expired first')
+})
+
+t.test('R2: it is over when the issuer answers again, and that is said once', async (t) => {
+  const { issuer, keyring, events, pass } = await scene(t)
+  breakDown(issuer)
+  await pass(5 * 60_000)
+  issuer.behaviour = undefined
+  await pass(10_000)
+  t.match(keyring.state(), { available: true, fault: undefined })
+  t.same(events.slice(1).map((event) => event.split(',')[0]), ['unavailable', 'available'])
+})
+
+t.test('R1: without keys it retries from 0.25 to 5 s, start to start, and is ready with the first good answer', async (t) => {
+  const { issuer, clock, keyring, events, pass } = await scene(t, { broken: true })
+  clock.jitter = 0.999
+  t.equal(await outcome(keyring, 'first'), 'issuer_unavailable')
+  const pauses: number[] = []
+  for (let n = 0; n < 8; n++) {
+    const pause = clock.nextInMs ?? 0
+    pauses.push(Math.round(pause / 10) * 10)
+    await pass(pause)
+  }
+  t.same(pauses.slice(1), [500, 1000, 2000, 4000, 5000, 5000, 5000])
+  t.ok((pauses[0] ?? 0) <= 250)
+  issuer.behaviour = undefined
+  await pass(5_000)
+  t.equal(await outcome(keyring, 'first'), 'known: first')
+  t.same(events.map((event) => event.split(',')[0]?.split(' ')[0]), ['unavailable', 'came', 'available'])
+})
+
+t.test('the refusal of an outage says when the next attempt is', async (t) => {
+  const { keyring } = await scene(t, { broken: true })
+  await t.rejects(Promise.resolve().then(() => keyring.key('first', 'ES256')), { status: 503, retryAfterSeconds: 1 })
+})
+
+t.test('a stopped keyring asks no more', async (t) => {
+  const { keyring, clock, issuer } = await scene(t)
+  await keyring.stop()
+  t.equal(clock.nextInMs, undefined)
+  t.equal(await outcome(keyring, 'unknown'), 'key_unknown')
+  t.equal(issuer.fetches, 1)
+})

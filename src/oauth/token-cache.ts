@@ -15,20 +15,20 @@ interface Entry {
 
 /** Of the whole bound, for tokens that were not yet asked for a second time. */
 const NEWCOMERS_SHARE = 0.1
-/** How many used entries one eviction may pass over, so that its cost is bounded too. */
+/** How many used residents one eviction may pass over, so that it does not go round them all. */
 const SECOND_CHANCES = 16
 
 /**
  * The tokens that were verified, found by the last characters of their signature and then compared whole. The bound is in bytes and
  * hard. Two queues (S3-FIFO): a newcomer that is never asked for again leaves without touching the tokens in use, so a flood of
- * one-shot tokens cannot flush hot ones. Every operation is O(1); a hit moves nothing.
+ * one-shot tokens cannot flush hot ones. Every operation is O(1), counted over many; a hit moves nothing.
  */
 export class TokenCache {
   readonly #capacityBytes: number
   readonly #newcomers = new Map<string, Entry>()
   readonly #residents = new Map<string, Entry>()
-  #newcomersBytes = 0
-  #residentsBytes = 0
+  readonly #queues = { newcomers: this.#newcomers, residents: this.#residents }
+  readonly #bytes = { newcomers: 0, residents: 0 }
 
   constructor (capacityBytes: number) {
     this.#capacityBytes = capacityBytes
@@ -41,7 +41,7 @@ export class TokenCache {
 
   /** Estimated bytes held. Never more than the capacity. */
   get bytes (): number {
-    return this.#newcomersBytes + this.#residentsBytes
+    return this.#bytes.newcomers + this.#bytes.residents
   }
 
   /** The principal of a live token: not expired, its key not withdrawn. */
@@ -64,40 +64,39 @@ export class TokenCache {
     if (bytes > this.#capacityBytes * NEWCOMERS_SHARE) return
     this.#remove(tail)
     this.#newcomers.set(tail, { token, principal, key, deadlineMs, bytes, used: false })
-    this.#newcomersBytes += bytes
-    for (let chances = SECOND_CHANCES; this.bytes > this.#capacityBytes; chances--) this.#evict(chances > 0)
-  }
-
-  #remove (tail: string): void {
-    const resident = this.#residents.get(tail)
-    const entry = resident ?? this.#newcomers.get(tail)
-    if (entry === undefined) return
-    if (resident === undefined) this.#leave('newcomers', tail, entry)
-    else this.#leave('residents', tail, entry)
-  }
-
-  #leave (queue: 'newcomers' | 'residents', tail: string, { bytes }: Entry): void {
-    if (queue === 'newcomers') {
-      this.#newcomers.delete(tail)
-      this.#newcomersBytes -= bytes
-    } else {
-      this.#residents.delete(tail)
-      this.#residentsBytes -= bytes
+    this.#bytes.newcomers += bytes
+    let chances = SECOND_CHANCES
+    while (this.bytes > this.#capacityBytes) {
+      if (this.#newcomers.size > 0 && (chances === 0 || this.#residents.size === 0 || this.#bytes.newcomers > this.#capacityBytes * NEWCOMERS_SHARE)) this.#pass('newcomers')
+      else if (!this.#pass('residents')) chances--
     }
   }
 
-  /** The oldest of a queue goes, or, if it was used, gets another round among the residents. Without mercy a newcomer goes. */
-  #evict (mercy: boolean): void {
-    const newcomersFirst = !mercy || this.#residents.size === 0 || this.#newcomersBytes > this.#capacityBytes * NEWCOMERS_SHARE
-    const queue = newcomersFirst && this.#newcomers.size > 0 ? 'newcomers' : 'residents'
-    const [[tail, entry]] = (queue === 'newcomers' ? this.#newcomers : this.#residents).entries() as unknown as [[string, Entry]]
+  #remove (tail: string): void {
+    for (const queue of ['newcomers', 'residents'] as const) {
+      const entry = this.#queues[queue].get(tail)
+      if (entry !== undefined) this.#leave(queue, tail, entry)
+    }
+  }
+
+  #leave (queue: Queue, tail: string, { bytes }: Entry): void {
+    this.#queues[queue].delete(tail)
+    this.#bytes[queue] -= bytes
+  }
+
+  /** The oldest of a queue leaves; one that was used goes round among the residents instead. True: room was made. */
+  #pass (queue: Queue): boolean {
+    const [[tail, entry]] = this.#queues[queue].entries() as unknown as [[string, Entry]]
     this.#leave(queue, tail, entry)
-    if (!mercy || !entry.used || !entry.key.alive) return
+    if (!entry.used || !entry.key.alive) return true
     entry.used = false
-    this.#residents.set(tail, entry)
-    this.#residentsBytes += entry.bytes
+    this.#queues.residents.set(tail, entry)
+    this.#bytes.residents += entry.bytes
+    return false
   }
 }
+
+type Queue = 'newcomers' | 'residents'
 
 /** 43 characters of base64url are 256 bits of the signature: 0.7 µs to look up, where the whole token takes 3 µs to hash. */
 function tailOf (token: string): string {

@@ -1,0 +1,80 @@
+import t from 'tap'
+import type { VerificationKey } from '../../src/oauth/key-set.ts'
+import { principalOf, type Principal } from '../../src/oauth/principal.ts'
+import { TokenCache } from '../../src/oauth/token-cache.ts'
+
+const key = (): VerificationKey => ({ kid: 'k', algorithms: ['RS256'], pem: '', alive: true })
+const principal: Principal = principalOf({ iss: 'i', exp: 1 })
+/** As long as a token of Keycloak, all different. */
+const tokenOf = (n: number): string => `${'x'.repeat(900)}${String(n).padStart(43, '0')}`
+const COST = 2 * 943 + 1024
+
+t.test('gives back what was put in, and only for the same text', async (t) => {
+  const cache = new TokenCache(1 << 20)
+  cache.set(tokenOf(1), principal, key(), 1000)
+  t.equal(cache.get(tokenOf(1), 999), principal)
+  t.equal(cache.get(tokenOf(2), 999), undefined)
+  t.equal(cache.get(`y${tokenOf(1).slice(1)}`, 999), undefined, 'same end of the signature, another token')
+  t.equal(cache.get(tokenOf(1), 999), principal, 'which did not disturb the good one')
+})
+
+t.test('ends with the deadline, to the millisecond, and with its key', async (t) => {
+  const cache = new TokenCache(1 << 20)
+  const withdrawn = key()
+  cache.set(tokenOf(1), principal, key(), 1000)
+  cache.set(tokenOf(2), principal, withdrawn, 1000)
+  t.equal(cache.get(tokenOf(1), 1000), undefined)
+  t.equal(cache.size, 1)
+  withdrawn.alive = false
+  t.equal(cache.get(tokenOf(2), 0), undefined)
+  t.same({ size: cache.size, bytes: cache.bytes }, { size: 0, bytes: 0 })
+})
+
+t.test('the same token twice is one entry', async (t) => {
+  const cache = new TokenCache(1 << 20)
+  cache.set(tokenOf(1), principal, key(), 1000)
+  cache.set(tokenOf(1), principal, key(), 2000)
+  t.same({ size: cache.size, bytes: cache.bytes }, { size: 1, bytes: COST })
+  t.equal(cache.get(tokenOf(1), 1500), principal)
+})
+
+t.test('the bound in bytes is hard, and 0 switches the cache off', async (t) => {
+  const cache = new TokenCache(100 * COST)
+  for (let n = 0; n < 1000; n++) {
+    cache.set(tokenOf(n), principal, key(), 1000)
+    if (n % 3 === 0) cache.get(tokenOf(n), 0)
+    t.ok(cache.bytes <= 100 * COST) || t.bailout()
+  }
+  const off = new TokenCache(0)
+  off.set(tokenOf(1), principal, key(), 1000)
+  t.equal(off.size, 0)
+})
+
+t.test('a million one-shot tokens do not flush the hot ones', async (t) => {
+  const cache = new TokenCache(2000 * COST)
+  const shared = key()
+  const hot = Array.from({ length: 1000 }, (_, n) => tokenOf(n))
+  for (const token of hot) {
+    cache.set(token, principal, shared, 1000)
+    cache.get(token, 0)
+  }
+  for (let n = 1000; n < 1_001_000; n++) {
+    cache.set(tokenOf(n), principal, shared, 1000)
+    if (n % 1000 === 0) for (const token of hot) cache.get(token, 0)
+  }
+  t.equal(hot.filter((token) => cache.get(token, 0) !== undefined).length, 1000)
+  t.ok(cache.bytes <= 2000 * COST)
+})
+
+t.test('residents that nobody asks for any more make room', async (t) => {
+  const cache = new TokenCache(100 * COST)
+  const shared = key()
+  const use = (n: number): void => {
+    cache.set(tokenOf(n), principal, shared, 1000)
+    cache.get(tokenOf(n), 0)
+  }
+  for (let n = 0; n < 500; n++) use(n)
+  t.equal(cache.get(tokenOf(0), 0), undefined)
+  t.ok(cache.get(tokenOf(499), 0))
+  t.ok(cache.size >= 95, `${cache.size} kept`)
+})

@@ -12,7 +12,7 @@ const MAX_PENDING_BYTES = 16 * 1024 * 1024
 
 /** JSON, written in blocks: a write for every line costs more than the request. Nothing is lost at a clean end. */
 function inBlocks (): ReturnType<typeof destination> {
-  return destination({ dest: 1, sync: false, minLength: 8 * 1024, maxLength: MAX_PENDING_BYTES, periodicFlush: 200 } as Parameters<typeof destination>[0])
+  return destination({ dest: 1, sync: false, minLength: 8 * 1024, maxLength: MAX_PENDING_BYTES, periodicFlush: 200 })
 }
 
 /** JSON in production and into pipes, readable on a terminal (pino-pretty, where it is installed). Requests are logged without headers. */

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.ts'
 import { ClientError, createClient } from '../client/client.ts'
 import { loadConfig } from '../config.ts'
-import { parseRealm, startDevelopmentIssuer, type DevelopmentIssuer, type Realm } from '../issuer/development-issuer.ts'
+import { parseRealm, startDevelopmentIssuer, type DevelopmentIssuer } from '../issuer/development-issuer.ts'
 import { readRealmFile } from '../realm-file.ts'
 import { createStory, StepFailed, type Expected, type Story } from './story.ts'
 
@@ -23,7 +23,7 @@ async function main (): Promise<void> {
   const realm = parseRealm(readRealmFile())
   let shiftMs = 0
   const issuer = await startDevelopmentIssuer({ realm, accessTokenClock: () => Date.now() + shiftMs })
-  const otherRealm = await startDevelopmentIssuer({ realm: { ...realm, realm: 'otherorg' } as Realm })
+  const otherRealm = await startDevelopmentIssuer({ realm: { ...realm, realm: 'otherorg' } })
   const app = await buildApp(loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', PORT: '0' }))
   const story = createStory((text) => process.stdout.write(text), process.stdout.isTTY)
   try {

@@ -49,8 +49,14 @@ export function readAccessToken (text: string, expected: Expectations, nowSecond
   return token as unknown as AccessToken
 }
 
+/** A rule that a token breaks, and what is wrong, in words for a person. */
+export interface Finding {
+  readonly reason: TokenReason
+  readonly detail: string
+}
+
 /** The same rules, all of them, for a tool that explains a token: each fault with its reason. A text that cannot be decoded has one. */
-export function examineAccessToken (text: string, expected: Expectations, nowSeconds: number): ReadonlyArray<{ reason: TokenReason, detail: string }> {
+export function examineAccessToken (text: string, expected: Expectations, nowSeconds: number): readonly Finding[] {
   try {
     const token = decode(text)
     return RULES.flatMap(({ reason, check }) => {

@@ -11,7 +11,7 @@ t.test('tokens of a real Keycloak: a service is told from a user', async (t) => 
   for (const name of ['service, no scope asked', 'service with a refresh token', 'service refreshes', 'lightweight token', 'at+jwt', 'no built-in scope at the client: what is left']) {
     t.equal(of(name).kind, 'service', name)
   }
-  for (const name of ['user, direct grant', 'user, refreshed', "token exchange by test_api of a user's token"]) t.equal(of(name).kind, 'user', name)
+  for (const name of ['user, direct grant', 'user, refreshed', 'token exchange by test_api of a user\'s token']) t.equal(of(name).kind, 'user', name)
 })
 
 t.test('without the mark of the grant in jti', async (t) => {

@@ -85,7 +85,8 @@ export class TestIssuer {
   }
 
   header (changes: Json = {}): Json {
-    return Object.fromEntries(Object.entries({ alg: this.key.alg, typ: 'JWT', kid: this.key.kid, ...changes }).filter(([, value]) => value !== undefined))
+    const header: Json = { alg: this.key.alg, typ: 'JWT', kid: this.key.kid, ...changes }
+    return Object.fromEntries(Object.entries(header).filter(([, value]) => value !== undefined))
   }
 
   /** A well-signed token with these claims and header members changed; `undefined` takes one away. */

@@ -1,0 +1,45 @@
+FROM node:24-bookworm-slim AS base
+WORKDIR /app
+
+
+# The dependencies of production, alone. vendor/ first: package-lock.json points into it, and .npmrc has it copied, not linked.
+FROM base AS modules
+COPY package.json package-lock.json .npmrc ./
+COPY vendor vendor
+RUN npm ci --omit=dev --ignore-scripts
+
+
+# The service and its health check with what they import; not the development issuer, which server.ts reaches by name only.
+FROM modules AS build
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+COPY plugins plugins
+COPY routes routes
+RUN echo '{ "extends": "./tsconfig.build.json", "include": [], "files": ["src/server.ts", "src/cli/healthcheck.ts"] }' > tsconfig.image.json \
+ && npx tsc -p tsconfig.image.json --noCheck \
+ && rm -r dist/src/issuer dist/src/realm-file.js
+
+
+FROM base
+# Node alone: no package manager, no headers, no entry script.
+RUN rm -rf /usr/local/lib/node_modules /usr/local/include/node /usr/local/bin/npm /usr/local/bin/npx \
+    /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg /usr/local/bin/docker-entrypoint.sh /opt/yarn-* /root/.npm
+
+COPY --chmod=0644 package.json ./
+COPY --from=modules /app/node_modules node_modules
+COPY --from=build /app/dist dist
+
+# No default for ISSUER and AUDIENCE: without them the service says so and does not start.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=50100
+EXPOSE 50100
+# A number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+
+# Alive, not ready: an issuer that is down is no reason to restart this container.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["node", "--permission", "--allow-fs-read=/app", "/app/dist/src/cli/healthcheck.js"]
+
+# Node's permission model: it may read its own folder and use the network; no writing, no programs, workers or addons.
+# From Node 25 on the network must be allowed too: --allow-net.
+ENTRYPOINT ["node", "--permission", "--allow-fs-read=/app", "/app/dist/src/server.js"]

@@ -1,0 +1,116 @@
+import { parseArgs } from 'node:util'
+import { KeycloakFault } from './keycloak-checks.ts'
+import { KEYCLOAK_VERSION } from './keycloak-distribution.ts'
+import { DEMO_ADMIN, startKeycloak, type Keycloak, type KeycloakOptions } from './keycloak-server.ts'
+
+interface Sink { readonly write: (text: string) => unknown }
+
+const HELP = `Starts Keycloak ${KEYCLOAK_VERSION} on this machine with the realm of the demo, for trying out. Ctrl-C ends it.
+
+Usage: npm run keycloak [-- options]
+
+  --port 8081        where it listens: 8080
+  --realm-file FILE  the realm that it imports: keycloak/myorg-realm.json
+  --folder DIR       where its distribution is kept between starts: .keycloak
+  --wait 300         how many seconds its start may take: 180
+  --log              shows all that Keycloak prints
+  --help             this text
+
+It runs in Docker where an engine answers; else on Java 17 or later, from the distribution that Maven fetches the first time
+(176 MB). Its database is in memory: every start is a fresh realm. The administrator is ${DEMO_ADMIN.username}, password ${DEMO_ADMIN.password}.
+`
+
+/** Runs Keycloak until the signal says so; the exit code. 0: ended when asked to, at whatever time; 1: a sentence on `err` says why. */
+export async function main (args: readonly string[], out: Sink, err: Sink, signal: AbortSignal): Promise<number> {
+  try {
+    const options = readOptions(args, (line) => out.write(`${line}\n`))
+    if (options === undefined) {
+      out.write(HELP)
+      return 0
+    }
+    return await keep(await startKeycloak({ ...options, signal, say: (line) => out.write(`  ${line}\n`) }), out, err, signal)
+  } catch (error) {
+    if (signal.aborted) return 0
+    if (!(error instanceof KeycloakFault)) throw error
+    err.write(`${error.message}\n`)
+    return 1
+  }
+}
+
+function readOptions (args: readonly string[], print: (line: string) => void): KeycloakOptions | undefined {
+  const given = parsed(args)
+  if (given.help === true) return undefined
+  const port = wholeNumber('--port', given.port, 65_535)
+  const deadlineSeconds = wholeNumber('--wait', given.wait, 86_400)
+  return {
+    ...port !== undefined && { port },
+    ...deadlineSeconds !== undefined && { deadlineSeconds },
+    ...given['realm-file'] !== undefined && { realmFile: given['realm-file'] },
+    ...given.folder !== undefined && { folder: given.folder },
+    ...given.log === true && { log: print }
+  }
+}
+
+interface Given { readonly help?: boolean, readonly log?: boolean, readonly port?: string, readonly wait?: string, readonly folder?: string, readonly 'realm-file'?: string }
+
+function parsed (args: readonly string[]): Given {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean' } as const
+  try {
+    return parseArgs({ args: [...args], options: { help: flag, log: flag, port: text, wait: text, folder: text, 'realm-file': text } }).values
+  } catch (error) {
+    throw new KeycloakFault(`${(error as Error).message.split('. ')[0] ?? ''}; npm run keycloak -- --help tells what is known.`)
+  }
+}
+
+function wholeNumber (name: string, text: string | undefined, maximum: number): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^\d{1,6}$/.test(text) || Number(text) < 1 || Number(text) > maximum) throw new KeycloakFault(`${name} takes a whole number from 1 to ${maximum}, not ${JSON.stringify(text)}.`)
+  return Number(text)
+}
+
+async function keep (keycloak: Keycloak, out: Sink, err: Sink, signal: AbortSignal): Promise<number> {
+  out.write(greeting(keycloak))
+  const asked = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+  const lastLines = signal.aborted ? undefined : await Promise.race([asked, keycloak.ended])
+  await keycloak.stop()
+  if (lastLines === undefined || signal.aborted) {
+    out.write('Keycloak has ended.\n')
+    return 0
+  }
+  err.write(`Keycloak has ended by itself. It said last:\n${lastLines.slice(-5).map((line) => `  ${line}\n`).join('')}`)
+  return 1
+}
+
+function greeting ({ url, issuer, realm }: Keycloak): string {
+  const isDemo = realm.clientIds.includes('test_api')
+  const audience = isDemo ? 'test_api' : 'NAME_OF_YOUR_API'
+  return `
+Keycloak ${KEYCLOAK_VERSION} is up, for trying out only. Ctrl-C ends it, and its realm is forgotten.
+
+  Issuer         ${issuer}
+  Admin console  ${url}/admin   (${DEMO_ADMIN.username}, password ${DEMO_ADMIN.password})
+
+In a second terminal start the API with these settings:
+
+  ISSUER=${issuer} AUDIENCE=${audience} npm start
+
+  on Windows   set "ISSUER=${issuer}"& set "AUDIENCE=${audience}"& npm start
+  PowerShell   $env:ISSUER='${issuer}'; $env:AUDIENCE='${audience}'; npm start
+  or in .env      ISSUER=${issuer}
+               AUDIENCE=${audience}
+${isDemo ? calls(url, issuer) : ''}
+`
+}
+
+function calls (url: string, issuer: string): string {
+  const client = url.endsWith(':8080') ? 'npm run client' : `ISSUER=${issuer} npm run client`
+  return `
+In a third one call it, as a program or by hand:
+
+  ${client}
+
+  TOKEN=$(curl -s ${issuer}/protocol/openid-connect/token -d grant_type=client_credentials -d client_id=test_api_client -d client_secret=test-api-client-demo-secret -d scope=test_api_access | node -pe "JSON.parse(fs.readFileSync(0)).access_token")
+  curl -i http://localhost:50100/api/private-scoped -H "Authorization: Bearer $TOKEN"
+`
+}

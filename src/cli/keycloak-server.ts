@@ -1,0 +1,150 @@
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { checkPort, KeycloakFault, projectFolder, readRealmFile, type RealmFile } from './keycloak-checks.ts'
+import { checkJava, distribution, hasDocker, KEYCLOAK_VERSION } from './keycloak-distribution.ts'
+import { launch, run, type Ending, type Running } from './keycloak-process.ts'
+
+/** The administrator of every Keycloak that is started here: for trying out, on this machine, everybody knows it. */
+export const DEMO_ADMIN = { username: 'admin', password: 'admin' } as const
+
+export interface KeycloakOptions {
+  readonly port?: number
+  /** As Keycloak imports and exports it; that of the demo by default. */
+  readonly realmFile?: string
+  /** Where the distribution is kept between starts; `.keycloak/` of the project by default. */
+  readonly folder?: string
+  /** How long it may take from its start to its first answer; what must be fetched first does not count. */
+  readonly deadlineSeconds?: number
+  /** Hears of the progress: one line at a time. */
+  readonly say?: (line: string) => void
+  /** Hears every line that Keycloak prints. */
+  readonly log?: (line: string) => void
+  /** Ends it at any time, also in the middle of the start, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface Keycloak {
+  readonly url: string
+  readonly issuer: string
+  readonly realm: RealmFile
+  /** Resolves when it has ended, asked to or by itself; with its last lines. */
+  readonly ended: Promise<readonly string[]>
+  /** Nothing of it is left when this resolves. */
+  readonly stop: () => Promise<void>
+}
+
+type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log'>> & Pick<KeycloakOptions, 'signal' | 'log'>
+
+const IMAGE = `quay.io/keycloak/keycloak:${KEYCLOAK_VERSION}`
+
+/**
+ * A Keycloak in development mode at http://localhost:PORT with the realm of a file, in a Docker container where an engine
+ * answers, else on Java from the distribution that Maven fetches. Its database is in memory: every start is a fresh realm.
+ * Rejects with a KeycloakFault, one sentence for a person, and leaves nothing running. Two at once need two ports and the
+ * same realm file.
+ */
+export async function startKeycloak (options: KeycloakOptions = {}): Promise<Keycloak> {
+  const root = projectFolder()
+  const settings: Settings = {
+    port: 8080, realmFile: join(root, 'keycloak', 'myorg-realm.json'), folder: join(root, '.keycloak'), deadlineSeconds: 180, say: () => undefined, ...options
+  }
+  const realm = readRealmFile(settings.realmFile)
+  await checkPort(settings.port)
+  const running = await hasDocker(settings.signal) ? await inDocker(settings) : await onJava(settings, realm)
+  const url = `http://localhost:${settings.port}`
+  const issuer = `${url}/realms/${encodeURIComponent(realm.name)}`
+  try {
+    await untilReady(running, issuer, settings)
+  } catch (error) {
+    await running.stop()
+    throw error
+  }
+  return { url, issuer, realm, ended: running.ended.then(({ lines }) => lines), stop: running.stop }
+}
+
+const ENVIRONMENT = { KC_BOOTSTRAP_ADMIN_USERNAME: DEMO_ADMIN.username, KC_BOOTSTRAP_ADMIN_PASSWORD: DEMO_ADMIN.password }
+
+async function onJava (settings: Settings, realm: RealmFile): Promise<Running> {
+  await checkJava(settings.signal)
+  settings.say('no Docker engine answers: on Java')
+  const home = await distribution(settings)
+  const imported = join(home, 'data', 'import')
+  rmSync(imported, { recursive: true, force: true })
+  mkdirSync(imported, { recursive: true })
+  copyFileSync(settings.realmFile, join(imported, `${encodeURIComponent(realm.name)}-realm.json`))
+  const script = join(home, 'bin', process.platform === 'win32' ? 'kc.bat' : 'kc.sh')
+  // The database is a build option: always the same, or the next start builds anew. C1 alone starts twice as fast.
+  return launch(script, ['start-dev', '--import-realm', '--db=dev-mem', `--http-port=${settings.port}`], {
+    environment: { ...ENVIRONMENT, JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1' }, onLine: listener(settings), signal: settings.signal
+  })
+}
+
+async function inDocker (settings: Settings): Promise<Running> {
+  const { port, realmFile, signal, say } = settings
+  say('in Docker')
+  if ((await run('docker', ['image', 'inspect', IMAGE], { signal })).code !== 0) {
+    say(`fetching the image ${IMAGE} …`)
+    const { code, lines } = await run('docker', ['pull', '--quiet', IMAGE], { signal })
+    if (code !== 0) throw new KeycloakFault(`Docker could not fetch ${IMAGE}:`, lines.slice(-3))
+  }
+  const environment = Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['-e', `${name}=${value}`])
+  const mount = `type=bind,source=${resolve(realmFile)},target=/opt/keycloak/data/import/realm.json,readonly`
+  const name = `scopegate-keycloak-${port}`
+  const running = launch('docker', ['run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:8080`, ...environment, '--mount', mount, IMAGE, 'start-dev', '--import-realm'], {
+    onLine: listener(settings), signal
+  })
+  const stop = async (): Promise<void> => {
+    await running.stop()
+    // The client is gone; the container, should it not have heard of it, is not.
+    await run('docker', ['rm', '--force', name], { timeoutMs: 10_000 })
+  }
+  return { ...running, stop }
+}
+
+/** Of what Keycloak prints while it starts, a person should see what it did not like in the realm file. */
+function listener ({ say, log }: Settings): (line: string) => void {
+  return (line) => {
+    log?.(line)
+    const [, complaint] = /WARN +\[[\w.]*RepresentationToModel\] \([^)]*\) (.*)/.exec(line) ?? []
+    if (complaint !== undefined) say(`Keycloak on the realm file: ${complaint}`)
+  }
+}
+
+async function untilReady (running: Running, issuer: string, { deadlineSeconds, say, signal }: Settings): Promise<void> {
+  const started = performance.now()
+  const seconds = (): number => Math.floor((performance.now() - started) / 1000)
+  let ending: Ending | undefined
+  void running.ended.then((ended) => { ending = ended })
+  say('starting it; the first start builds it, and takes half a minute, later ones about half of that …')
+  for (let said = 0; ;) {
+    signal?.throwIfAborted()
+    if (ending !== undefined) throw new KeycloakFault('Keycloak ended before it was ready. It said:', complaints(ending.lines))
+    const status = await statusOf(issuer)
+    if (status === 200) { say(`ready after ${seconds()} s`); return }
+    if (status === 404) throw new KeycloakFault(`Keycloak is up, but without the realm: ${issuer} answers 404. It said:`, complaints(running.lines))
+    if (seconds() >= deadlineSeconds) throw new KeycloakFault(`Keycloak did not answer at ${issuer} within ${deadlineSeconds} s, and was ended. It said last:`, running.lines.slice(-5))
+    if (seconds() >= said + 10) {
+      said = seconds()
+      say(`… ${said} s`)
+    }
+    await pause(250, undefined, signal && { signal }).catch(() => undefined)
+  }
+}
+
+async function statusOf (url: string): Promise<number | undefined> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) })
+    await answer.body?.cancel()
+    return answer.status
+  } catch {
+    return undefined
+  }
+}
+
+/** Keycloak's own errors in its words, shortened; else its last lines. */
+function complaints (lines: readonly string[]): readonly string[] {
+  const errors = lines.flatMap((line) => / ERROR +\[[\w.]+\] \([^)]*\) (?:ERROR: )?(.*)/.exec(line)?.[1] ?? [])
+    .filter((line) => !/^Failed to start server|^For more details/.test(line))
+  return (errors.length > 0 ? errors : lines.slice(-5)).map((line) => line.length > 240 ? `${line.slice(0, 240)}…` : line)
+}

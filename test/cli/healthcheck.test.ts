@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import type { Test } from 'tap'
+
+const PROGRAM = fileURLToPath(new URL('../../src/cli/healthcheck.ts', import.meta.url))
+
+interface Run { readonly code: unknown, readonly out: string, readonly err: string }
+
+/** The program in a process of its own, in a folder without `.env`. */
+function run (t: Test, environment: Record<string, string>): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [...process.execArgv, PROGRAM], { cwd: t.testdir({}), env: { ...process.env, ...environment } }, (error, out, err) =>
+      resolve({ code: error === null ? 0 : error.code, out, err }))
+  })
+}
+
+async function listen (t: Test, answer: RequestListener, host = '127.0.0.1'): Promise<string> {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return String((server.address() as AddressInfo).port)
+}
+
+t.test('alive: exit 0 and silence, whatever the service listens on', async (t) => {
+  const paths: unknown[] = []
+  const PORT = await listen(t, (request, response) => {
+    paths.push(request.url)
+    response.end('{"status":"ok"}')
+  })
+  for (const HOST of ['0.0.0.0', '127.0.0.1', 'localhost']) t.same(await run(t, { HOST, PORT }), { code: 0, out: '', err: '' }, HOST)
+  t.same(paths, ['/health/live', '/health/live', '/health/live'])
+})
+
+t.test('an answer whose body never ends is an answer', async (t) => {
+  const PORT = await listen(t, (_request, response) => void response.write('{'))
+  t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 0, out: '', err: '' })
+})
+
+t.test('not alive: exit 1 and the reason', async (t) => {
+  const PORT = await listen(t, (_request, response) => response.writeHead(503).end())
+  t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 1, out: '', err: 'Not alive: /health/live answered 503\n' })
+  const nobody = await run(t, { HOST: '127.0.0.1', PORT: '1' })
+  t.match(nobody, { code: 1, err: /^Not alive: .*ECONNREFUSED 127\.0\.0\.1:1\n$/ })
+  t.match(await run(t, { PORT: 'x' }), { code: 1, err: /^Not alive: a fault in the configuration.*\n {2}PORT: expected/ })
+})
+
+t.test('a service that hangs is not alive after 3 s', async (t) => {
+  const PORT = await listen(t, () => undefined)
+  t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 1, out: '', err: 'Not alive: no answer within 3 s\n' })
+})

@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, sep } from 'node:path'
+import t from 'tap'
+
+/** Who may import whom (CONTRIBUTING.md). A part may always import its own files. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'src/server.ts': ['src/config.ts', 'src/app.ts', 'src/log.ts', 'src/issuer', 'src/realm-file.ts'],
+  'src/app.ts': ['src/config.ts', 'src/oauth', 'plugins', 'routes'],
+  'src/config.ts': ['src/oauth'],
+  'src/log.ts': ['src/config.ts'],
+  'src/realm-file.ts': [],
+  'src/oauth': ['src/http'],
+  'src/client': ['src/http'],
+  'src/http': [],
+  'src/issuer': [],
+  'src/cli': ['src/oauth', 'src/client', 'src/config.ts', 'src/app.ts', 'src/issuer', 'src/realm-file.ts'],
+  plugins: ['src/oauth', 'src/config.ts'],
+  routes: ['src/oauth/access-policy.ts']
+}
+
+const files = ['src', 'plugins', 'routes'].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`))
+  .filter((file) => file.endsWith('.ts'))
+const partOf = (file: string): string => Object.keys(ALLOWED).sort((a, b) => b.length - a.length).find((part) => file === part || file.startsWith(`${part}/`)) ?? file
+
+function importsOf (file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, name = '']) => name)
+}
+
+t.test('data travels one way: who imports whom', async (t) => {
+  for (const file of files.filter((one) => one !== 'src/index.ts')) {
+    const part = partOf(file)
+    const allowed = ALLOWED[part]
+    if (!t.ok(allowed, `${file} has a place`)) continue
+    for (const name of importsOf(file).filter((one) => one.startsWith('.'))) {
+      const target = normalize(join(dirname(file), name)).split(sep).join('/')
+      t.ok(partOf(target) === part || allowed?.some((one) => target === one || target.startsWith(`${one}/`)), `${file} imports ${target}`)
+    }
+  }
+})
+
+t.test('the rules know nothing of Fastify, and only the server brings the issuer, when it is asked to', async (t) => {
+  for (const file of files.filter((one) => one.startsWith('src/oauth') || one.startsWith('src/client') || one.startsWith('src/http'))) {
+    t.notOk(importsOf(file).some((name) => /fastify/.test(name)), file)
+  }
+  const server = readFileSync('src/server.ts', 'utf8')
+  t.notMatch(server, /^import (?!type)[^\n]*issuer/m)
+  t.match(server, /await Promise\.all\(\[import\('\.\/issuer/)
+})
+
+t.test('the environment is read in one file', async (t) => {
+  t.same(files.filter((file) => /process\.env\b/.test(readFileSync(file, 'utf8').replace(/\/\*\*[^]*?\*\//g, ''))), ['src/config.ts'])
+})

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import type { AccessRow } from '../src/oauth/access-matrix.ts'
 import { compileAccess, enforceAccess, type Access, type DeclaredAccess, type ScopeCatalogue } from '../src/oauth/access-policy.ts'
 import { InsufficientScope, type Refusal } from '../src/oauth/errors.ts'
 import type { Principal } from '../src/oauth/principal.ts'
@@ -29,7 +30,11 @@ declare module 'fastify' {
 
   interface FastifyInstance {
     /** Every route as registered, with what it demands. */
-    accessOf: () => ReadonlyArray<{ readonly method: string, readonly url: string, readonly access: Access }>
+    accessOf: () => readonly AccessRow[]
+    /** Throws AccessDeclarationError with everything that is wrong with the routes so far; `ready` does the same. */
+    checkAccess: () => void
+    /** What a route demands, by its options. */
+    accessFor: (route: RouteOptions) => Access | undefined
   }
 }
 
@@ -48,19 +53,24 @@ export class AccessDeclarationError extends Error {
 export default fp<AccessPolicyOptions>((app, { scopes }, done) => {
   // No onRoute hook has seen these, so nothing is known of them and nothing would hold them.
   const faults = registeredRoutes(app).map((route) => `${route}: registered before the access policy, which cannot hold it; await the registration of the policy first`)
-  const routes: Array<{ method: string, url: string, access: Access }> = []
+  const routes: AccessRow[] = []
 
   app.addHook('onRoute', (route) => {
     const access = compileAccess(route.config?.auth, scopes)
     for (const method of [route.method].flat()) {
       if (isFaults(access)) faults.push(...access.map((fault) => `${method} ${route.url}: ${fault}`))
-      else routes.push({ method, url: route.url, access })
+      else if (route.config?.allow === undefined) routes.push({ method, url: route.url, access })
     }
     if (!isFaults(access)) attach(route, access)
   })
-  app.addHook('onReady', (ready) => {
-    ready(faults.length > 0 ? new AccessDeclarationError([...new Set(faults)]) : undefined)
+  app.decorate('checkAccess', () => {
+    if (faults.length > 0) throw new AccessDeclarationError([...new Set(faults)])
   })
+  app.addHook('onReady', (ready) => {
+    app.checkAccess()
+    ready()
+  })
+  app.decorate('accessFor', (route) => route.config?.[ACCESS])
   app.decorate('accessOf', () => routes)
   app.decorateRequest('access', { getter () { return (this).routeOptions.config[ACCESS] } })
   app.decorateRequest('requireScope', requireScope)

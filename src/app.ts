@@ -2,12 +2,15 @@ import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import accessPolicy from '../plugins/access-policy.ts'
 import auth from '../plugins/auth.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
+import openapi from '../plugins/openapi.ts'
 import readiness from '../plugins/readiness.ts'
 import refusals, { refuseUnparsed, refuseUnrouted } from '../plugins/refusals.ts'
 import requestLog from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
 import securityHeaders from '../plugins/security-headers.ts'
+import { descriptionRoutes } from '../routes/description.ts'
 import { healthRoutes } from '../routes/health.ts'
+import { metadataAddress, metadataRoutes } from '../routes/metadata.ts'
 import { messageRoutes } from '../routes/messages.ts'
 import { resourceRoutes } from '../routes/resources.ts'
 import { SCOPES } from '../routes/scopes.ts'
@@ -20,8 +23,14 @@ export interface AppOptions {
   readonly clock?: Clock
 }
 
+/** For the metadata and the OpenAPI document; no answer's header tells it. */
+const NAME = 'Scopegate'
+const VERSION = '0.1.0'
+
 /** The service, not listening yet: plugins and routes in the order in which a request meets them. */
 export async function buildApp (config: Config, { logger, clock }: AppOptions = {}): Promise<FastifyInstance> {
+  const { publicUrl } = config
+  const resourceMetadata = publicUrl === undefined ? undefined : metadataAddress(publicUrl)
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
     logController: new LogController({ disableRequestLogging: true }),
@@ -38,15 +47,18 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
 
   await app.register(securityHeaders)
   await app.register(readiness)
-  await app.register(refusals, { realmName: config.realmName, resourceMetadata: undefined, explained: config })
+  await app.register(refusals, { realmName: config.realmName, resourceMetadata, explained: config })
   await app.register(requestShape)
   await app.register(auth, { config, ...clock && { clock } })
   await app.register(requestLog)
   await app.register(accessPolicy, { scopes: SCOPES })
+  await app.register(openapi, { title: NAME, version: VERSION, tokenUrl: `${config.issuer}/protocol/openid-connect/token`, scopes: SCOPES, publicUrl })
 
   await app.register(healthRoutes)
   await app.register(resourceRoutes)
   await app.register(messageRoutes)
+  if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuer: config.issuer, name: NAME })
+  if (!config.production) await app.register(descriptionRoutes)
   await app.register(methodNotAllowed)
   return app
 }

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 
-/** A program of ours as a process of its own. */
+/** A program of ours, as built, in a process of its own. */
 async function run (program: string, env: Record<string, string> = {}): Promise<{ code: number | null, out: string, err: string }> {
-  const child = spawn(process.execPath, [...process.execArgv, program], { env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [program], { env: { ...process.env, ...env } })
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString() })
@@ -14,7 +14,7 @@ async function run (program: string, env: Record<string, string> = {}): Promise<
 }
 
 t.test('the demo tells the whole story, asserts it, and leaves nothing running', async (t) => {
-  const { code, out, err } = await run('src/cli/demo.ts')
+  const { code, out, err } = await run('dist/src/cli/demo.js')
   t.equal(code, 0, err)
   const statuses = [...out.matchAll(/^ {4}(\d{3}) /gm)].map(([, status]) => Number(status))
   t.same(statuses, [200, 401, 200, 403, 200, 201, 401, 401, 401])

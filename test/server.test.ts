@@ -14,10 +14,10 @@ interface Process {
   readonly code: Promise<number | null>
 }
 
-/** The server as a process of its own, in an empty folder, with nothing in its environment but what the test says. */
+/** The server as built, as a process of its own, in an empty folder, with nothing in its environment but what the test says. */
 function serve (t: Test, env: Record<string, string>): Process {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-'))
-  const child = spawn(process.execPath, [...process.execArgv, resolve('src/server.ts')], { cwd: folder, env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...tapEnvironment(), ...env } })
+  const child = spawn(process.execPath, [resolve('dist/src/server.js')], { cwd: folder, env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env } })
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString() })
@@ -29,11 +29,6 @@ function serve (t: Test, env: Record<string, string>): Process {
     rmSync(folder, { recursive: true })
   })
   return { child, out: () => out, err: () => err, code }
-}
-
-/** What tap's loader and coverage need in a child process. */
-function tapEnvironment (): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).filter((pair): pair is [string, string] => /^_?TAP|^NODE_V8|^TS/.test(pair[0]) && pair[1] !== undefined))
 }
 
 async function occupy (t: Test, port: number, host: string): Promise<Server> {

@@ -95,9 +95,9 @@ In a second terminal start the API with these settings:
 
   ISSUER=${issuer} AUDIENCE=${audience} npm start
 
-  on Windows   set "ISSUER=${issuer}"& set "AUDIENCE=${audience}"& npm start
+  Windows      set "ISSUER=${issuer}"& set "AUDIENCE=${audience}"& npm start
   PowerShell   $env:ISSUER='${issuer}'; $env:AUDIENCE='${audience}'; npm start
-  or in .env      ISSUER=${issuer}
+  or in .env   ISSUER=${issuer}
                AUDIENCE=${audience}
 ${isDemo ? calls(url, issuer) : ''}
 `

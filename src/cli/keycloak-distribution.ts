@@ -35,7 +35,7 @@ export async function checkJava (signal?: AbortSignal): Promise<void> {
   }
 }
 
-/** The unpacked distribution, fetched with Maven the first time. What is half made has another name: an interrupted run leaves nothing that looks whole. */
+/** The unpacked distribution, fetched with Maven the first time. What is half made has another name until it is whole. */
 export async function distribution (fetching: Fetching): Promise<string> {
   const { folder, say, signal } = fetching
   const home = join(folder, `keycloak-${KEYCLOAK_VERSION}`)

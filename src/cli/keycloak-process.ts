@@ -12,6 +12,8 @@ export interface Ending {
 export interface LaunchOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly onLine?: (line: string) => void
+  /** How long it may take to end when asked to, before it is ended by force. */
+  readonly graceMs?: number
   /** Ends the program and all that it started. */
   readonly signal?: AbortSignal | undefined
 }
@@ -20,13 +22,13 @@ export interface LaunchOptions {
 export interface Running {
   readonly ended: Promise<Ending>
   readonly lines: readonly string[]
-  /** Ends it: asked first, after STOP_MS by force. Nothing of it is left when this resolves; any number of calls. */
+  /** Ends it: asked first, then by force. Nothing of it is left when this resolves; any number of calls. */
   readonly stop: () => Promise<void>
 }
 
 const WINDOWS = process.platform === 'win32'
 const LINES_KEPT = 60
-const STOP_MS = 10_000
+const GRACE_MS = 10_000
 /** What is still in the pipes when the program is gone. */
 const LAST_LINES_MS = 200
 
@@ -34,7 +36,8 @@ const LAST_LINES_MS = 200
  * Starts a program in a process group of its own, so that it ends with everything it has started, and a Ctrl-C on the
  * terminal reaches this process only. It never outlives this process, unless that is ended by force.
  */
-export function launch (command: string, args: readonly string[], { environment = {}, onLine, signal }: LaunchOptions = {}): Running {
+export function launch (command: string, args: readonly string[], options: LaunchOptions = {}): Running {
+  const { environment = {}, graceMs = GRACE_MS, onLine, signal } = options
   const child = spawn(inShell(command), args.map(inShell), {
     detached: !WINDOWS, shell: WINDOWS, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }
   })
@@ -50,7 +53,7 @@ export function launch (command: string, args: readonly string[], { environment 
   const killAtExit = (): void => killAll(child)
   process.once('exit', killAtExit)
   void ended.then(() => process.removeListener('exit', killAtExit))
-  const stop = (): Promise<void> => end(child, ended)
+  const stop = (): Promise<void> => end(child, ended, graceMs)
   signal?.addEventListener('abort', () => void stop(), { once: true })
   return { ended, lines, stop }
 }
@@ -87,9 +90,9 @@ function isMissingInShell (code: number | null, lines: readonly string[]): boole
   return WINDOWS && code !== 0 && lines.some((line) => line.includes('is not recognized'))
 }
 
-async function end (child: ChildProcess, ended: Promise<Ending>): Promise<void> {
+async function end (child: ChildProcess, ended: Promise<Ending>, graceMs: number): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) signalAll(child, 'SIGTERM')
-  const force = setTimeout(() => killAll(child), STOP_MS)
+  const force = setTimeout(() => killAll(child), graceMs)
   await ended
   clearTimeout(force)
   killAll(child)

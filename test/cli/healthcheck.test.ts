@@ -27,17 +27,17 @@ async function listen (t: Test, answer: RequestListener, host = '127.0.0.1'): Pr
   return String((server.address() as AddressInfo).port)
 }
 
-t.test('alive: exit 0 and silence, whatever the service listens on', async (t) => {
+t.test('alive: exit 0 and silence, by the path of liveness', async (t) => {
   const paths: unknown[] = []
   const PORT = await listen(t, (request, response) => {
     paths.push(request.url)
     response.end('{"status":"ok"}')
   })
-  for (const HOST of ['0.0.0.0', '127.0.0.1', 'localhost']) t.same(await run(t, { HOST, PORT }), { code: 0, out: '', err: '' }, HOST)
-  t.same(paths, ['/health/live', '/health/live', '/health/live'])
+  t.same(await run(t, { HOST: 'localhost', PORT }), { code: 0, out: '', err: '' })
+  t.same(paths, ['/health/live'])
 })
 
-t.test('an answer whose body never ends is an answer', async (t) => {
+t.test('listening on every address; an answer whose body never ends is an answer', async (t) => {
   const PORT = await listen(t, (_request, response) => void response.write('{'))
   t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 0, out: '', err: '' })
 })
@@ -45,9 +45,7 @@ t.test('an answer whose body never ends is an answer', async (t) => {
 t.test('not alive: exit 1 and the reason', async (t) => {
   const PORT = await listen(t, (_request, response) => response.writeHead(503).end())
   t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 1, out: '', err: 'Not alive: /health/live answered 503\n' })
-  const nobody = await run(t, { HOST: '127.0.0.1', PORT: '1' })
-  t.match(nobody, { code: 1, err: /^Not alive: .*ECONNREFUSED 127\.0\.0\.1:1\n$/ })
-  t.match(await run(t, { PORT: 'x' }), { code: 1, err: /^Not alive: a fault in the configuration.*\n {2}PORT: expected/ })
+  t.match(await run(t, { HOST: '127.0.0.1', PORT: '1' }), { code: 1, err: /^Not alive: .*ECONNREFUSED 127\.0\.0\.1:1\n$/ })
 })
 
 t.test('a service that hangs is not alive after 3 s', async (t) => {

@@ -16,28 +16,44 @@ export interface JoseGroup {
   readonly name: string
   /** Public members of asymmetric keys only: what an issuer may serve. */
   readonly publicKeys: readonly Jwk[]
-  /** To sign with: the first of the group, where it is published. */
-  readonly privateKey: Jwk | undefined
+  /** Private and symmetric keys: what no issuer may serve. */
+  readonly secretKeys: readonly Jwk[]
   readonly cases: readonly JoseCase[]
 }
 
 interface KeyOrSet extends Jwk { readonly keys?: readonly Jwk[] }
-interface WycheproofTest { readonly tcId: number, readonly comment: string, readonly result: string, readonly jws?: string, readonly jwe?: string }
-interface WycheproofGroup { readonly comment: string, readonly private?: KeyOrSet, readonly public?: KeyOrSet, readonly tests: readonly WycheproofTest[] }
+
+interface WycheproofGroup {
+  readonly comment: string
+  readonly private?: KeyOrSet
+  readonly public?: KeyOrSet
+  readonly tests: ReadonlyArray<{
+    readonly tcId: number
+    readonly comment: string
+    readonly result: string
+    readonly jws?: string | object
+    readonly jwe?: string | object
+  }>
+}
 
 const FOLDER = 'test/vectors'
 
 export function readWycheproof (file: 'signature' | 'key' | 'crypto' | 'encryption'): readonly JoseGroup[] {
   const { testGroups } = readJson(`wycheproof/json_web_${file}_test.json`) as { testGroups: readonly WycheproofGroup[] }
   return testGroups.map((group) => ({
-    name: `${file} ${group.comment}`,
+    name: `${file} ${group.tests[0]?.tcId ?? ''}… ${group.comment}`,
     publicKeys: keysOf(group.public).map(publicPart).filter((key) => key !== undefined),
-    privateKey: keysOf(group.private).find((key) => key.d !== undefined),
-    cases: group.tests.map(({ tcId, comment, result, jws, jwe = '' }) => ({ name: `${file} ${tcId}`, comment, valid: result === 'valid', token: jws ?? jwe }))
+    secretKeys: keysOf(group.private).filter(isSecret),
+    cases: group.tests.map(({ tcId, comment, result, jws, jwe = '' }) => ({ name: `${file} ${tcId}`, comment, valid: result === 'valid', token: textOf(jws ?? jwe) }))
   }))
 }
 
-interface Recipe { readonly input: { readonly key?: KeyOrSet | readonly Jwk[] }, readonly output: { readonly compact?: string } }
+/** A token in one of the JSON serializations goes as its text. */
+function textOf (token: string | object): string {
+  return typeof token === 'string' ? token : JSON.stringify(token)
+}
+
+interface Recipe { readonly input: { readonly key?: KeyOrSet | readonly Jwk[] }, readonly output: Readonly<Record<string, string | object>> }
 
 /** Every file of the cookbook that has a result; each is valid for the one who holds the key and takes what it shows. */
 export function readCookbook (): readonly JoseGroup[] {
@@ -47,9 +63,9 @@ export function readCookbook (): readonly JoseGroup[] {
     return {
       name: file,
       publicKeys: recipes.flatMap(({ input }) => keysOf(input.key)).map(publicPart).filter((key) => key !== undefined),
-      privateKey: undefined,
+      secretKeys: recipes.flatMap(({ input }) => keysOf(input.key)).filter(isSecret),
       cases: recipes.flatMap(({ output }) => Object.entries(output).map(([form, value]) => ({
-        name: `${file} ${form}`, comment: form, valid: true, token: typeof value === 'string' ? value : JSON.stringify(value)
+        name: `${file} ${form}`, comment: form, valid: true, token: textOf(value)
       })))
     }
   })
@@ -88,6 +104,10 @@ function keysOf (key: KeyOrSet | readonly Jwk[] | undefined): readonly Jwk[] {
   if (key === undefined) return []
   if (Array.isArray(key)) return key as readonly Jwk[]
   return (key as KeyOrSet).keys ?? [key as Jwk]
+}
+
+function isSecret (key: Jwk): boolean {
+  return key.d !== undefined || key.k !== undefined
 }
 
 const PUBLIC_MEMBERS = ['kty', 'kid', 'use', 'key_ops', 'alg', 'crv', 'x', 'y', 'n', 'e']

@@ -1,0 +1,48 @@
+import { DOCUMENTED, ours, peer, PEERS, PUBLIC, startFleet, texts, visit } from '../fleet.mjs'
+import { mint } from '../issuer.mjs'
+import { inTurn } from '../load.mjs'
+import { controlLine, figuresOf, playRounds, speedLine } from '../rounds.mjs'
+
+const LIVE = 1_000
+
+const CONTESTANTS = [
+  { ...ours('public route', { path: PUBLIC }), live: 0 },
+  { ...ours('public route again', { path: PUBLIC }), live: 0 },
+  { ...ours('1 live token'), live: 1 },
+  { ...ours('1,000 live tokens'), live: LIVE },
+  { ...ours('public route, log at info', { path: PUBLIC, log: 'info' }), live: 0 },
+  { ...ours('1,000 live tokens, log at info', { log: 'info' }), live: LIVE },
+  { ...peer('plain-fastify'), live: 0 },
+  ...PEERS.map(({ name }) => ({ ...peer(name), live: LIVE }))
+]
+
+/** P1, P2 and the request log: tokens that are sent again and again. */
+export async function measureHot ({ key, issuer, rounds, say, times }) {
+  const pool = await mint(key, issuer, LIVE)
+  const tokens = Array.from({ length: LIVE }, (_, at) => pool.at(at))
+  const requests = new Map(CONTESTANTS.map(({ name, path, live }) => [name, texts(path, live === 0 ? [undefined] : tokens.slice(0, live))]))
+  const fleet = await startFleet(CONTESTANTS, { issuer, token: tokens[0] })
+  try {
+    const measured = await playRounds({
+      contestants: CONTESTANTS, rounds, say, visit: ({ name }) => visit(fleet.at(name), inTurn(requests.get(name)), times)
+    })
+    return { title: 'Hot: live tokens', lines: linesOf(measured), figures: figuresOf(measured) }
+  } finally {
+    await fleet.stop()
+  }
+}
+
+function linesOf (measured) {
+  const line = (goal, what, contestant, base, atLeast) => speedLine({ goal, what, measured, contestant, base, atLeast })
+  return [
+    controlLine({ measured, base: 'public route', twin: 'public route again' }),
+    line('P1', '1 live token ÷ own public route', '1 live token', 'public route', 0.9),
+    line('P1', '1,000 live tokens ÷ own public route', '1,000 live tokens', 'public route', 0.9),
+    line('P1', '1,000 live tokens ÷ own public route, both with the log at info', '1,000 live tokens, log at info', 'public route, log at info', 0.9),
+    ...PEERS.map(({ name, what, atLeast }) => line('P2', `1,000 live tokens ÷ ${what}`, '1,000 live tokens', name, atLeast)),
+    line('log', '1,000 live tokens, log at info ÷ log off', '1,000 live tokens, log at info', '1,000 live tokens', 0.85),
+    line('', '1,000 live tokens ÷ plain Fastify', '1,000 live tokens', 'plain-fastify'),
+    line('', '1,000 live tokens, log at info ÷ plain Fastify', '1,000 live tokens, log at info', 'plain-fastify'),
+    line('', `${DOCUMENTED} ÷ plain Fastify`, DOCUMENTED, 'plain-fastify')
+  ]
+}

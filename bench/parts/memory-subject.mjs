@@ -1,0 +1,74 @@
+/** Run by memory.mjs with --expose-gc: what the cache holds, as the service fills it. Prints JSON. */
+import { AUDIENCE, claimsOf, forgedSignature, newKey, signingInput } from '../issuer.mjs'
+
+const { bearerToken } = await import('../../dist/src/oauth/bearer-token.js')
+const { InvalidToken } = await import('../../dist/src/oauth/errors.js')
+const { Verification } = await import('../../dist/src/oauth/verification.js')
+const { loadConfig } = await import('../../dist/src/config.js')
+
+const ISSUER = 'https://sso.example.com/realms/myorg'
+const MILLION = Number(process.env.TOKENS ?? 1_000_000)
+const HOT = 1_000
+const { kid } = newKey()
+const KEY = { kid, algorithms: ['RS256'], pem: '', alive: true }
+const BAD = 'bad'
+
+/** Everything but RSA itself: with a million tokens that would be all that is measured. The context says what it would have found. */
+const verificationOf = (cacheMb) => new Verification({
+  expected: loadConfig({ ISSUER, AUDIENCE }),
+  keyring: { key: () => KEY },
+  cacheBytes: cacheMb * 2 ** 20,
+  checkSignature: async (_token, _key, context) => { if (context === BAD) throw new InvalidToken('signature_invalid') }
+})
+
+/** As it comes from Node's parser: one text for the header's value, not shared with anything. */
+function received (roles) {
+  const token = `${signingInput(kid, claimsOf(ISSUER, roles))}.${forgedSignature()}`
+  return bearerToken(['Host', 'localhost', 'Authorization', Buffer.from(`Bearer ${token}`).toString('latin1')])
+}
+
+async function heapBytes () {
+  await new Promise((resolve) => setImmediate(resolve))
+  for (let at = 0; at < 3; at++) globalThis.gc()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+async function perToken (roles) {
+  const count = 10_000
+  const verification = verificationOf(1024)
+  for (let at = 0; at < 1_000; at++) await verificationOf(1).verify(received(roles))
+  const before = await heapBytes()
+  for (let at = 0; at < count; at++) await verification.verify(received(roles))
+  const held = Math.round((await heapBytes() - before) / count)
+  if (verification.cache.size !== count) throw new Error(`${verification.cache.size} of ${count} tokens are in the cache`)
+  return { tokenLength: received(roles).length, held, estimated: Math.round(verification.cache.bytes / count) }
+}
+
+async function flood (verification, count, context) {
+  for (let at = 0; at < count; at++) await Promise.resolve(verification.verify(received(0), context)).catch(() => undefined)
+}
+
+const small = await perToken(0)
+const large = await perToken(75)
+
+const verification = verificationOf(32)
+const hot = Array.from({ length: HOT }, () => received(0))
+for (let pass = 0; pass < 2; pass++) for (const token of hot) await verification.verify(token)
+await flood(verification, 40_000, undefined)
+const mib = async () => Math.round(await heapBytes() / 2 ** 20 * 100) / 100
+const full = await mib()
+await flood(verification, MILLION, BAD)
+const afterBad = await mib()
+await flood(verification, MILLION, undefined)
+const afterGood = await mib()
+const hotHits = hot.filter((token) => verification.cache.get(token, Date.now()) !== undefined).length
+
+process.stdout.write(JSON.stringify({
+  perToken: [small, large],
+  heapMiB: { full, afterBad, afterGood },
+  cached: verification.cache.size,
+  cacheMiB: verification.cache.bytes / 2 ** 20,
+  hot: HOT,
+  hotHits
+}))

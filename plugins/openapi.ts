@@ -1,0 +1,61 @@
+import swagger from '@fastify/swagger'
+import fp from 'fastify-plugin'
+import { describeAccess } from '../src/oauth/access-matrix.ts'
+import type { Access, ScopeCatalogue } from '../src/oauth/access-policy.ts'
+
+export interface OpenapiOptions {
+  readonly title: string
+  readonly version: string
+  /** The token endpoint, for the client credentials flow. */
+  readonly tokenUrl: string
+  readonly scopes: ScopeCatalogue
+  readonly publicUrl: string | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The OpenAPI 3.1 document of all routes registered after the plugin; security and refusals come from their `config.auth`. */
+    openapi: () => object
+  }
+}
+
+const PROBLEM = { type: 'object', properties: { type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, detail: { type: 'string' }, error: { type: 'string' }, error_description: { type: 'string' }, request_id: { type: 'string' } } }
+const SCHEME = 'clientCredentials'
+
+export default fp<OpenapiOptions>(async (app, { title, version, tokenUrl, scopes, publicUrl }) => {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, version },
+      ...publicUrl !== undefined && { servers: [{ url: publicUrl }] },
+      components: { securitySchemes: { [SCHEME]: { type: 'oauth2', flows: { clientCredentials: { tokenUrl, scopes: { ...scopes } } } } } }
+    },
+    transform: ({ schema, url, route }) => ({
+      url,
+      schema: route.config?.allow === undefined ? described(schema as Schema | undefined ?? {}, app.accessFor(route)) : { hide: true }
+    })
+  })
+  app.decorate('openapi', () => app.swagger())
+}, { name: 'openapi', dependencies: ['access-policy'] })
+
+type Schema = Record<string, unknown>
+
+function described (schema: Schema, access: Access | undefined): Schema {
+  if (access === undefined || access.mode === 'public' || schema.hide === true) return schema
+  const security = access.anyScope.length > 0
+    ? access.anyScope.map((scope) => ({ [SCHEME]: [...access.scopes, scope] }))
+    : [{ [SCHEME]: [...access.scopes] }]
+  const problem = (description: string): Schema => ({ description, content: { 'application/problem+json': { schema: PROBLEM } } })
+  return {
+    description: `Who may call: ${describeAccess(access)}`,
+    ...schema,
+    security: access.mode === 'optional' ? [{}, ...security] : security,
+    response: {
+      ...schema.response as Schema | undefined,
+      400: problem('Malformed credentials or request'),
+      401: problem('No valid access token'),
+      ...access.mode === 'protected' && { 403: problem('The token lacks what the route demands') },
+      503: problem('Tokens cannot be verified at the moment')
+    }
+  }
+}

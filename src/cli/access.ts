@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util'
+import { buildApp } from '../app.ts'
+import { loadConfig, readEnvironment } from '../config.ts'
+import { formatAccess } from '../oauth/access-matrix.ts'
+
+const HELP = `Prints who may call what, as the routes declare it. Nothing is started.
+
+  npm run access                 a table
+  npm run access -- --json       the same for programs
+  npm run access -- --openapi    the OpenAPI document
+`
+
+/** The configuration does not matter for access: it is declared in the code. */
+const ANY_CONFIG = loadConfig({ ISSUER: 'https://issuer.example/realms/any', AUDIENCE: 'any' })
+
+async function main (): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: 'boolean' }, openapi: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+  if (values.help === true) return void process.stdout.write(HELP)
+  const app = await buildApp(values.openapi === true ? loadConfig(readEnvironment()) : ANY_CONFIG)
+  try {
+    app.checkAccess()
+    if (values.openapi === true) await app.ready()
+    const text = values.openapi === true
+      ? JSON.stringify(app.openapi(), null, 2)
+      : values.json === true
+        ? JSON.stringify(app.accessOf(), null, 2)
+        : formatAccess(app.accessOf())
+    process.stdout.write(`${text}\n`)
+  } finally {
+    await app.close()
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,36 @@
+import type { Access } from './access-policy.ts'
+
+/** One method and path, with what it demands. */
+export interface AccessRow {
+  readonly method: string
+  readonly url: string
+  readonly access: Access
+}
+
+/** Every scope that any of the routes may ask for, sorted (RFC 9728 `scopes_supported`). */
+export function scopesOf (rows: readonly AccessRow[]): readonly string[] {
+  return [...new Set(rows.flatMap(({ access }) => access.challengeScopes))].sort()
+}
+
+/**
+ * The access matrix as text, a line for each method and path, sorted: kept in a snapshot, a change of access is a diff in review.
+ */
+export function formatAccess (rows: readonly AccessRow[]): string {
+  const lines = rows.map(({ method, url, access }) => [url, method, describeAccess(access)] as const).sort()
+  const width = (column: 0 | 1): number => Math.max(0, ...lines.map((line) => line[column].length))
+  return lines.map(([url, method, demands]) => `${method.padEnd(width(1))}  ${url.padEnd(width(0))}  ${demands}`).join('\n')
+}
+
+/** What a route demands, in words. */
+export function describeAccess ({ mode, scopes, anyScope, realmRoles, clientRoles, kind }: Access): string {
+  if (mode === 'public') return 'anyone'
+  if (mode === 'optional') return 'anyone; a token that is shown must be valid'
+  const demands = [
+    ...scopes.length > 0 ? [`scope ${scopes.join(' and ')}`] : [],
+    ...anyScope.length > 0 ? [`scope ${anyScope.join(' or ')}`] : [],
+    ...realmRoles.length > 0 ? [`realm role ${realmRoles.join(' and ')}`] : [],
+    ...Object.entries(clientRoles).map(([client, roles]) => `role ${roles.join(' and ')} of ${client}`),
+    ...kind === undefined ? [] : [`a ${kind}`]
+  ]
+  return demands.length === 0 ? 'any valid token' : `valid token: ${demands.join(', ')}`
+}

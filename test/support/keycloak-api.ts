@@ -1,0 +1,74 @@
+import { PassThrough } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { buildApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+
+export type Json = Record<string, unknown>
+
+export interface Answer {
+  readonly status: number
+  readonly challenge: string
+  readonly body: Json
+}
+
+/** What the log says of a refused request, and what the caller was told. */
+export interface Refused extends Answer {
+  readonly reason: unknown
+  readonly detail: unknown
+  readonly hint: unknown
+}
+
+export interface Api {
+  readonly url: string
+  readonly app: FastifyInstance
+  /** Every log line so far, parsed. */
+  readonly lines: readonly Json[]
+  get: (path: string, token?: string) => Promise<Answer>
+  post: (path: string, body: Json, token?: string) => Promise<Answer>
+  /** GET with a token that is refused: the answer, and the log's words for it. */
+  refusal: (token: string, path?: string) => Promise<Refused>
+}
+
+/** The service against an issuer that runs already, over real HTTP; ends with the test. `prepare`: routes of the test's own. */
+export async function startApi (t: Test, environment: Readonly<Record<string, string>>, prepare?: (app: FastifyInstance) => unknown): Promise<Api> {
+  const lines: Json[] = []
+  const sink = new PassThrough()
+  sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))
+  const app = await buildApp(loadConfig(environment), { logger: pino({ base: null }, sink) })
+  await prepare?.(app)
+  const url = await app.listen({ host: 'localhost', port: 0 })
+  t.teardown(() => app.close())
+  await soon(() => app.keyring.state().knownKeys > 0)
+
+  const ask = async (path: string, token: string | undefined, init: RequestInit = {}): Promise<Answer> => {
+    const headers = { 'content-type': 'application/json', ...token !== undefined && { authorization: `Bearer ${token}` } }
+    const response = await fetch(`${url}${path}`, { ...init, headers })
+    return { status: response.status, challenge: response.headers.get('www-authenticate') ?? '', body: await response.json() as Json }
+  }
+  const get: Api['get'] = (path, token) => ask(path, token)
+  return {
+    url,
+    app,
+    lines,
+    get,
+    post: (path, body, token) => ask(path, token, { method: 'POST', body: JSON.stringify(body) }),
+    async refusal (token, path = '/api/private') {
+      const answer = await get(path, token)
+      const lineOf = (): Json | undefined => lines.find(({ reqId, status }) => reqId === answer.body.request_id && status !== undefined)
+      await soon(() => lineOf() !== undefined)
+      const { reason, detail, hint } = lineOf() ?? {}
+      return { ...answer, reason, detail, hint }
+    }
+  }
+}
+
+/** Waits for a condition that another part brings about; fails loudly. */
+export async function soon (condition: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> {
+  const end = Date.now() + withinMs
+  while (!await condition()) {
+    if (Date.now() > end) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

@@ -88,10 +88,12 @@ function depth (value: unknown): number {
   return typeof value === 'object' && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depth)) : 0
 }
 
+const FORBIDDEN_MEMBERS = ['crit', 'b64', 'zip', 'enc', 'jwk', 'jku', 'x5u', 'x5c']
+
 /** RFC 8725 §3.1, §3.10, RFC 7515 §4.1.9 (media types without regard to case), RFC 9068 §2.1; Keycloak says JWT or nothing. */
 function headerFault (header: Values, { algorithm, kid }: Rules): string | undefined {
   const typ = header.get('typ')
-  if (['crit', 'b64', 'zip', 'enc', 'jwk', 'jku', 'x5u', 'x5c'].some((name) => header.has(name))) return 'a header member that would change how the token is read'
+  if (FORBIDDEN_MEMBERS.some((one) => header.has(one))) return 'a header member that would change how the token is read'
   if (header.get('alg') !== algorithm) return 'alg'
   if (header.get('kid') !== kid) return 'kid'
   if (header.has('typ') && !(typeof typ === 'string' && /^(?:application\/)?(?:jwt|at\+jwt)$/i.test(typ))) return 'header typ'
@@ -160,7 +162,18 @@ const name = fc.oneof(
   text
 )
 
-export const blanks = fc.array(fc.constantFrom('', '', ' ', '\n', '\t', '\r\n', '  '), { minLength: 1, maxLength: 7 })
+/** As a claim or a header member that means nothing to anybody. */
+export function unknownName (known: readonly string[]): fc.Arbitrary<string> {
+  const meaningful = new Set([...known, ...FORBIDDEN_MEMBERS, 'sid', 'auth_time', 'cnf'])
+  return fc.oneof(name, text).filter((one) => !meaningful.has(one))
+}
+
+/** Not deeper than allowed, and no member twice. */
+export function isHarmless (value: unknown): boolean {
+  return !isTwice([['', value]]) && depthOf([['', value]]) <= 16
+}
+
+const blanks = fc.array(fc.constantFrom('', '', ' ', '\n', '\t', '\r\n', '  '), { minLength: 1, maxLength: 7 })
 export const spelling: fc.Arbitrary<Spelling> = fc.record({
   blanks, indent: fc.constantFrom(0, 0, 1, '\t'), escaped: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 })
 })

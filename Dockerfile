@@ -24,7 +24,7 @@ RUN echo '{ "extends": "./tsconfig.build.json", "include": [], "files": ["src/se
 FROM base
 # Node alone: no package manager, no headers, no entry script.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/include/node /usr/local/bin/npm /usr/local/bin/npx \
-    /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg /usr/local/bin/docker-entrypoint.sh /opt/yarn-* /root/.npm
+    /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg /usr/local/bin/docker-entrypoint.sh /opt/yarn-*
 
 COPY --chmod=0644 package.json ./
 COPY --from=modules /app/node_modules node_modules

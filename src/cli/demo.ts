@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
 import { buildApp } from '../app.ts'
 import { ClientError, createClient } from '../client/client.ts'
 import { loadConfig } from '../config.ts'
 import { parseRealm, startDevelopmentIssuer, type DevelopmentIssuer } from '../issuer/development-issuer.ts'
 import { readRealmFile } from '../realm-file.ts'
-import { createStory, StepFailed, type Expected, type Story } from './story.ts'
+import { createStory, StepFailed, type Expected, type LogLine, type Story } from './story.ts'
 
 interface Stage {
   readonly api: string
@@ -24,8 +25,10 @@ async function main (): Promise<void> {
   let shiftMs = 0
   const issuer = await startDevelopmentIssuer({ realm, accessTokenClock: () => Date.now() + shiftMs })
   const otherRealm = await startDevelopmentIssuer({ realm: { ...realm, realm: 'otherorg' } })
-  const app = await buildApp(loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', PORT: '0' }))
-  const story = createStory((text) => process.stdout.write(text), process.stdout.isTTY)
+  const log: LogLine[] = []
+  const logger = pino({ level: 'info' }, { write: (line: string) => void log.push(JSON.parse(line) as LogLine) })
+  const app = await buildApp(loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', PORT: '0' }), { logger })
+  const story = createStory((text) => process.stdout.write(text), process.stdout.isTTY, () => log.findLast(({ msg }) => msg === 'request'))
   try {
     const stage = { api: await app.listen({ host: 'localhost', port: 0 }), issuer, otherRealm, shiftClock: (byMs: number) => { shiftMs = byMs }, story }
     introduce(stage)
@@ -96,15 +99,15 @@ async function refusedByTheIssuer (stage: Stage): Promise<void> {
 
 async function refusedByTheApi (stage: Stage): Promise<void> {
   const { story, api, otherRealm } = stage
-  const refused: Expected = { status: 401, challenge: 'error="invalid_token"' }
+  const refused = (reason: string): Expected => ({ status: 401, challenge: 'error="invalid_token"', reason })
   stage.shiftClock(-TEN_MINUTES_MS)
   const expired = await tokenOf(stage, 'test_api_client', 'test_api_access')
   stage.shiftClock(0)
-  await story.call('A token that has expired', `${api}/api/private-scoped`, bearer(expired), refused)
+  await story.call('A token that has expired', `${api}/api/private-scoped`, bearer(expired), refused('expired'))
   const foreign = await tokenOf({ ...stage, issuer: otherRealm }, 'test_api_client', 'test_api_access')
-  await story.call('A token of another realm', `${api}/api/private-scoped`, bearer(foreign), refused)
+  await story.call('A token of another realm', `${api}/api/private-scoped`, bearer(foreign), refused('issuer_mismatch'))
   const stranger = await tokenOf(stage, 'test_stranger_client')
-  await story.call('A token of this realm that was not made for this API', `${api}/api/private`, bearer(stranger), refused)
+  await story.call('A token of this realm that was not made for this API', `${api}/api/private`, bearer(stranger), refused('audience_mismatch'))
 }
 
 /** The demo secrets of the realm file. */

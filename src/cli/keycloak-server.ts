@@ -28,6 +28,7 @@ export interface Keycloak {
   readonly url: string
   readonly issuer: string
   readonly realm: RealmFile
+  readonly engine: 'docker' | 'java'
   /** Resolves when it has ended, asked to or by itself; with its last lines. */
   readonly ended: Promise<readonly string[]>
   /** Nothing of it is left when this resolves. */
@@ -51,7 +52,8 @@ export async function startKeycloak (options: KeycloakOptions = {}): Promise<Key
   }
   const realm = readRealmFile(settings.realmFile)
   await checkPort(settings.port)
-  const running = await hasDocker(settings.signal) ? await inDocker(settings) : await onJava(settings, realm)
+  const engine = await hasDocker(settings.signal) ? 'docker' : 'java'
+  const running = engine === 'docker' ? await inDocker(settings) : await onJava(settings, realm)
   const url = `http://localhost:${settings.port}`
   const issuer = `${url}/realms/${encodeURIComponent(realm.name)}`
   try {
@@ -60,7 +62,7 @@ export async function startKeycloak (options: KeycloakOptions = {}): Promise<Key
     await running.stop()
     throw error
   }
-  return { url, issuer, realm, ended: running.ended.then(({ lines }) => lines), stop: running.stop }
+  return { url, issuer, realm, engine, ended: running.ended.then(({ lines }) => lines), stop: running.stop }
 }
 
 const ENVIRONMENT = { KC_BOOTSTRAP_ADMIN_USERNAME: DEMO_ADMIN.username, KC_BOOTSTRAP_ADMIN_PASSWORD: DEMO_ADMIN.password }

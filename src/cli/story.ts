@@ -6,6 +6,16 @@ export interface Expected {
   readonly status: number
   readonly challenge?: string
   readonly body?: string
+  /** What the API's log gives as the reason; the answer does not tell. */
+  readonly reason?: string
+}
+
+/** The members of a log line that the story shows. */
+export interface LogLine {
+  readonly msg?: string
+  readonly reason?: string
+  readonly detail?: string
+  readonly hint?: string
 }
 
 /** A step that did not come out as told. */
@@ -24,7 +34,7 @@ export interface Story {
   readonly end: () => void
 }
 
-export function createStory (write: (text: string) => unknown, coloured: boolean): Story {
+export function createStory (write: (text: string) => unknown, coloured: boolean, lastLogLine: () => LogLine | undefined): Story {
   let steps = 0
   const paint = (format: 'bold' | 'dim' | 'green' | 'yellow', text: string): string => coloured ? styleText(format, text) : text
   const say = (text: string): void => void write(`${text}\n`)
@@ -36,10 +46,23 @@ export function createStory (write: (text: string) => unknown, coloured: boolean
     head(step, asked)
     say(`    ${paint(answer.ok ? 'green' : 'yellow', `${answer.status} ${STATUS_CODES[answer.status] ?? ''}`)}`)
     if (challenge !== '') say(`    WWW-Authenticate: ${challenge}`)
-    say(`    ${body}\n`)
+    say(`    ${body}`)
+    const reason = await loggedReason(expected, say)
+    say('')
+    if (reason !== expected.reason) throw new StepFailed(step, `the log should give the reason ${expected.reason ?? ''}, not ${reason ?? ''}`)
     if (answer.status !== expected.status) throw new StepFailed(step, `${expected.status} was expected, not ${answer.status}`)
     if (!challenge.includes(expected.challenge ?? '')) throw new StepFailed(step, `the challenge should say ${expected.challenge ?? ''}`)
     if (!body.includes(expected.body ?? '')) throw new StepFailed(step, `the answer should say ${expected.body ?? ''}`)
+  }
+
+  /** The line is written once the answer is out: a turn of the event loop later. */
+  async function loggedReason (expected: Expected, tell: (text: string) => void): Promise<string | undefined> {
+    if (expected.reason === undefined) return undefined
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const { reason, detail, hint } = lastLogLine() ?? {}
+    tell(paint('dim', `    The log of the API tells its operator why: ${reason ?? ''} (${detail ?? ''})`))
+    tell(paint('dim', `    ${hint?.split('. ')[0] ?? ''}.`))
+    return reason
   }
 
   return {

@@ -89,8 +89,10 @@ function readPart (part: string, name: string): Record<string, unknown> {
 const FORBIDDEN_MEMBERS = ['crit', 'b64', 'zip', 'enc', 'jwk', 'jku', 'x5u', 'x5c']
 const STRING_CLAIMS = ['iss', 'sub', 'azp', 'client_id', 'jti', 'typ', 'sid'] as const
 const DATE_CLAIMS = ['exp', 'iat', 'nbf', 'auth_time'] as const
+/** Beside `aud`, whose rule says more. */
+const REQUIRED = ['iss', 'exp']
 /** RFC 9068 §2.2. */
-const REQUIRED_BY_RFC_9068 = ['sub', 'client_id', 'iat', 'jti']
+const REQUIRED_BY_RFC_9068 = [...REQUIRED, 'sub', 'client_id', 'iat', 'jti']
 
 /** In the order in which they are asked. A rule may rely on those before it. */
 export const RULES: readonly Rule[] = [
@@ -112,10 +114,7 @@ export const RULES: readonly Rule[] = [
   { reason: 'wrong_header_type', check: ({ header: { typ } }, { tokenKind }) => isHeaderType(typ, tokenKind) ? undefined : `header typ ${printable(typ)}` },
   {
     reason: 'claim_missing',
-    check: ({ claims }, { audience, tokenKind }) => {
-      const required = ['iss', 'exp', ...audience === 'any' ? [] : ['aud'], ...tokenKind === 'at+jwt' ? REQUIRED_BY_RFC_9068 : []]
-      return required.find((name) => !Object.hasOwn(claims, name))
-    }
+    check: ({ claims }, { tokenKind }) => (tokenKind === 'at+jwt' ? REQUIRED_BY_RFC_9068 : REQUIRED).find((name) => !Object.hasOwn(claims, name))
   },
   { reason: 'claim_type', check: ({ claims }) => mistypedClaim(claims) },
   { reason: 'scope_malformed', check: ({ claims: { scope } }) => scope === undefined || isScope(scope) ? undefined : 'scope' },
@@ -130,7 +129,7 @@ export const RULES: readonly Rule[] = [
   { reason: 'wrong_kind', check: ({ claims: { typ } }, { tokenKind }) => isAccessTokenKind(typ, tokenKind) ? undefined : `payload typ ${printable(typ)}` },
   {
     reason: 'audience_mismatch',
-    check: ({ claims: { aud } }, { audience }) => audience === 'any' || namesUs(aud as string | readonly string[], audience) ? undefined : `aud ${printable(aud)}`
+    check: ({ claims: { aud } }, { audience }) => audience === 'any' || namesUs(aud as string[] | undefined, audience) ? undefined : `aud ${printable(aud)}`
   },
   {
     reason: 'expired',
@@ -164,7 +163,8 @@ function isAccessTokenKind (typ: unknown, tokenKind: Expectations['tokenKind']):
   return typ === 'Bearer' || typ === 'bearer' || (tokenKind === 'at+jwt' && typ === undefined)
 }
 
-function namesUs (aud: string | readonly string[], audience: readonly string[]): boolean {
+function namesUs (aud: string | readonly string[] | undefined, audience: readonly string[]): boolean {
+  if (aud === undefined) return false
   return typeof aud === 'string' ? audience.includes(aud) : aud.some((name) => audience.includes(name))
 }
 

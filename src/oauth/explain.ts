@@ -34,7 +34,7 @@ const SENTENCES: Readonly<Record<Reason, string | ((context: Explained) => strin
   algorithm_not_allowed: ({ algorithms }) => `The token is signed with an algorithm that is not in ALGORITHMS (${algorithms.join(' ')}). If the realm really signs with it (Realm settings, Tokens, Default signature algorithm), add it there.`,
   kid_missing: 'The header of the token names no key. Keycloak always names one.',
   wrong_header_type: 'The typ in the header is not that of an access token (TOKEN_KIND). With TOKEN_KIND=at+jwt switch "Use \'at+jwt\' as access token header type" on at the client (Advanced).',
-  claim_missing: ({ audience }) => `A claim that must be there is missing. Without aud: ${audienceMapper(audience)}`,
+  claim_missing: 'A claim that must be there is missing; detail names it. With TOKEN_KIND=at+jwt sub, client_id, iat and jti must be there too.',
   claim_type: 'A claim has a type that the standards do not give it. Look for a mapper that overwrites it.',
   scope_malformed: 'The scope claim is not a string of words with single spaces. Look for a mapper that overwrites it.',
   issuer_mismatch: ({ issuer }) => `The token comes from another issuer than ISSUER (${issuer}): another realm, or the same server under another host name. In Keycloak the host name of the token request decides unless KC_HOSTNAME fixes it.`,

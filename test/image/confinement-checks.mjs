@@ -21,6 +21,9 @@ export async function checkConfinement ({ check, config, container }) {
     assert.match(status, /^NoNewPrivs:\t1$/m)
   })
   await check('its root cannot be written to', async () => assert.match(await inside('/proc/1/mounts'), /^\S+ \/ \S+ ro,/m))
+  await check('it is held to 256 MB', async () => {
+    assert.equal((await container.exec(['node', '-p', 'process.constrainedMemory()'])).stdout, `${256 * 1024 * 1024}\n`)
+  })
   const flags = config.Entrypoint.slice(0, -1)
   await check('it runs under the permission model of Node', async () => {
     assert.deepEqual((await inside('/proc/1/cmdline')).split('\0').slice(0, -1), config.Entrypoint)

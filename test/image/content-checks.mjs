@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { must } from './command.mjs'
 import { demoSecrets } from './issuer.mjs'
 
-const PACKAGE_MANAGERS = /\/(npm|npx|corepack|yarn|yarnpkg|pnpm)$/
+const PACKAGE_MANAGERS = /\/(bin|node_modules)\/(npm|npx|corepack|yarn|yarnpkg|pnpm)(\/|$)/
 const LOCKFILE = new URL('../../package-lock.json', import.meta.url)
 
 /** What the image is made of, as far as that can be seen without starting the service. */

@@ -31,8 +31,15 @@ export interface Api {
   refusal: (token: string, path?: string) => Promise<Refused>
 }
 
-/** The service against an issuer that runs already, over real HTTP; ends with the test. `prepare`: routes of the test's own. */
-export async function startApi (t: Test, environment: Readonly<Record<string, string>>, prepare?: (app: FastifyInstance) => unknown): Promise<Api> {
+export interface ApiOptions {
+  /** Before it listens: routes of the test's own. */
+  readonly prepare?: (app: FastifyInstance) => unknown
+  /** Do not wait until the keys are known. */
+  readonly impatient?: boolean
+}
+
+/** The service against an issuer that runs already, over real HTTP; ends with the test. */
+export async function startApi (t: Test, environment: Readonly<Record<string, string>>, { prepare, impatient = false }: ApiOptions = {}): Promise<Api> {
   const lines: Json[] = []
   const sink = new PassThrough()
   sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))
@@ -40,7 +47,7 @@ export async function startApi (t: Test, environment: Readonly<Record<string, st
   await prepare?.(app)
   const url = await app.listen({ host: 'localhost', port: 0 })
   t.teardown(() => app.close())
-  await soon(() => app.keyring.state().knownKeys > 0)
+  if (!impatient) await soon(() => app.keyring.state().knownKeys > 0)
 
   const ask = async (path: string, token: string | undefined, init: RequestInit = {}): Promise<Answer> => {
     const headers = { 'content-type': 'application/json', ...token !== undefined && { authorization: `Bearer ${token}` } }

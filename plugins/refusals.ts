@@ -92,9 +92,8 @@ export class MethodNotAllowed extends Error {
 
 /** Second exit, for Fastify's `frameworkErrors`: what the router refuses before any hook (`/%zz`, over-long parameters). */
 export function refuseUnrouted (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const { statusCode = 400 } = error
   reply.headers(SECURITY_HEADERS)
-  void send(reply, request, problemOf(statusCode >= 400 && statusCode < 500 ? statusCode : 400))
+  void send(reply, request, problemOf(Number(error.statusCode)))
 }
 
 const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {

@@ -1,5 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
+/** Drawing, segment of the path, methods; every text has this form. */
+const LINE = /^([│├└─ ]*)(.*?)(?: \(([A-Z, -]+)\).*)?$/
+
 /**
  * The routes that the router holds at this moment, as `METHOD path`, also those that no onRoute hook has seen. Fastify gives them in one
  * form only, a drawn tree: each line adds to the path of the line that it is indented under.
@@ -7,7 +10,7 @@ import type { FastifyInstance } from 'fastify'
 export function registeredRoutes (app: FastifyInstance): readonly string[] {
   const path: string[] = []
   return app.printRoutes({ commonPrefix: false }).split('\n').flatMap((line) => {
-    const [, drawing = '', segment = '', methods] = /^([│├└─ ]*)(.*?)(?: \(([A-Z, -]+)\).*)?$/.exec(line) ?? []
+    const [, drawing, segment, methods] = LINE.exec(line) as unknown as [string, string, string, string | undefined]
     if (drawing === '') return []
     path.length = drawing.length / 4 - 1
     path.push(segment)

@@ -15,7 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/issuer': [],
   'src/cli': ['src/oauth', 'src/client', 'src/config.ts', 'src/app.ts', 'src/issuer', 'src/realm-file.ts'],
   plugins: ['src/oauth', 'src/config.ts'],
-  routes: ['src/oauth/access-policy.ts']
+  routes: ['src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts']
 }
 
 const files = ['src', 'plugins', 'routes'].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`))

@@ -120,8 +120,8 @@ t.test('whatever a really signed token says, it is let in exactly when the rules
     seen[verdict] = (seen[verdict] ?? 0) + 1
     same([open.status, scoped.status], expected, verdict)
     if (fault === undefined) same(shownPrincipal(open.body), expectedPrincipal(made.claims), 'principal')
-  }), { seed: SEED, numRuns: 1_000 })
-  t.ok(Math.min(seen['200,200'] ?? 0, seen['200,403'] ?? 0) > 100 && Object.keys(seen).length > 25, `every kind of verdict was there: ${JSON.stringify(seen)}`)
+  }), { seed: SEED, numRuns: 600 })
+  t.ok(Math.min(seen['200,200'] ?? 0, seen['200,403'] ?? 0) > 50 && Object.keys(seen).length > 20, `every kind of verdict was there: ${JSON.stringify(seen)}`)
   t.same(errorsOf(service), [])
 })
 
@@ -150,7 +150,7 @@ t.test('the order of members, blanks, escapes and unknown claims change nothing'
     const { status, text } = await service.get('/test/principal', sign(made, spelt))
     same(status, 200, 'status')
     same(text, first.text, 'principal')
-  }), { seed: SEED, numRuns: 500 })
+  }), { seed: SEED, numRuns: 300 })
   t.same(errorsOf(service), [])
 })
 

@@ -42,6 +42,7 @@ const LAST_DATE = 253_402_300_799
  */
 export function readAccessToken (text: string, expected: Expectations, nowSeconds: number): AccessToken {
   const token = decode(text)
+  if ('reason' in token) throw new InvalidToken(token.reason, token.detail)
   for (const { reason, check } of RULES) {
     const wrong = check(token, expected, nowSeconds)
     if (wrong !== undefined) throw new InvalidToken(reason, wrong)
@@ -57,32 +58,25 @@ export interface Finding {
 
 /** The same rules, all of them, for a tool that explains a token: each fault with its reason. A text that cannot be decoded has one. */
 export function examineAccessToken (text: string, expected: Expectations, nowSeconds: number): readonly Finding[] {
-  try {
-    const token = decode(text)
-    return RULES.flatMap(({ reason, check }) => {
-      const detail = check(token, expected, nowSeconds)
-      return detail === undefined ? [] : [{ reason, detail }]
-    })
-  } catch (error) {
-    if (!(error instanceof InvalidToken)) throw error
-    return [{ reason: error.reason, detail: error.detail ?? '' }]
-  }
+  const token = decode(text)
+  if ('reason' in token) return [token]
+  return RULES.flatMap(({ reason, check }) => {
+    const detail = check(token, expected, nowSeconds)
+    return detail === undefined ? [] : [{ reason, detail }]
+  })
 }
 
-function decode (text: string): Unproven {
-  if (text.length > MAX_TOKEN_LENGTH) throw new InvalidToken('token_too_large', `${text.length} characters`)
+function decode (text: string): Unproven | Finding {
+  if (text.length > MAX_TOKEN_LENGTH) return { reason: 'token_too_large', detail: `${text.length} characters` }
   const parts = text.split('.', 6)
-  if (parts.length === 5) throw new InvalidToken('token_encrypted', 'five parts: a JWE')
+  if (parts.length === 5) return { reason: 'token_encrypted', detail: 'five parts: a JWE' }
   const [head = '', body = '', signature = ''] = parts
-  if (parts.length !== 3 || head === '' || body === '' || signature === '') throw new InvalidToken('not_three_parts', `${parts.length} parts`)
-  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) throw new InvalidToken('not_base64url', 'signature')
-  return { header: readPart(head, 'header'), claims: readPart(body, 'payload') }
-}
-
-function readPart (part: string, name: string): Record<string, unknown> {
-  const read = readJsonPart(part)
-  if (typeof read === 'string') throw new InvalidToken(read, name)
-  return read
+  if (parts.length !== 3 || head === '' || body === '' || signature === '') return { reason: 'not_three_parts', detail: `${parts.length} parts` }
+  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) return { reason: 'not_base64url', detail: 'signature' }
+  const header = readJsonPart(head)
+  if (typeof header === 'string') return { reason: header, detail: 'header' }
+  const claims = readJsonPart(body)
+  return typeof claims === 'string' ? { reason: claims, detail: 'payload' } : { header, claims }
 }
 
 /** Members that would let a token bring its own key or change how it is read (RFC 7515 §4.1, RFC 7797, RFC 8725 §3.10). */

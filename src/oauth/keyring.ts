@@ -55,8 +55,8 @@ export class Keyring {
   #cancelTimer: () => void = () => undefined
   #startedAtMs = -Infinity
   #goodAtMs: number | undefined
-  #fault: string | undefined
-  #failedSinceMs: number | undefined
+  /** Since the first failure after the last good answer. */
+  #outage: { fault: string, readonly sinceMs: number } | undefined
   #failures = 0
   #budget: number = KEYRING_LIMITS.unknownKeyBurst
   #budgetAtMs = 0
@@ -91,9 +91,9 @@ export class Keyring {
     this.#expire()
     return {
       knownKeys: this.#keys.size,
-      available: this.#fault === undefined && this.#goodAtMs !== undefined,
+      available: this.#outage === undefined && this.#goodAtMs !== undefined,
       ageMs: this.#goodAtMs === undefined ? undefined : this.#clock.nowMs() - this.#goodAtMs,
-      fault: this.#fault
+      fault: this.#outage?.fault
     }
   }
 
@@ -126,13 +126,13 @@ export class Keyring {
       const key = this.#known(kid, alg)
       if (key !== undefined) return key
     }
-    if (this.#fault !== undefined || this.#goodAtMs === undefined) throw new Unavailable('issuer_unavailable', this.#retryAfterSeconds())
+    if (this.#outage !== undefined || this.#goodAtMs === undefined) throw new Unavailable('issuer_unavailable', this.#retryAfterSeconds())
     throw new InvalidToken('key_unknown', `kid ${JSON.stringify(kid)}`)
   }
 
   /** While the issuer is unavailable the retries decide alone. A spent budget asks again by itself when it may, so that a new key is learnt. */
   #mayAskForUnknown (): boolean {
-    if (this.#stopped || this.#fault !== undefined || this.#goodAtMs === undefined) return false
+    if (this.#stopped || this.#outage !== undefined || this.#goodAtMs === undefined) return false
     const now = this.#clock.nowMs()
     const { unknownKeyBurst, unknownKeyIntervalMs } = KEYRING_LIMITS
     const gained = Math.floor((now - this.#budgetAtMs) / unknownKeyIntervalMs)
@@ -183,19 +183,17 @@ export class Keyring {
     this.#goodAtMs = now
     this.#failures = 0
     if (came.length > 0 || went.length > 0) this.#options.events?.keysChanged?.(came, went.map(([kid]) => kid))
-    if (this.#fault !== undefined) this.#options.events?.available?.(now - (this.#failedSinceMs ?? now))
-    this.#fault = undefined
-    this.#failedSinceMs = undefined
+    if (this.#outage !== undefined) this.#options.events?.available?.(now - this.#outage.sinceMs)
+    this.#outage = undefined
   }
 
   #fail (error: unknown): void {
     if (this.#stopped) return
-    const fault = error instanceof Error ? error.message : String(error)
+    const { message: fault } = error as Error
     this.#failures++
-    this.#failedSinceMs ??= this.#startedAtMs
     this.#expire()
-    if (this.#fault === undefined) this.#options.events?.unavailable?.(fault, this.#keys.size)
-    this.#fault = fault
+    if (this.#outage === undefined) this.#options.events?.unavailable?.(fault, this.#keys.size)
+    this.#outage = { fault, sinceMs: this.#outage?.sinceMs ?? this.#startedAtMs }
   }
 
   /** Known keys outlive an unreachable issuer only for so long. */
@@ -216,7 +214,7 @@ export class Keyring {
   #pauseMs (): number {
     const { firstRetryMs, lastRetryMs, outageRetryMs } = KEYRING_LIMITS
     const jitter = this.#clock.random()
-    if (this.#fault === undefined) return this.#options.refreshSeconds * 1_000 * (0.85 + 0.15 * jitter)
+    if (this.#outage === undefined) return this.#options.refreshSeconds * 1_000 * (0.85 + 0.15 * jitter)
     if (this.#keys.size > 0) return outageRetryMs * (1 + 0.2 * jitter)
     return Math.min(lastRetryMs, firstRetryMs * 2 ** (this.#failures - 1)) * (0.75 + 0.25 * jitter)
   }
@@ -232,7 +230,7 @@ export class Keyring {
   }
 
   #retryAfterSeconds (): number {
-    return Math.max(1, Math.ceil((this.#timerAtMs === Infinity ? KEYRING_LIMITS.lastRetryMs : this.#timerAtMs - this.#clock.nowMs()) / 1_000))
+    return Math.max(1, Math.ceil(Math.min(KEYRING_LIMITS.lastRetryMs, this.#timerAtMs - this.#clock.nowMs()) / 1_000))
   }
 }
 

@@ -131,7 +131,7 @@ test('Ctrl-C: the settings were printed, and Keycloak is gone', async (t) => {
   const { PATH } = process.env
   const { folder } = machineWith(t, answering(200))
   const port = await freePort()
-  const child = spawn(process.execPath, [...process.execArgv, 'src/cli/keycloak.ts', '--port', String(port), '--folder', folder], { env: { ...process.env, PATH } })
+  const child = spawn(process.execPath, ['dist/src/cli/keycloak.js', '--port', String(port), '--folder', folder], { env: { ...process.env, PATH } })
   let out = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text })
   await until(() => out.includes('Authorization: Bearer'))

@@ -66,6 +66,23 @@ t.test('a million one-shot tokens do not flush the hot ones', async (t) => {
   t.ok(cache.bytes <= 2000 * COST)
 })
 
+t.test('where every resident is in use, a newcomer goes, after a bounded search', async (t) => {
+  const cache = new TokenCache(100 * COST)
+  const shared = key()
+  for (let round = 0; round < 3; round++) {
+    for (let n = 0; n < 95; n++) {
+      if (cache.get(tokenOf(n), 0) === undefined) cache.set(tokenOf(n), principal, shared, 1000)
+      cache.get(tokenOf(n), 0)
+    }
+    for (let n = 0; n < 20; n++) cache.set(tokenOf(1000 + n), principal, shared, 1000)
+  }
+  for (let n = 0; n < 95; n++) cache.get(tokenOf(n), 0)
+  for (let n = 0; n < 5; n++) cache.set(tokenOf(2000 + n), principal, shared, 1000)
+  t.ok(cache.bytes <= 100 * COST)
+  const kept = Array.from({ length: 95 }, (_, n) => cache.get(tokenOf(n), 0)).filter((one) => one !== undefined)
+  t.ok(kept.length >= 90, `${kept.length} of 95 in use are kept`)
+})
+
 t.test('residents that nobody asks for any more make room', async (t) => {
   const cache = new TokenCache(100 * COST)
   const shared = key()

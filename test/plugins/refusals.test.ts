@@ -167,14 +167,53 @@ t.test('a fault of ours is 500, without a word of what it was', async (t) => {
     prepare: (app) => {
       app.get('/fault', { config: { auth: 'public' } }, () => { throw new Error('sEcReT: cannot reach db.internal') })
       app.get('/teapot', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { statusCode: 418 }) })
+      app.get('/unnamed', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { statusCode: 499 }) })
+      app.get('/invalid', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { validation: [{ instancePath: '' }] }) })
+      app.get('/items/:id', { config: { auth: 'public' } }, () => 'ok')
+      app.get('/verify', { config: { auth: 'public' } }, async (request) => request.jwtVerify())
+      app.all('/every', { config: { auth: 'public' } }, () => 'ok')
       app.get('/odd', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { statusCode: 200 }) })
     }
   })
   t.match(await service.get('/fault'), { status: 500, body: { title: 'Internal Server Error' } })
   t.match(await service.get('/odd'), { status: 500 })
   t.match(await service.get('/teapot'), { status: 418 })
+  t.match(await service.get('/unnamed'), { status: 499, body: { title: 'Error' } })
+  t.match(await service.get('/invalid'), { status: 400, body: { detail: 'request: invalid' } })
+  t.match(await service.get(`/items/${'x'.repeat(200)}`), { status: 414, body: { title: 'URI Too Long' } })
+  t.match(await service.ask('/every', { method: 'DELETE' }), { status: 200 })
+  t.match(await service.get('/verify', service.issuer.token()), { status: 500 }, 'jwtVerify past the reader has no key to verify with')
   t.notMatch((await service.get('/fault')).text, /sEcReT/)
   t.match(service.lines.find((line) => line.level === 50), { err: { message: /sEcReT/ } }, 'the log has it')
+})
+
+t.test('a fault while a signature is checked is ours, not the token\'s', async (t) => {
+  const service = await startService(t, { key })
+  const good = await service.app.keyring.key(key.kid, 'RS256')
+  service.app.keyring.key = () => ({ ...good, get pem (): string { throw new Error('sEcReT') } })
+  t.match(await service.get('/api/private', service.issuer.token()), { status: 500 })
+  service.app.keyring.key = () => ({ ...good, pem: 'no key' })
+  t.match(await service.get('/api/private', service.issuer.token()), { status: 401 })
+})
+
+t.test('a configuration that another plugin takes away leaves the route closed', async (t) => {
+  const service = await startService(t, {
+    key,
+    prepare: (app) => {
+      app.addHook('onRoute', (route) => { if (route.url === '/taken') route.config = { auth: 'public' } })
+      app.get('/taken', { config: { auth: { scopes: [] } } }, () => 'open')
+    }
+  })
+  t.match(await service.get('/taken'), { status: 500, text: /Internal Server Error/ })
+})
+
+t.test('draining: not ready, every answer closes its connection, requests are still served', async (t) => {
+  const service = await startService(t, { key })
+  service.app.beginDrain()
+  t.match(await service.get('/health/ready'), { status: 503, body: { status: 'unavailable', conditions: { draining: String } } })
+  const answer = await service.get('/api/private', service.issuer.token())
+  t.equal(answer.status, 200)
+  t.equal(answer.headers.get('connection'), 'close')
 })
 
 t.test('one log line for a request: method, route, status, client, reason; no header, no query', async (t) => {

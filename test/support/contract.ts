@@ -89,7 +89,7 @@ async function refusedByTheApi (t: Test, { api, issuer, otherIssuer }: Scene): P
   const [header = '', payload = '', signature = ''] = good.split('.')
   const richer = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url').toString()) as Json, azp: 'admin' })).toString('base64url')
   const tokens: ReadonlyArray<readonly [name: string, token: string, reason: string]> = [
-    ['made for another API: no aud', await tokenOf(issuer, credentials('test_stranger_client')), 'claim_missing'],
+    ['made for another API: no aud', await tokenOf(issuer, credentials('test_stranger_client')), 'audience_mismatch'],
     ['of another realm', await tokenOf(otherIssuer, credentials('test_api_client', 'test_api_access')), 'issuer_mismatch'],
     ['an ID token', await tokenOf(issuer, credentials('test_api_client', 'openid'), 'id_token'), 'wrong_kind'],
     ['a changed payload', `${header}.${richer}.${signature}`, 'signature_invalid'],

@@ -1,0 +1,77 @@
+import t from 'tap'
+import type { VerificationKey } from '../../src/oauth/key-set.ts'
+import { examineAccessToken, readAccessToken, type Expectations } from '../../src/oauth/access-token.ts'
+import { InvalidToken } from '../../src/oauth/errors.ts'
+import { Verification } from '../../src/oauth/verification.ts'
+
+const EXPECTED: Expectations = { issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000 }
+const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+const HEADER = { alg: 'ES256', kid: 'k', typ: 'JWT' }
+const CLAIMS = { iss: 'i', aud: 'a', exp: 100, typ: 'Bearer', azp: 'client' }
+const tokenOf = (claims: object = {}, header: object = {}): string => `${b64({ ...HEADER, ...header })}.${b64({ ...CLAIMS, ...claims })}.AAAA`
+
+interface Scene {
+  readonly verification: Verification<undefined>
+  readonly key: VerificationKey
+  /** Lets a signature check that waits go on. */
+  release: (error?: Error) => void
+  nowMs: number
+}
+
+function scene (): Scene {
+  const key: VerificationKey = { kid: 'k', algorithms: ['ES256'], pem: '', alive: true }
+  const one: Scene = {
+    key,
+    nowMs: 0,
+    release: () => undefined,
+    verification: new Verification<undefined>({
+      expected: EXPECTED, keyring: { key: () => key }, cacheBytes: 1 << 20, nowMs: () => one.nowMs,
+      checkSignature: () => new Promise((resolve, reject) => { one.release = (error) => error === undefined ? resolve() : reject(error) })
+    })
+  }
+  return one
+}
+
+t.test('one verification for one token, however many requests bring it at a time', async (t) => {
+  const one = scene()
+  const all = Promise.all(Array.from({ length: 50 }, async () => one.verification.verify(tokenOf(), undefined)))
+  one.release()
+  t.equal(new Set(await all).size, 1)
+  t.match(one.verification.counts, { signatureChecks: 1, tokensRead: 1, cacheHits: 0 })
+  t.equal(one.verification.verify(tokenOf(), undefined), (await all)[0], 'then it is at hand')
+  t.match(one.verification.counts, { signatureChecks: 1, tokensRead: 1, cacheHits: 1 })
+})
+
+t.test('a failure is not kept: no cache entry, and the next one is checked anew', async (t) => {
+  const one = scene()
+  for (let n = 1; n <= 2; n++) {
+    const verdict = Promise.resolve(one.verification.verify(tokenOf(), undefined))
+    one.release(new InvalidToken('signature_invalid'))
+    t.match(await verdict.catch((error: unknown) => error), { reason: 'signature_invalid' })
+    t.equal(one.verification.cache.size, 0)
+    t.equal(one.verification.counts.signatureChecks, n)
+  }
+})
+
+t.test('what ends while the signature is checked is refused', async (t) => {
+  const withdrawn = scene()
+  const first = Promise.resolve(withdrawn.verification.verify(tokenOf(), undefined))
+  withdrawn.key.alive = false
+  withdrawn.release()
+  t.match(await first.catch((error: unknown) => error), { reason: 'key_unknown' })
+  const late = scene()
+  const second = Promise.resolve(late.verification.verify(tokenOf(), undefined))
+  late.nowMs = 105_000
+  late.release()
+  t.match(await second.catch((error: unknown) => error), { reason: 'expired' })
+  t.equal(late.verification.cache.size, 0)
+})
+
+t.test('a tool sees every fault at once; the service stops at the first', async (t) => {
+  const wrong = tokenOf({ iss: 'x'.repeat(200), aud: 'b', exp: 1, typ: 'ID' }, { jku: 'u' })
+  t.same(examineAccessToken(wrong, EXPECTED, 50).map(({ reason }) => reason), ['header_not_allowed', 'issuer_mismatch', 'wrong_kind', 'audience_mismatch', 'expired'])
+  t.match(examineAccessToken(wrong, EXPECTED, 50)[1]?.detail, /^iss "x{90,}…$/, 'cut short')
+  t.match(t.throws(() => readAccessToken(wrong, EXPECTED, 50)), { reason: 'header_not_allowed' })
+  t.same(examineAccessToken(tokenOf(), EXPECTED, 50), [])
+  t.same(examineAccessToken('x'.repeat(8193), EXPECTED, 50), [{ reason: 'token_too_large', detail: '8193 characters' }])
+})

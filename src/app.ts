@@ -38,7 +38,8 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     bodyLimit: 64 * 1024,
     requestTimeout: 30_000,
-    keepAliveTimeout: 72_000,
+    // Longer than a gateway keeps an idle connection (Caddy: 120 s), so that it is never ours to close under a request.
+    keepAliveTimeout: 130_000,
     http: { requireHostHeader: false },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     frameworkErrors: refuseUnrouted,

@@ -18,7 +18,7 @@ const verificationOf = (cacheMb) => new Verification({
   expected: loadConfig({ ISSUER, AUDIENCE }),
   keyring: { key: () => KEY },
   cacheBytes: cacheMb * 2 ** 20,
-  checkSignature: async (_token, _key, context) => { if (context === BAD) throw new InvalidToken('signature_invalid') }
+  checkSignature: (_token, _key, context) => { if (context === BAD) throw new InvalidToken('signature_invalid') }
 })
 
 /** As it comes from Node's parser: one text for the header's value, not shared with anything. */
@@ -46,11 +46,17 @@ async function perToken (roles) {
 }
 
 async function flood (verification, count, context) {
-  for (let at = 0; at < count; at++) await Promise.resolve(verification.verify(received(0), context)).catch(() => undefined)
+  for (let at = 0; at < count; at++) {
+    try {
+      await verification.verify(received(0), context)
+    } catch (error) {
+      if (context !== BAD) throw error
+    }
+  }
 }
 
 const small = await perToken(0)
-const large = await perToken(75)
+const large = await perToken(104)
 
 const verification = verificationOf(32)
 const hot = Array.from({ length: HOT }, () => received(0))

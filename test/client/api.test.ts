@@ -63,6 +63,17 @@ t.test('a token that the API does not take any more is replaced once, and the ca
   t.equal(service.seen.length, 5)
 })
 
+t.test('the answer that is not handed over is let go: its connection does not stay open', async (t) => {
+  const { client, api: service } = await story(t)
+  const gone = gate()
+  service.answer = (response, seen) => {
+    if (seen.headers.authorization === 'Bearer token-2') { response.end(); return }
+    response.on('close', gone.open).writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).write('never ends')
+  }
+  t.equal((await client.fetch('/')).status, 200)
+  await gone.opened
+})
+
 t.test('a hundred calls that are refused at once cost one new token', async (t) => {
   const { client, issuer, api: service } = await story(t)
   await client.token()

@@ -131,6 +131,25 @@ t.test('an issuer that is down is asked again after a pause that doubles, up to 
   }
 })
 
+t.test('after a success the pauses begin anew', async (t) => {
+  const { client, issuer, clock } = await story(t, { random: () => 1 })
+  const down = json(500, {})
+  issuer.answer = down
+  for (let attempt = 0; attempt < 5; attempt++) {
+    await t.rejects(client.token(), { code: 'issuer_unreachable' })
+    clock.ms += 5000
+  }
+  issuer.answer = tokens()
+  await client.token()
+  clock.ms += 300_000
+  issuer.answer = down
+  await t.rejects(client.token(), { code: 'issuer_unreachable' })
+  const asked = issuer.seen.length
+  clock.ms += 250
+  await t.rejects(client.token(), { code: 'issuer_unreachable' })
+  t.equal(issuer.seen.length, asked + 1)
+})
+
 t.test('Retry-After is heeded, up to a minute', async (t) => {
   for (const [header, pause] of [['7', 7000], ['3600', 60_000], ['soon', 125]] as const) {
     const { client, issuer, clock } = await story(t)

@@ -7,20 +7,20 @@ const DEADLINE_MS = 900_000
 const TAIL_CHARACTERS = 2_000
 
 /** Runs a program without a shell; resolves with exit code and output, whatever the code is. A program that is not there has code 127. */
-export async function run (program, args, { env = {}, timeoutMs = DEADLINE_MS, onOutput } = {}) {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs })
+export async function run (program, args, { env = {}, timeoutMs = DEADLINE_MS } = {}) {
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const output = { stdout: '', stderr: '' }
-  for (const stream of ['stdout', 'stderr']) {
-    child[stream].setEncoding('utf8').on('data', (text) => {
-      if (stream === 'stdout' && onOutput !== undefined) onOutput(text)
-      else output[stream] += text
-    })
+  for (const stream of ['stdout', 'stderr']) child[stream].setEncoding('utf8').on('data', (text) => { output[stream] += text })
+  // Not the option of spawn: its timer goes on where the program could not be started.
+  const deadline = setTimeout(() => child.kill(), timeoutMs)
+  try {
+    const [code, signal] = await once(child, 'close')
+    return { code: code ?? 1, ...output, ...signal !== null && { stderr: `${output.stderr}\nended by ${signal}` } }
+  } catch (error) {
+    return { code: 127, stdout: '', stderr: error.message }
+  } finally {
+    clearTimeout(deadline)
   }
-  const [code, signal] = await once(child, 'close').catch((error) => {
-    output.stderr += error.message
-    return [127, null]
-  })
-  return { code: code ?? 1, ...output, ...signal !== null && { stderr: `${output.stderr}\nended by ${signal}` } }
 }
 
 /** Runs a program that must succeed, and gives its standard output without the last line break. */

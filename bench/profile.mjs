@@ -25,7 +25,16 @@ const GROUPS = [
   ['Node: crypto', /^node:(?:crypto|internal\/crypto)/],
   ['Node: HTTP, sockets, streams, buffers', /^node:/]
 ]
-const BY_NAME = { '(garbage collector)': 'garbage collector', '(program)': 'native code outside of JavaScript (parser, sockets)' }
+const BY_NAME = {
+  '(garbage collector)': 'garbage collector',
+  '(program)': 'native code outside of JavaScript',
+  writev: 'the kernel: socket writes',
+  writeString: 'the kernel: log blocks and other writes',
+  base64Write: 'base64',
+  base64urlWrite: 'base64',
+  base64urlSlice: 'base64',
+  base64Slice: 'base64'
+}
 
 async function profile (contestant, { issuer, token, next }) {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-profile-'))
@@ -69,7 +78,8 @@ function shortened (url) {
 
 function groupOf (place) {
   const [name, url] = place.split('|')
-  return BY_NAME[name] ?? GROUPS.find(([, pattern]) => pattern.test(url.startsWith('node') ? url : `/${url}`))?.[0] ?? 'other'
+  if (name.startsWith('RegExp: ')) return 'regular expressions'
+  return BY_NAME[name] ?? GROUPS.find(([, pattern]) => pattern.test(url.startsWith('node') ? url : `/${url}`))?.[0] ?? 'other built-in functions'
 }
 
 function tablesOf (title, times) {

@@ -1,13 +1,21 @@
 /** Results as Markdown tables, for the terminal and for bench/README.md. */
-export function tablesOf ({ machine, rounds, parts }) {
-  const head = `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.platform}; ` +
-    `${machine.pinned ? 'servers on one core, load on the other' : 'processes not pinned'}; ${rounds} rounds.`
-  return [head, ...parts.flatMap(({ title, lines, figures }) => [`### ${title}`, goalTable(lines), figureTable(figures)])].filter((text) => text !== '').join('\n\n')
+export function tablesOf (parts) {
+  return parts.flatMap(({ title, machine, rounds, lines, figures }) => [`### ${title}`, headOf(machine, rounds), goalTable(lines), figureTable(figures)])
+    .filter((text) => text !== '').join('\n\n')
+}
+
+function headOf (machine, rounds) {
+  if (machine === undefined) return ''
+  const { cpu, cores, memoryGiB, node, platform, pinned } = machine
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, ${platform}; ${pinned ? 'servers on one core, load on the other' : 'processes not pinned'}; ${rounds} rounds.`
 }
 
 function goalTable (lines) {
-  const rows = lines.map((line) => [line.goal, line.what, goalOf(line), measuredOf(line), line.byRate === undefined ? '' : spreadOf(line.byRate, 2), verdictOf(line)])
-  return table(['', 'what', 'goal', 'measured (quartiles), by CPU time', 'by rate', ''], rows)
+  const byRate = lines.some((line) => line.byRate !== undefined)
+  const rows = lines.map((line) => [
+    line.goal, line.what, goalOf(line), measuredOf(line), ...byRate ? [line.byRate === undefined ? '' : spreadOf(line.byRate, 2)] : [], verdictOf(line)
+  ])
+  return table(['', 'what', 'goal', byRate ? 'by CPU time (quartiles)' : 'measured', ...byRate ? ['by rate'] : [], ''], rows)
 }
 
 function goalOf ({ goal, atLeast, atMost, within }) {
@@ -19,7 +27,7 @@ function goalOf ({ goal, atLeast, atMost, within }) {
 
 function measuredOf ({ byCpu, byTime, count }) {
   if (count !== undefined) return Number.isInteger(count) ? String(count) : count.toFixed(3)
-  if (byTime !== undefined) return `${spreadOf(byTime, 2)} (time)`
+  if (byTime !== undefined) return spreadOf(byTime, 2)
   return byCpu === undefined ? '' : spreadOf(byCpu, 2)
 }
 

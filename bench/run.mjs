@@ -16,7 +16,7 @@ const RESULTS = new URL('results.json', import.meta.url)
 const README = new URL('README.md', import.meta.url)
 
 const USAGE = `node bench/run.mjs [--parts ${Object.keys(PARTS).join(',')}] [--rounds 6] [--readme]
-  --readme  puts the tables into bench/README.md; results.json is written by a run of all parts only`
+  results.json keeps the latest good run of every part; --readme puts its tables into bench/README.md`
 
 function optionsOf (args) {
   const { values } = parseArgs({ args, options: { parts: { type: 'string' }, rounds: { type: 'string', default: '6' }, readme: { type: 'boolean', default: false } } })
@@ -24,30 +24,40 @@ function optionsOf (args) {
   const rounds = Number(values.rounds)
   const unknown = parts.filter((part) => !Object.hasOwn(PARTS, part))
   if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) throw new Error(`unknown part or number of rounds\n${USAGE}`)
-  return { parts, rounds, readme: values.readme, all: values.parts === undefined }
+  return { parts, rounds, readme: values.readme }
 }
 
-async function run ({ parts, rounds, readme, all }) {
+async function run ({ parts, rounds, readme }) {
   if (!existsSync(SERVICE)) throw new Error('dist/ is missing: npm run build:fast')
   if (!existsSync(new URL('peers/node_modules', import.meta.url))) throw new Error('the peers are not installed: npm ci --prefix bench/peers')
   const key = newKey()
   const { issuer, close } = await startIssuer(key)
   const say = (text) => process.stderr.write(`${text}\n`)
-  const results = { machine: describeMachine(), rounds, parts: [] }
+  const strayed = []
   try {
     for (const part of parts) {
       say(`\n${part}`)
-      results.parts.push(await PARTS[part]({ key, issuer, rounds, say, times: { warmMs: 1_000, timedMs: 2_000 } }))
+      const measured = await PARTS[part]({ key, issuer, rounds, say, times: { warmMs: 1_000, timedMs: 2_000 } })
+      process.stdout.write(`\n${tablesOf([measured])}\n`)
+      const control = measured.lines.find((line) => line.strayed === true)
+      if (control === undefined) keep(part, { machine: describeMachine(), rounds, ...measured })
+      else strayed.push(`${part} (${control.what})`)
     }
   } finally {
     close()
   }
-  const tables = tablesOf(results)
-  process.stdout.write(`${tables}\n`)
-  const strayed = results.parts.flatMap(({ lines }) => lines).filter((line) => line.strayed === true)
-  if (strayed.length > 0) throw new Error(`discarded: ${strayed.map(({ what }) => what).join('; ')} left 1 ± 0.1. The machine is too busy; run it again when it is quiet.`)
-  if (all) writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 2)}\n`)
-  if (readme) writeFileSync(README, filledIn(readFileSync(README, 'utf8'), 'results', tables))
+  if (readme) writeFileSync(README, filledIn(readFileSync(README, 'utf8'), 'results', tablesOf(Object.values(kept()))))
+  if (strayed.length > 0) throw new Error(`discarded, since the base differs from itself by more than a tenth: ${strayed.join(', ')}. The machine is too busy; measure again when it is quiet.`)
+}
+
+/** The results so far, in the order of the parts. */
+function kept () {
+  const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {}
+  return Object.fromEntries(Object.keys(PARTS).flatMap((part) => results[part] === undefined ? [] : [[part, results[part]]]))
+}
+
+function keep (part, measured) {
+  writeFileSync(RESULTS, `${JSON.stringify({ ...kept(), [part]: measured }, undefined, 2)}\n`)
 }
 
 try {

@@ -2,7 +2,7 @@ import fastifyJwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
-import { bearerToken } from '../src/oauth/bearer-token.ts'
+import { bearerToken, credentialsOf } from '../src/oauth/bearer-token.ts'
 import type { Clock } from '../src/oauth/clock.ts'
 import { InvalidToken, MissingCredentials } from '../src/oauth/errors.ts'
 import type { VerificationKey } from '../src/oauth/key-set.ts'
@@ -20,6 +20,8 @@ export interface AuthOptions {
   readonly clock?: Clock
 }
 
+/** The scheme as nearly every caller writes it; any other spelling misses the cache and is read with care. */
+const PREFIX = 'Bearer '
 const KEY = Symbol('verification key')
 const PRINCIPAL = Symbol('principal')
 
@@ -85,8 +87,9 @@ export default fp<AuthOptions>(async (app, { config, clock }) => {
   app.addHook('onClose', () => keyring.stop())
 
   function authenticate (this: FastifyRequest): Principal | Promise<Principal> {
-    const token = bearerToken(this.raw.rawHeaders)
-    const known = verification.verify(token, this)
+    const credentials = credentialsOf(this.raw.rawHeaders)
+    const known = (credentials.startsWith(PREFIX) ? verification.recall(credentials.slice(PREFIX.length)) : undefined) ??
+      verification.verify(bearerToken(credentials), this)
     if (known instanceof Promise) return known.then((principal) => (this[PRINCIPAL] = principal))
     return (this[PRINCIPAL] = known)
   }

@@ -2,7 +2,6 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
 import { ConfigError, DEVELOPMENT_ISSUER, loadConfig, readEnvironment, type Config } from './config.ts'
-import type { DevelopmentIssuer } from './issuer/development-issuer.ts'
 import { createLog, type Log } from './log.ts'
 
 /** How long the service goes on serving after SIGTERM, so that gateways notice that it is not ready any more. */
@@ -30,10 +29,19 @@ async function start (): Promise<void> {
 }
 
 /** Never imported in production: there the configuration names an issuer. */
-async function startIssuer (config: Config): Promise<DevelopmentIssuer | undefined> {
+async function startIssuer (config: Config): Promise<Development | undefined> {
   if (!config.developmentIssuer) return undefined
-  const [{ startDevelopmentIssuer, parseRealm }, { readRealmFile }] = await Promise.all([import('./issuer/development-issuer.ts'), import('./realm-file.ts')])
-  return startDevelopmentIssuer({ realm: parseRealm(readRealmFile()), port: DEVELOPMENT_ISSUER.port })
+  const [{ startDevelopmentIssuer, parseRealm }, { readRealmFile, commandsFor }] =
+    await Promise.all([import('./issuer/development-issuer.ts'), import('./realm-file.ts')])
+  const realm = parseRealm(readRealmFile())
+  const issuer = await startDevelopmentIssuer({ realm, port: DEVELOPMENT_ISSUER.port })
+  return { close: issuer.close, commands: (api) => commandsFor(realm, issuer.tokenEndpoint, api) }
+}
+
+interface Development {
+  readonly close: () => Promise<void>
+  /** What a newcomer may paste. */
+  readonly commands: (api: string) => string
 }
 
 class StartError extends Error {
@@ -47,6 +55,7 @@ function listenFault (reason: unknown, port: number, isIssuer: boolean, { host }
   if (code === 'EADDRINUSE' && isIssuer) {
     return `port ${port} is taken, and the development issuer needs it. If that is a Keycloak with the realm myorg, set ISSUER=${DEVELOPMENT_ISSUER.issuer} and AUDIENCE=${DEVELOPMENT_ISSUER.audience} (in the environment or in .env); if not, stop what listens there.`
   }
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'this build has no development issuer. Set ISSUER and AUDIENCE.'
   if (code === 'EADDRINUSE') return `port ${port} is taken. Set PORT to another one (in the environment or in .env), or stop what listens there.`
   if (code === 'EACCES') return `port ${port} needs rights that this process does not have. Set PORT to one above 1023.`
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `HOST=${host} is no address of this machine. Set HOST to localhost, 0.0.0.0 or one of its addresses.`
@@ -67,10 +76,9 @@ function addressOf (app: FastifyInstance): string {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-function greeting (api: string, { issuer, audience }: Config, development: DevelopmentIssuer | undefined): string {
+function greeting (api: string, { issuer, audience }: Config, development: Development | undefined): string {
   const names = audience === 'any' ? 'any API' : audience.join(' or ')
   if (development === undefined) return `\nScopegate listens on ${api} and lets in tokens of ${issuer} made for ${names}. Ctrl-C ends it.\n\n`
-  const token = `curl -s ${development.tokenEndpoint} -d grant_type=client_credentials -d client_id=test_api_client -d client_secret=test-api-client-demo-secret -d scope=test_api_access`
   return `
 Scopegate is up. Ctrl-C ends it.
 
@@ -81,8 +89,7 @@ Scopegate is up. Ctrl-C ends it.
 
 Ask for a token, then call the API with it:
 
-  TOKEN=$(${token} | node -pe "JSON.parse(fs.readFileSync(0)).access_token")
-  curl -i ${api}/api/private-scoped -H "Authorization: Bearer $TOKEN"
+${development.commands(api)}
 
 `
 }
@@ -91,7 +98,7 @@ Ask for a token, then call the API with it:
  * First signal: not ready any more, but still serving while gateways take notice (production, SIGTERM only), then closed in order.
  * Connections that are still open after HARD_END_MS are cut. A second signal ends the process at once.
  */
-function endWithGrace (app: FastifyInstance, issuer: DevelopmentIssuer | undefined, { logger, flush }: Log, { production }: Config): void {
+function endWithGrace (app: FastifyInstance, issuer: Development | undefined, { logger, flush }: Log, { production }: Config): void {
   closeWithGrace({ delay: HARD_END_MS + 5_000, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) logger.fatal({ err }, 'the process ends by an unexpected error')
     else logger.info({ signal }, 'the process ends')

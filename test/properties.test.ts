@@ -42,8 +42,8 @@ function claimChanges (issuer: string): fc.Arbitrary<readonly Change[]> {
     iss: [issuer, `${issuer}/`, issuer.toUpperCase(), [issuer], null, ''],
     aud: ['test_api', ['test_api'], ['account', 'test_api'], ['test_api', 'test_api'], [], ['account'], 'test_api_2', 'Test_api', ['test_api', 1], null, { test_api: 1 }, true],
     exp: [nowSeconds + 300, nowSeconds + 86_000, nowSeconds + 300.5, nowSeconds + 90_000, ...dates],
-    iat: [nowSeconds, nowSeconds + 60, ...dates],
-    nbf: [nowSeconds, nowSeconds + 60, ...dates],
+    iat: [nowSeconds, nowSeconds + 600, ...dates],
+    nbf: [nowSeconds, nowSeconds + 600, ...dates],
     auth_time: [nowSeconds + 900, ...dates],
     typ: ['Bearer', 'bearer', 'BEARER', 'Bearer ', 'ID', 'Refresh', 'Logout', 'DPoP', 'at+jwt', null, ['Bearer'], 1],
     scope: ['', 'test_api_access', 'email test_api_access', 'Test_api_access', 'test_api_access2', 'a  b', ' a', 'a ', 'a\tb', 'a"b', 'a\\b', 'ü', ['test_api_access'], null, 1],
@@ -120,7 +120,7 @@ t.test('whatever a really signed token says, it is let in exactly when the rules
     seen[verdict] = (seen[verdict] ?? 0) + 1
     same([open.status, scoped.status], expected, verdict)
     if (fault === undefined) same(shownPrincipal(open.body), expectedPrincipal(made.claims), 'principal')
-  }), { seed: SEED, numRuns: 600 })
+  }), { seed: SEED, numRuns: 400 })
   t.ok(Math.min(seen['200,200'] ?? 0, seen['200,403'] ?? 0) > 50 && Object.keys(seen).length > 20, `every kind of verdict was there: ${JSON.stringify(seen)}`)
   t.same(errorsOf(service), [])
 })
@@ -150,7 +150,7 @@ t.test('the order of members, blanks, escapes and unknown claims change nothing'
     const { status, text } = await service.get('/test/principal', sign(made, spelt))
     same(status, 200, 'status')
     same(text, first.text, 'principal')
-  }), { seed: SEED, numRuns: 300 })
+  }), { seed: SEED, numRuns: 200 })
   t.same(errorsOf(service), [])
 })
 
@@ -198,7 +198,7 @@ t.test('a token with a few characters replaced, inserted, taken away or exchange
   const edits = fc.array(edited, { minLength: 20, maxLength: 20 })
   await fc.assert(fc.asyncProperty(edits, async (some) => {
     same(await wronglyAnswered(service, some), [], 'wrongly answered')
-  }), { seed: SEED, numRuns: 30 })
+  }), { seed: SEED, numRuns: 20 })
   t.same(errorsOf(service), [])
 })
 

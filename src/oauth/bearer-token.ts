@@ -4,13 +4,9 @@ import { InvalidRequest, MissingCredentials } from './errors.ts'
 const CREDENTIALS = /^bearer ([A-Za-z0-9\-._~+/]+=*)$/i
 
 /**
- * The token of a request, from its headers as they came (names and values in turn). Only the Authorization header is looked at.
- * Throws MissingCredentials, or InvalidRequest for more than one header (a library would silently take the first) and for what is
- * not `Bearer`, one space and one token.
+ * The token in the credentials of a request. Throws MissingCredentials, or InvalidRequest for what is not `Bearer`, one space and one token.
  */
-export function bearerToken (rawHeaders: readonly string[]): string {
-  const credentials = authorizationOf(rawHeaders)
-  if (credentials === undefined || credentials === '') throw new MissingCredentials()
+export function bearerToken (credentials: string): string {
   const token = CREDENTIALS.exec(credentials)?.[1]
   if (token !== undefined) return token
   throw /^bearer(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(credentials) ? new InvalidRequest('credentials_malformed') : new MissingCredentials('scheme_unsupported')
@@ -18,7 +14,11 @@ export function bearerToken (rawHeaders: readonly string[]): string {
 
 const NAME = 'authorization'
 
-function authorizationOf (rawHeaders: readonly string[]): string | undefined {
+/**
+ * The credentials of a request, from its headers as they came (names and values in turn). Only the Authorization header is looked at.
+ * Throws MissingCredentials, or InvalidRequest for more than one such header, where a library would silently take the first.
+ */
+export function credentialsOf (rawHeaders: readonly string[]): string {
   let credentials: string | undefined
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string
@@ -26,5 +26,6 @@ function authorizationOf (rawHeaders: readonly string[]): string | undefined {
     if (credentials !== undefined) throw new InvalidRequest('credentials_repeated')
     credentials = rawHeaders[at + 1]
   }
+  if (credentials === undefined || credentials === '') throw new MissingCredentials()
   return credentials
 }

@@ -64,7 +64,7 @@ t.test('a token that the API does not take any more is replaced once, and the ca
 })
 
 t.test('the answer that is not handed over is let go: its connection does not stay open', async (t) => {
-  const { client, api: service } = await story(t)
+  const { client, api: service } = await story(t, { apiDeadlineMs: 600_000 }) // else the deadline would let it go
   const gone = gate()
   service.answer = (response, seen) => {
     if (seen.headers.authorization === 'Bearer token-2') { response.end(); return }

@@ -6,9 +6,12 @@ const DEADLINE_MS = 900_000
 /** Of the output, so much is kept for the sentence that reports a failure. */
 const TAIL_CHARACTERS = 2_000
 
+const running = new Set()
+
 /** Runs a program without a shell; resolves with exit code and output, whatever the code is. A program that is not there has code 127. */
 export async function run (program, args, { env = {}, timeoutMs = DEADLINE_MS } = {}) {
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
   const output = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr']) child[stream].setEncoding('utf8').on('data', (text) => { output[stream] += text })
   // Not the option of spawn: its timer goes on where the program could not be started.
@@ -20,7 +23,16 @@ export async function run (program, args, { env = {}, timeoutMs = DEADLINE_MS } 
     return { code: 127, stdout: '', stderr: error.message }
   } finally {
     clearTimeout(deadline)
+    running.delete(child)
   }
+}
+
+/** Ends the programs that are under way. */
+export async function endAll () {
+  await Promise.all([...running].map((child) => {
+    child.kill()
+    return once(child, 'close').catch(() => undefined)
+  }))
 }
 
 /** Runs a program that must succeed, and gives its standard output without the last line break. */

@@ -17,6 +17,22 @@ export async function buildImage ({ context, tag, folder, env }) {
   await must('buildah', ['bud', '--pull-never', '--format', 'docker', ...process.getuid?.() === 0 ? ['--isolation', 'chroot'] : [], ...mounts, '-t', tag, context], { env })
 }
 
+/**
+ * Removes what a build leaves behind when it is cut short: call it before the build, and what it gives afterwards.
+ * Whoever else builds on this machine at that moment loses working containers too: so only after an interruption.
+ */
+export async function noteResidue (env) {
+  const lists = { containers: ['buildah', 'containers', '-q'], images: ['podman', 'images', '-q', '--filter', 'dangling=true'] }
+  const idsOf = async ([program, ...args]) => (await run(program, args, { env })).stdout.split('\n').filter(Boolean)
+  const before = new Set([...await idsOf(lists.containers), ...await idsOf(lists.images)])
+  return async () => {
+    for (const [list, remove] of [[lists.containers, ['buildah', 'rm']], [lists.images, ['podman', 'rmi', '-f']]]) {
+      const [program, ...args] = remove
+      for (const id of await idsOf(list)) if (!before.has(id)) await run(program, [...args, id], { env })
+    }
+  }
+}
+
 /** The registry and the certificates that npm uses on this machine, read from its own settings. */
 async function npmSettings (folder) {
   const [registry, cafile] = (await must('npm', ['config', 'get', 'registry', 'cafile'])).split('\n').map((line) => line.replace(/^[a-z]+ ?= ?/, ''))

@@ -11,10 +11,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { provideBaseImage } from './base-image.mjs'
-import { run } from './command.mjs'
+import { endAll, run } from './command.mjs'
 import { checkConfinement } from './confinement-checks.mjs'
 import { checkContent } from './content-checks.mjs'
-import { buildImage, Container, inspectImage } from './image.mjs'
+import { buildImage, Container, inspectImage, noteResidue } from './image.mjs'
 import { startIssuer } from './issuer.mjs'
 import { createReport } from './report.mjs'
 import { checkAnswers, checkEnd, checkSplitAddresses, untilReady } from './service-checks.mjs'
@@ -25,6 +25,7 @@ const TAG = `localhost/scopegate:test-${process.pid}`
 
 /** What is to be undone, last first, however this program ends. */
 const undo = []
+let interrupted = false
 const report = createReport()
 const { check, say } = report
 
@@ -44,7 +45,8 @@ async function isBuilt ({ folder, env }) {
   await check('the image can be built', async () => {
     const base = (await readFile(join(CONTEXT, 'Dockerfile'), 'utf8')).match(/^FROM (\S+)/m)?.[1]
     say(`base image: ${await provideBaseImage(base, { env, say })}`)
-    undo.push(() => run('podman', ['rmi', '-f', TAG], { env }))
+    const removeResidue = await noteResidue(env)
+    undo.push(() => run('podman', ['rmi', '-f', TAG], { env }), async () => { if (interrupted) await removeResidue() })
     await buildImage({ context: CONTEXT, tag: TAG, folder, env })
     built = true
   })
@@ -100,7 +102,14 @@ async function cleanUp () {
   for (const step of undo.splice(0).reverse()) await step().catch((error) => say(`cleaning up: ${error.message}`))
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void cleanUp().finally(() => process.exit(1)))
+async function interrupt () {
+  interrupted = true
+  await endAll()
+  await cleanUp()
+  process.exit(1)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, interrupt)
 try {
   process.exitCode = await main()
 } catch (error) {

@@ -9,13 +9,13 @@ export interface Bounds {
 /** Why an exchange was given up. `unreachable` is every fault of DNS, TCP, TLS or HTTP framing. */
 export type FetchFaultCode = 'deadline' | 'too_large' | 'redirect' | 'content_encoding' | 'unreachable'
 
-/** The other side did not give an answer within the bounds. The message names the fault, never what was sent. */
+/** The other side did not give an answer within the bounds. The message names the fault. There is no `cause`: it may carry bytes of the answer. */
 export class FetchFault extends Error {
   override readonly name = 'FetchFault'
   readonly code: FetchFaultCode
 
-  constructor (code: FetchFaultCode, message: string, cause?: unknown) {
-    super(message, { cause })
+  constructor (code: FetchFaultCode, message: string) {
+    super(message)
     this.code = code
   }
 }
@@ -158,8 +158,8 @@ function beginExchange (dispatch: Pool['dispatch'], { deadlineMs }: Bounds): Bou
       : undefined,
     faultOf (error) {
       if (watch.fault.signal.aborted) return watch.fault.signal.reason as FetchFault
-      if (deadline.aborted) return new FetchFault('deadline', `no whole answer within ${deadlineMs} ms`, error)
-      return new FetchFault('unreachable', describe(error), error)
+      if (deadline.aborted) return new FetchFault('deadline', `no whole answer within ${deadlineMs} ms`)
+      return new FetchFault('unreachable', describe(error))
     }
   }
 }

@@ -63,8 +63,8 @@ t.test('a token that the API does not take any more is replaced once, and the ca
   t.equal(service.seen.length, 5)
 })
 
-t.test('the answer that is not handed over is let go: its connection does not stay open', async (t) => {
-  const { client, api: service } = await story(t, { apiDeadlineMs: 600_000 }) // else the deadline would let it go
+t.test('the answer that is not handed over is let go: its connection does not stay open', { timeout: 5000 }, async (t) => {
+  const { client, api: service } = await story(t, { apiDeadlineMs: 600_000 }) // else the deadline lets it go; later, the collector
   const gone = gate()
   service.answer = (response, seen) => {
     if (seen.headers.authorization === 'Bearer token-2') { response.end(); return }

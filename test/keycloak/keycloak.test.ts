@@ -4,6 +4,7 @@ import { contract } from '../support/contract.ts'
 import { testRealm } from '../support/keycloak-admin.ts'
 import { freePort } from '../support/keycloak-fakes.ts'
 import { algorithms } from './algorithms.ts'
+import { documented } from './documented.ts'
 import { handmade } from './handmade.ts'
 import { kinds } from './kinds.ts'
 import { likeness } from './likeness.ts'
@@ -34,6 +35,7 @@ t.test('the rest', async (t) => {
   await t.test('kinds of tokens', (t) => kinds(t, url, { reachesTests }))
   await t.test('algorithms', (t) => algorithms(t, url))
   await t.test('a realm made by hand', (t) => handmade(t, url))
+  await t.test('the five steps of docs/keycloak.md', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => documented(t, url))
   await t.test('the development issuer is like Keycloak', (t) => likeness(t, url))
   await t.test('the service and the client as programs', (t) => secondTerminal(t, url))
 })

@@ -13,8 +13,8 @@ export interface TestRealm {
   addClient: (clientId: string, changes?: Json) => Promise<void>
 }
 
-/** Admin tokens live for a minute: one for every call. */
-async function callAdmin (url: string, method: string, path: string, body?: unknown): Promise<unknown> {
+/** A call of the Admin API below `/admin/realms`; throws unless it went well. Admin tokens live for a minute: one for every call. */
+export async function callAdmin (url: string, method: string, path: string, body?: unknown): Promise<unknown> {
   const token = await tokenOf(`${url}/realms/master`, { grant_type: 'password', client_id: 'admin-cli', ...DEMO_ADMIN })
   const answer = await fetch(`${url}/admin/realms${path}`, {
     method, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, ...body !== undefined && { body: JSON.stringify(body) }

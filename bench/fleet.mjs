@@ -1,4 +1,4 @@
-import { mkdtempSync, openSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -56,7 +56,8 @@ export async function startFleet (contestants, { issuer, token }) {
       const port = await freePort()
       const log = openSync(join(folder, `${running.size}.log`), 'w')
       const child = spawnServer(args, { cwd: folder, stdout: log, env: { PORT: String(port), ISSUER: issuer, AUDIENCE, ...env } })
-      running.set(name, { child, port, pid: child.pid })
+      const file = join(folder, `${running.size}.log`)
+      running.set(name, { child, port, pid: child.pid, fate: () => fateOf(child, file) })
       await until200(port, path, { headers: { authorization: `Bearer ${token}` } })
     }
   } catch (error) {
@@ -66,9 +67,17 @@ export async function startFleet (contestants, { issuer, token }) {
   return { at: (name) => running.get(name), stop }
 }
 
+/** How a server ended that should be running, and the last it had to say. */
+function fateOf ({ exitCode, signalCode }, logFile) {
+  if (exitCode === null && signalCode === null) return ''
+  return ` (the server ended: ${signalCode ?? exitCode}; ${readFileSync(logFile, 'utf8').slice(-500)})`
+}
+
 /** One visit with one stream of requests that must all be answered 200. */
-export async function visit ({ port, pid }, next, times) {
-  const { streams: [stream], cpuMicros } = await load({ port, pid, streams: [{ next }], ...times })
+export async function visit ({ port, pid, fate }, next, times) {
+  const { streams: [stream], cpuMicros } = await load({ port, pid, streams: [{ next }], ...times }).catch((error) => {
+    throw new Error(`${error.message}${fate()}`, { cause: error })
+  })
   return { perSecond: stream.perSecond, cpuMicros, p50Ms: stream.p50Ms, p99Ms: stream.p99Ms }
 }
 

@@ -10,6 +10,15 @@ export interface Log {
 /** At most so much waits in memory; beyond it lines are dropped rather than memory filled. */
 const MAX_PENDING_BYTES = 16 * 1024 * 1024
 
+/** A request as a line of words; reason, detail and hint of a refusal below it. */
+const READABLE = {
+  sync: true,
+  translateTime: 'SYS:HH:MM:ss',
+  ignore: 'reqId,method,route,status,ms,client,came,went,issuer,audience,jwksUrl,fault',
+  messageFormat: ({ msg, method, route, status, ms, client = '' }: Record<string, unknown>) =>
+    msg === 'request' ? [method, route, status, `${String(ms)} ms`, client].join(' ') : String(msg)
+}
+
 /** JSON, written in blocks: a write for every line costs more than the request. Nothing is lost at a clean end. */
 function inBlocks (): ReturnType<typeof destination> {
   return destination({ dest: 1, sync: false, minLength: 8 * 1024, maxLength: MAX_PENDING_BYTES, periodicFlush: 200 })
@@ -19,7 +28,7 @@ function inBlocks (): ReturnType<typeof destination> {
 export async function createLog ({ logLevel, production }: Pick<Config, 'logLevel' | 'production'>, terminal: boolean): Promise<Log> {
   const options = { level: logLevel, base: null, redact: ['req.headers', 'headers', 'authorization', '*.authorization', '*.client_secret'] }
   const pretty = terminal && !production ? await import('pino-pretty').then(({ default: build }) => build, () => undefined) : undefined
-  if (pretty !== undefined) return { logger: pino(options, pretty({ sync: true, translateTime: 'HH:MM:ss', singleLine: true })), flush: () => undefined }
+  if (pretty !== undefined) return { logger: pino(options, pretty(READABLE)), flush: () => undefined }
   const blocks = inBlocks()
   return { logger: pino(options, blocks), flush: () => blocks.flushSync() }
 }

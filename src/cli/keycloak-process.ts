@@ -12,6 +12,8 @@ export interface Ending {
 export interface LaunchOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly onLine?: (line: string) => void
+  /** It ends too when this process is ended by force (not on Windows). */
+  readonly guarded?: boolean
   /** How long it may take to end when asked to, before it is ended by force. */
   readonly graceMs?: number
   /** Ends the program and all that it started. */
@@ -34,13 +36,15 @@ const LAST_LINES_MS = 200
 
 /**
  * Starts a program in a process group of its own, so that it ends with everything it has started, and a Ctrl-C on the
- * terminal reaches this process only. It never outlives this process, unless that is ended by force.
+ * terminal reaches this process only. It does not outlive this process.
  */
 export function launch (command: string, args: readonly string[], options: LaunchOptions = {}): Running {
-  const { environment = {}, graceMs = GRACE_MS, onLine, signal } = options
+  const { environment = {}, guarded = false, graceMs = GRACE_MS, onLine, signal } = options
+  const guard = guarded && !WINDOWS ? startGuard() : undefined
   const child = spawn(inShell(command), args.map(inShell), {
     detached: !WINDOWS, shell: WINDOWS, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }
   })
+  guard?.watch(child.pid)
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -52,7 +56,10 @@ export function launch (command: string, args: readonly string[], options: Launc
   const ended = endingOf(child, lines)
   const killAtExit = (): void => killAll(child)
   process.once('exit', killAtExit)
-  void ended.then(() => process.removeListener('exit', killAtExit))
+  void ended.then(() => {
+    process.removeListener('exit', killAtExit)
+    guard?.dismiss()
+  })
   const stop = (): Promise<void> => end(child, ended, graceMs)
   signal?.addEventListener('abort', () => void stop(), { once: true })
   return { ended, lines, stop }
@@ -88,6 +95,27 @@ function endingOf (child: ChildProcess, lines: readonly string[]): Promise<Endin
 /** cmd.exe has its own word for it: exit code 1 or 9009. */
 function isMissingInShell (code: number | null, lines: readonly string[]): boolean {
   return WINDOWS && code !== 0 && lines.some((line) => line.includes('is not recognized'))
+}
+
+interface Guard {
+  readonly watch: (pid: number | undefined) => void
+  readonly dismiss: () => void
+}
+
+/**
+ * A shell that waits for two words: the program's process id, and the news that it has ended. The end of the pipe without the
+ * second means that this process is gone, in whatever way, and then the shell ends the program.
+ */
+function startGuard (): Guard {
+  const script = 'read -r pid && { read -r word || { kill -TERM "-$pid"; sleep 5; kill -KILL "-$pid"; }; }'
+  const shell = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  shell.on('error', () => undefined)
+  shell.stdin.on('error', () => undefined)
+  shell.unref()
+  return {
+    watch: (pid) => pid === undefined ? shell.stdin.end() : shell.stdin.write(`${pid}\n`),
+    dismiss: () => shell.stdin.end('ended\n')
+  }
 }
 
 async function end (child: ChildProcess, ended: Promise<Ending>, graceMs: number): Promise<void> {

@@ -146,6 +146,15 @@ test('Ctrl-C: the settings were printed, and Keycloak is gone', async (t) => {
   await t.rejects(fetch(`http://localhost:${port}`))
 })
 
+test('ended by force it takes Keycloak along', async (t) => {
+  const { folder, notes } = machineWith(t, 'echo $$ >> "$NOTES"', answering(200))
+  const child = spawn(process.execPath, ['dist/src/cli/keycloak.js', '--port', String(await freePort()), '--folder', folder])
+  await until(() => notes().length === 1)
+  t.ok(isAlive(Number(notes()[0])))
+  child.kill('SIGKILL')
+  await until(() => !isAlive(Number(notes()[0])))
+})
+
 test('where a Docker engine answers, Keycloak runs in it', async (t) => {
   const { program, notes } = machine(t)
   const port = await freePort()

@@ -99,7 +99,7 @@ ${development.commands(api)}
  * Connections that are still open after HARD_END_MS are cut. A second signal ends the process at once.
  */
 function endWithGrace (app: FastifyInstance, issuer: Development | undefined, { logger, flush }: Log, { production }: Config): void {
-  closeWithGrace({ delay: HARD_END_MS + 5_000, logger: false }, async ({ err, signal }) => {
+  closeWithGrace({ delay: HARD_END_MS + 5_000, logger: false, onSecondSignal: endIfTerminalIsGone }, async ({ err, signal }) => {
     if (err !== undefined) logger.fatal({ err }, 'the process ends by an unexpected error')
     else logger.info({ signal }, 'the process ends')
     app.beginDrain()
@@ -109,7 +109,13 @@ function endWithGrace (app: FastifyInstance, issuer: Development | undefined, { 
     clearTimeout(hardEnd)
     await issuer?.close()
     flush()
+    endIfTerminalIsGone(signal)
   })
+}
+
+/** A Node that ends after its terminal was closed hangs in resetting that terminal, with a full core (seen with 20.20). */
+function endIfTerminalIsGone (signal: string | undefined): void {
+  if (signal === 'SIGHUP') process.kill(process.pid, 'SIGKILL')
 }
 
 await start().catch((error: unknown) => {

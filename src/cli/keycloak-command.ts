@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { ConfigError } from '../config.ts'
 import { KeycloakFault } from './keycloak-checks.ts'
 import { KEYCLOAK_VERSION } from './keycloak-distribution.ts'
 import { DEMO_ADMIN, startKeycloak, type Keycloak, type KeycloakOptions } from './keycloak-server.ts'
@@ -31,7 +32,7 @@ export async function main (args: readonly string[], out: Sink, err: Sink, signa
     return await keep(await startKeycloak({ ...options, signal, say: (line) => out.write(`  ${line}\n`) }), out, err, signal)
   } catch (error) {
     if (signal.aborted) return 0
-    if (!(error instanceof KeycloakFault)) throw error
+    if (!(error instanceof KeycloakFault || error instanceof ConfigError)) throw error
     err.write(`${error.message}\n`)
     return 1
   }

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { readEnvironment } from '../config.ts'
 import { KeycloakFault } from './keycloak-checks.ts'
 import { run } from './keycloak-process.ts'
 
@@ -22,11 +23,11 @@ export async function hasDocker (signal?: AbortSignal): Promise<boolean> {
 
 /** Throws a KeycloakFault where there is no Java that Keycloak can run on. */
 export async function checkJava (signal?: AbortSignal): Promise<void> {
-  const { JAVA_HOME } = process.env
-  const java = JAVA_HOME === undefined || JAVA_HOME === '' ? 'java' : join(JAVA_HOME, 'bin', 'java')
+  const { JAVA_HOME } = readEnvironment()
+  const java = JAVA_HOME === undefined ? 'java' : join(JAVA_HOME, 'bin', 'java')
   const { code, lines } = await run(java, ['-version'], { signal, timeoutMs: 20_000 })
   if (code !== 0) {
-    const place = java === 'java' ? '' : ` (JAVA_HOME is ${JAVA_HOME})`
+    const place = java === 'java' ? '' : ` (JAVA_HOME is ${JAVA_HOME ?? ''})`
     throw new KeycloakFault(`Neither a Docker engine that answers nor Java is here${place}. Start Docker, or install Java ${JAVA_NEEDED} or later, and try again.`)
   }
   const [, version] = /version "(?:1\.)?(\d+)/.exec(lines.join('\n')) ?? []

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { readEnvironment } from '../config.ts'
 
 /** How another program ended. `missing`: there is no such program. */
 export interface Ending {
@@ -10,10 +11,9 @@ export interface Ending {
 }
 
 export interface LaunchOptions {
+  /** On top of that of this process. */
   readonly environment?: Readonly<Record<string, string>>
   readonly onLine?: (line: string) => void
-  /** It ends too when this process is ended by force (not on Windows). */
-  readonly guarded?: boolean
   /** How long it may take to end when asked to, before it is ended by force. */
   readonly graceMs?: number
   /** Ends the program and all that it started. */
@@ -35,16 +35,19 @@ const GRACE_MS = 10_000
 const LAST_LINES_MS = 200
 
 /**
+ * A shell that becomes the program, and leaves a reader behind in the same process group: standard input ends when this
+ * process is gone, in whatever way, and then the reader ends the group. `sh` gives what runs beside it no standard input.
+ */
+const GUARD = 'exec 3<&0; { trap "" TERM; read -r word <&3; kill -TERM "-$$"; sleep 5; kill -KILL "-$$"; } > /dev/null 2>&1 & exec "$0" "$@" 3<&- < /dev/null'
+
+/**
  * Starts a program in a process group of its own, so that it ends with everything it has started, and a Ctrl-C on the
- * terminal reaches this process only. It does not outlive this process.
+ * terminal reaches this process only. It does not outlive this process, even if that is ended by force (but on Windows).
  */
 export function launch (command: string, args: readonly string[], options: LaunchOptions = {}): Running {
-  const { environment = {}, guarded = false, graceMs = GRACE_MS, onLine, signal } = options
-  const guard = guarded && !WINDOWS ? startGuard() : undefined
-  const child = spawn(inShell(command), args.map(inShell), {
-    detached: !WINDOWS, shell: WINDOWS, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }
-  })
-  guard?.watch(child.pid)
+  const { environment, graceMs = GRACE_MS, onLine, signal } = options
+  const [file, words] = WINDOWS ? [[command, ...args].map(quoted).join(' '), []] : ['/bin/sh', ['-c', GUARD, command, ...args]]
+  const child = spawn(file, words, { detached: !WINDOWS, shell: WINDOWS, ...environment && { env: { ...readEnvironment(), ...environment } } })
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -58,7 +61,7 @@ export function launch (command: string, args: readonly string[], options: Launc
   process.once('exit', killAtExit)
   void ended.then(() => {
     process.removeListener('exit', killAtExit)
-    guard?.dismiss()
+    killAll(child)
   })
   const stop = (): Promise<void> => end(child, ended, graceMs)
   signal?.addEventListener('abort', () => void stop(), { once: true })
@@ -76,46 +79,24 @@ export async function run (command: string, args: readonly string[], options: La
   return ending
 }
 
-/** `.bat` and `.cmd` files run in a shell only, which takes blanks apart. */
-function inShell (word: string): string {
-  return WINDOWS && /\s/.test(word) ? `"${word}"` : word
+/** On Windows `.bat` and `.cmd` files run in a shell only, which takes blanks apart. */
+function quoted (word: string): string {
+  return /\s/.test(word) ? `"${word}"` : word
 }
 
 function endingOf (child: ChildProcess, lines: readonly string[]): Promise<Ending> {
   return new Promise((resolve) => {
-    child.once('error', (error) => {
-      resolve({ code: null, missing: (error as NodeJS.ErrnoException).code === 'ENOENT', lines: [...lines, error.message] })
-    })
-    child.once('close', (code) => resolve({ code, missing: isMissingInShell(code, lines), lines }))
+    const done = (code: number | null): void => resolve({ code, missing: isMissing(code, lines), lines })
+    child.once('error', ({ message }) => resolve({ code: null, missing: false, lines: [...lines, message] }))
+    child.once('close', done)
     // A descendant may hold the pipes open for longer.
-    child.once('exit', (code) => setTimeout(() => resolve({ code, missing: isMissingInShell(code, lines), lines }), LAST_LINES_MS))
+    child.once('exit', (code) => setTimeout(done, LAST_LINES_MS, code))
   })
 }
 
-/** cmd.exe has its own word for it: exit code 1 or 9009. */
-function isMissingInShell (code: number | null, lines: readonly string[]): boolean {
-  return WINDOWS && code !== 0 && lines.some((line) => line.includes('is not recognized'))
-}
-
-interface Guard {
-  readonly watch: (pid: number | undefined) => void
-  readonly dismiss: () => void
-}
-
-/**
- * A shell that waits for two words: the program's process id, and the news that it has ended. The end of the pipe without the
- * second means that this process is gone, in whatever way, and then the shell ends the program.
- */
-function startGuard (): Guard {
-  const script = 'read -r pid && { read -r word || { kill -TERM "-$pid"; sleep 5; kill -KILL "-$pid"; }; }'
-  const shell = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
-  shell.on('error', () => undefined)
-  shell.stdin.on('error', () => undefined)
-  shell.unref()
-  return {
-    watch: (pid) => pid === undefined ? shell.stdin.end() : shell.stdin.write(`${pid}\n`),
-    dismiss: () => shell.stdin.end('ended\n')
-  }
+/** As the shells say it: exit code 127; cmd.exe has words for it. */
+function isMissing (code: number | null, lines: readonly string[]): boolean {
+  return WINDOWS ? code !== 0 && lines.some((line) => line.includes('is not recognized')) : code === 127
 }
 
 async function end (child: ChildProcess, ended: Promise<Ending>, graceMs: number): Promise<void> {
@@ -123,16 +104,16 @@ async function end (child: ChildProcess, ended: Promise<Ending>, graceMs: number
   const force = setTimeout(() => killAll(child), graceMs)
   await ended
   clearTimeout(force)
-  killAll(child)
 }
 
 function killAll (child: ChildProcess): void {
   signalAll(child, 'SIGKILL')
 }
 
-function signalAll ({ pid }: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
+function signalAll ({ pid, exitCode, signalCode }: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
   if (pid === undefined) return
   if (WINDOWS) {
+    if (exitCode !== null || signalCode !== null) return
     spawn('taskkill', ['/pid', String(pid), '/t', '/f'], { stdio: 'ignore' }).on('error', () => undefined)
     return
   }

@@ -78,7 +78,7 @@ async function onJava (settings: Settings, realm: RealmFile): Promise<Running> {
   const script = join(home, 'bin', process.platform === 'win32' ? 'kc.bat' : 'kc.sh')
   // The database is a build option: always the same, or the next start builds anew. C1 alone starts twice as fast.
   return launch(script, ['start-dev', '--import-realm', '--db=dev-mem', `--http-port=${settings.port}`], {
-    environment: { ...ENVIRONMENT, JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1' }, onLine: listener(settings), guarded: true, signal: settings.signal
+    environment: { ...ENVIRONMENT, JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1' }, onLine: listener(settings), signal: settings.signal
   })
 }
 
@@ -94,7 +94,7 @@ async function inDocker (settings: Settings): Promise<Running> {
   const mount = `type=bind,source=${resolve(realmFile)},target=/opt/keycloak/data/import/realm.json,readonly`
   const name = `scopegate-keycloak-${port}`
   const running = launch('docker', ['run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:8080`, ...environment, '--mount', mount, IMAGE, 'start-dev', '--import-realm'], {
-    onLine: listener(settings), guarded: true, signal
+    onLine: listener(settings), signal
   })
   const stop = async (): Promise<void> => {
     await running.stop()

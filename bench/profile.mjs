@@ -79,7 +79,8 @@ function shortened (url) {
 function groupOf (place) {
   const [name, url] = place.split('|')
   if (name.startsWith('RegExp: ')) return 'regular expressions'
-  return BY_NAME[name] ?? GROUPS.find(([, pattern]) => pattern.test(url.startsWith('node') ? url : `/${url}`))?.[0] ?? 'other built-in functions'
+  if (Object.hasOwn(BY_NAME, name)) return BY_NAME[name]
+  return GROUPS.find(([, pattern]) => pattern.test(url.startsWith('node') ? url : `/${url}`))?.[0] ?? 'other built-in functions'
 }
 
 function tablesOf (title, times) {

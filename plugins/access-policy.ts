@@ -115,5 +115,5 @@ function admit (request: FastifyRequest, access: Access, done: HookHandlerDoneFu
 function requireScope (this: FastifyRequest, ...scopes: string[]): void {
   const { principal } = this
   const missing = scopes.filter((scope) => !principal.has(scope))
-  if (missing.length > 0) throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, [...new Set([...this.access?.challengeScopes ?? [], ...scopes])])
+  if (missing.length > 0) throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, [...new Set([...(this.access as Access).challengeScopes, ...scopes])])
 }

@@ -23,7 +23,6 @@ export default fp((app, _options, done) => {
   for (const [url, { methods, open }] of byUrl) {
     const allow = [...methods].sort()
     const others = app.supportedMethods.filter((method) => !methods.has(method)) as HTTPMethods[]
-    if (others.length === 0) continue
     app.route({
       method: others,
       url,

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
-/** Drawing, segment of the path, methods; every text has this form. */
-const LINE = /^([│├└─ ]*)(.*?)(?: \(([A-Z, -]+)\).*)?$/
+/** Drawing, segment of the path, methods. Not of this form: a blank line, and the note that there is none. */
+const LINE = /^([│├└─ ]+)(.*?) \(([A-Z, -]+)\).*$/
 
 /**
  * The routes that the router holds at this moment, as `METHOD path`, also those that no onRoute hook has seen. Fastify gives them in one
@@ -10,10 +10,11 @@ const LINE = /^([│├└─ ]*)(.*?)(?: \(([A-Z, -]+)\).*)?$/
 export function registeredRoutes (app: FastifyInstance): readonly string[] {
   const path: string[] = []
   return app.printRoutes({ commonPrefix: false }).split('\n').flatMap((line) => {
-    const [, drawing, segment, methods] = LINE.exec(line) as unknown as [string, string, string, string | undefined]
-    if (drawing === '') return []
+    const found = LINE.exec(line) as unknown as [string, string, string, string] | null
+    if (found === null) return []
+    const [, drawing, segment, methods] = found
     path.length = drawing.length / 4 - 1
     path.push(segment)
-    return methods === undefined ? [] : methods.split(', ').map((method) => `${method} ${path.join('')}`)
+    return methods.split(', ').map((method) => `${method} ${path.join('')}`)
   })
 }

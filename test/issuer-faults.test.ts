@@ -100,6 +100,17 @@ t.test('R1: an issuer that is down at boot: up, not ready, 503 and never 401; re
   t.match(await service.get('/health/ready'), { status: 200, text: '{"status":"ok"}' })
 })
 
+t.test('keys that have outlived the issuer are given up: not ready, 503, and the log says so', async (t) => {
+  const service = await startService(t, { key, environment: { KEYS_REFRESH_SECONDS: '1', KEYS_MAX_STALE_HOURS: '0' } })
+  const token = service.issuer.token()
+  t.equal((await service.get('/api/private', token)).status, 200)
+  service.issuer.behaviour = (_request, response) => response.writeHead(500).end()
+  await new Promise((resolve) => setTimeout(resolve, 2_100))
+  t.match(await service.get('/health/ready'), { status: 503, body: { conditions: { keys_missing: String } } })
+  t.match(await service.get('/api/private', token), { status: 503, challenge: '' })
+  t.ok(service.lines.some(({ msg, level }) => level === 50 && /outlived the issuer/.test(String(msg))))
+})
+
 for (const [name, jwksUrl, fault] of [
   ['a name that does not resolve', 'http://nowhere.invalid/keys', /ENOTFOUND|EAI_AGAIN/],
   ['nobody listens', 'http://127.0.0.1:9/keys', /ECONNREFUSED|bad port/],

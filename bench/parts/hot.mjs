@@ -8,6 +8,7 @@ const LIVE = 1_000
 const CONTESTANTS = [
   { ...ours('public route', { path: PUBLIC }), live: 0 },
   { ...ours('public route again', { path: PUBLIC }), live: 0 },
+  { ...ours('public route, tokens sent', { path: PUBLIC }), live: LIVE },
   { ...ours('1 live token'), live: 1 },
   { ...ours('1,000 live tokens'), live: LIVE },
   { ...ours('public route, log at info', { path: PUBLIC, log: 'info' }), live: 0 },
@@ -38,6 +39,7 @@ function linesOf (measured) {
     controlLine({ measured, base: 'public route', twin: 'public route again' }),
     line('P1', '1 live token ÷ own public route', '1 live token', 'public route', 0.9),
     line('P1', '1,000 live tokens ÷ own public route', '1,000 live tokens', 'public route', 0.9),
+    line('', '1,000 live tokens ÷ own public route when the same tokens are sent there', '1,000 live tokens', 'public route, tokens sent'),
     line('P1', '1,000 live tokens ÷ own public route, both with the log at info', '1,000 live tokens, log at info', 'public route, log at info', 0.9),
     ...PEERS.map(({ name, what, atLeast }) => line('P2', `1,000 live tokens ÷ ${what}`, '1,000 live tokens', name, atLeast)),
     line('log', '1,000 live tokens, log at info ÷ log off', '1,000 live tokens, log at info', '1,000 live tokens', 0.85),

@@ -24,8 +24,10 @@ const verificationOf = (cacheMb) => new Verification({
 /** As it comes from Node's parser: one text for the header's value, not shared with anything. */
 function received (roles) {
   const token = `${signingInput(kid, claimsOf(ISSUER, roles))}.${forgedSignature()}`
-  return bearerToken(['Host', 'localhost', 'Authorization', Buffer.from(`Bearer ${token}`).toString('latin1')])
+  return bearerToken(Buffer.from(`Bearer ${token}`).toString('latin1'))
 }
+
+const identify = async (verification, token, context) => verification.recall(token) ?? await verification.verify(token, context)
 
 async function heapBytes () {
   await new Promise((resolve) => setImmediate(resolve))
@@ -37,9 +39,9 @@ async function heapBytes () {
 async function perToken (roles) {
   const count = 10_000
   const verification = verificationOf(1024)
-  for (let at = 0; at < 1_000; at++) await verificationOf(1).verify(received(roles))
+  for (let at = 0; at < 1_000; at++) await identify(verificationOf(1), received(roles))
   const before = await heapBytes()
-  for (let at = 0; at < count; at++) await verification.verify(received(roles))
+  for (let at = 0; at < count; at++) await identify(verification, received(roles))
   const held = Math.round((await heapBytes() - before) / count)
   if (verification.cache.size !== count) throw new Error(`${verification.cache.size} of ${count} tokens are in the cache`)
   return { tokenLength: received(roles).length, held, estimated: Math.round(verification.cache.bytes / count) }
@@ -48,7 +50,7 @@ async function perToken (roles) {
 async function flood (verification, count, context) {
   for (let at = 0; at < count; at++) {
     try {
-      await verification.verify(received(0), context)
+      await identify(verification, received(0), context)
     } catch (error) {
       if (context !== BAD) throw error
     }
@@ -60,7 +62,7 @@ const large = await perToken(104)
 
 const verification = verificationOf(32)
 const hot = Array.from({ length: HOT }, () => received(0))
-for (let pass = 0; pass < 2; pass++) for (const token of hot) await verification.verify(token)
+for (let pass = 0; pass < 2; pass++) for (const token of hot) await identify(verification, token)
 await flood(verification, 40_000, undefined)
 const mib = async () => Math.round(await heapBytes() / 2 ** 20 * 100) / 100
 const full = await mib()

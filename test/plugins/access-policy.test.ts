@@ -3,6 +3,7 @@ import t from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import accessPolicy from '../../plugins/access-policy.ts'
+import { MissingCredentials } from '../../src/oauth/errors.ts'
 import { newKey } from '../support/issuer.ts'
 import { startService } from '../support/service.ts'
 
@@ -155,6 +156,14 @@ t.test('a check inside a handler throws the same 403', async (t) => {
 t.test('where nobody is known, request.principal is a refusal and no undefined', async (t) => {
   const service = await startService(t, { key, prepare: (app) => app.get('/open', { config: { auth: 'public' } }, (request) => request.principal.clientId) })
   t.match(await service.get('/open'), { status: 401, challenge: 'Bearer realm="scopegate"' })
+})
+
+t.test('a refusal where no route matched has a challenge without scopes', async (t) => {
+  const service = await startService(t, {
+    key,
+    prepare: (app) => app.addHook('onRequest', (request, _reply, done) => done(request.is404 ? new MissingCredentials() : undefined))
+  })
+  t.match(await service.get('/nowhere'), { status: 401, challenge: 'Bearer realm="scopegate"' })
 })
 
 t.test('accessOf lists every route with what it demands', async (t) => {

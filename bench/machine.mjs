@@ -5,15 +5,17 @@ import { createServer } from 'node:net'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 
+/** Asked once: a process that is held to one core is told that there is only one. */
+const CORES = availableParallelism()
 /** The servers' core and the load's, where the operating system can hold a process to one (Linux, two cores or more). */
-const PINNED = availableParallelism() >= 2 && spawnSync('taskset', ['-V']).status === 0
+const PINNED = CORES >= 2 && spawnSync('taskset', ['-V']).status === 0
 const SERVER_CORE = '0'
 const LOAD_CORE = '1'
 
 export function describeMachine () {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
+    cores: CORES,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
     platform: process.platform,
@@ -25,7 +27,7 @@ export function describeMachine () {
 export function pinLoad () {
   const hold = (list) => { if (PINNED) spawnSync('taskset', ['-a', '-p', '-c', list, String(process.pid)]) }
   hold(LOAD_CORE)
-  return () => hold(`0-${availableParallelism() - 1}`)
+  return () => hold(`0-${CORES - 1}`)
 }
 
 /** A Node process on the servers' core. `stdout` and `stderr` as for spawn. */

@@ -5,7 +5,7 @@ import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import openapi from '../plugins/openapi.ts'
 import readiness from '../plugins/readiness.ts'
 import refusals, { refuseUnparsed, refuseUnrouted } from '../plugins/refusals.ts'
-import requestLog from '../plugins/request-log.ts'
+import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
 import securityHeaders from '../plugins/security-headers.ts'
 import { descriptionRoutes } from '../routes/description.ts'
@@ -34,6 +34,7 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
     logController: new LogController({ disableRequestLogging: true }),
+    childLoggerFactory: lazyRequestLogger,
     genReqId: () => crypto.randomUUID(),
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     bodyLimit: 64 * 1024,

@@ -45,7 +45,7 @@ const SENTENCES: Readonly<Record<Reason, string | ((context: Explained) => strin
   not_yet_valid: `The token is not valid yet (nbf). ${CLOCKS}`,
   issued_in_future: `The token was issued in the future (iat). ${CLOCKS}`,
   lifetime_too_long: 'The token ends later than MAX_TOKEN_LIFETIME_SECONDS from now. Shorten "Access token lifespan" in the realm or at the client, or raise the limit.',
-  key_unknown: ({ issuer }) => `The issuer's key set does not list the key that the token names: a key that was withdrawn, another realm of the same name, or an invented token. The keys of ${issuer} are followed by themselves.`,
+  key_unknown: ({ issuer }) => `The issuer's key set does not list the key that the token names: a key that was withdrawn, a key of a kind that is not taken (Ed448, RSA below 2048 bits), another realm of the same name, or an invented token. The keys of ${issuer} are followed by themselves.`,
   algorithm_mismatch: 'The token names a key of the issuer, but another algorithm than that key is for. Keycloak does not do this; treat the caller with care.',
   signature_invalid: 'The signature is not that of the key which the token names: the token was changed, or signed by somebody else.',
   scope_missing: ({ scopes = [] }) => `The token lacks a scope of this route (${scopes.join(' ')}). The caller must ask for it (scope=${scopes.join(' ')}), the client must have it under Client scopes, and in Keycloak the client scope needs "Include in token scope" on (off by default): without it the scope is granted but not in the token.`,

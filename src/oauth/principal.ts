@@ -13,7 +13,7 @@ export interface Principal {
   readonly expiresAt: number
   readonly claims: Claims
   /** Whether the token holds this one scope (RFC 6749 §3.3: compared exactly). */
-  readonly has: (scope: string) => boolean
+  has (scope: string): boolean
 }
 
 /** The claims that the reader has checked, and whatever else the token holds. */
@@ -35,27 +35,40 @@ export interface Claims {
 
 const NONE: readonly string[] = Object.freeze([])
 
-/** Claims → principal. Not checked here: anything about the claims; they come from a token that was read and verified. */
+/**
+ * Claims → principal. Thousands of them are kept: `has` is on the prototype.
+ * Not checked here: anything about the claims; they come from a token that was read and verified.
+ */
 export function principalOf (claims: Claims): Principal {
-  const scopes = claims.scope === undefined || claims.scope === '' ? NONE : Object.freeze(claims.scope.split(' '))
-  return Object.freeze({
-    clientId: claims.azp ?? claims.client_id,
-    subject: claims.sub,
-    kind: kindOf(claims),
-    scopes,
-    realmRoles: claims.realm_access?.roles ?? NONE,
-    clientRoles: clientRolesOf(claims.resource_access),
-    issuer: claims.iss,
-    expiresAt: claims.exp,
-    claims: deepFreeze(claims),
-    has: scopes.length > 8 ? membershipOf(scopes) : (scope: string) => scopes.includes(scope)
-  })
+  return Object.freeze(new TokenPrincipal(deepFreeze(claims)))
 }
 
-/** A Set can be changed even when frozen: it stays inside. */
-function membershipOf (scopes: readonly string[]): (scope: string) => boolean {
-  const held = new Set(scopes)
-  return (scope) => held.has(scope)
+class TokenPrincipal implements Principal {
+  readonly clientId: string | undefined
+  readonly subject: string | undefined
+  readonly kind: Principal['kind']
+  readonly scopes: readonly string[]
+  readonly realmRoles: readonly string[]
+  readonly clientRoles: Principal['clientRoles']
+  readonly issuer: string
+  readonly expiresAt: number
+  readonly claims: Claims
+
+  constructor (claims: Claims) {
+    this.clientId = claims.azp ?? claims.client_id
+    this.subject = claims.sub
+    this.kind = kindOf(claims)
+    this.scopes = claims.scope === undefined || claims.scope === '' ? NONE : Object.freeze(claims.scope.split(' '))
+    this.realmRoles = claims.realm_access?.roles ?? NONE
+    this.clientRoles = clientRolesOf(claims.resource_access)
+    this.issuer = claims.iss
+    this.expiresAt = claims.exp
+    this.claims = claims
+  }
+
+  has (scope: string): boolean {
+    return this.scopes.includes(scope)
+  }
 }
 
 const NO_ROLES: Principal['clientRoles'] = Object.freeze(Object.create(null) as Record<string, readonly string[]>)

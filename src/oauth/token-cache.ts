@@ -99,11 +99,11 @@ export class TokenCache {
 type Queue = 'newcomers' | 'residents'
 
 /** 43 characters of base64url are 256 bits of the signature: 0.7 µs to look up, where the whole token takes 3 µs to hash. */
-function tailOf (token: string): string {
+export function tailOf (token: string): string {
   return token.slice(-43)
 }
 
 /** Measured (bench/README.md): the text itself, its parsed claims, and what the principal and the entry cost around them. */
 function bytesOf (token: string): number {
-  return token.length * 2 + 1024
+  return Math.ceil(token.length * 2.65)
 }

@@ -12,13 +12,13 @@ export class VerificationLane {
   #admitted = 0
   #turnPending = false
 
-  /** Runs the work now or in a later turn. */
+  /** Runs the work now or in a later turn; rejects when too many wait. */
   enter<T> (work: () => Promise<T>): Promise<T> {
     if (this.#admitted < LANE_LIMITS.perTurn && this.#waiting.length === 0) {
       this.#admit()
       return work()
     }
-    if (this.#waiting.length >= LANE_LIMITS.waiting) throw new Unavailable('overloaded', LANE_LIMITS.retryAfterSeconds)
+    if (this.#waiting.length >= LANE_LIMITS.waiting) return Promise.reject(new Unavailable('overloaded', LANE_LIMITS.retryAfterSeconds))
     return new Promise((resolve) => {
       this.#waiting.push(() => resolve(work()))
     })

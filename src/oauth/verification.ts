@@ -2,8 +2,8 @@ import { readAccessToken, MAX_TOKEN_LENGTH, type Expectations } from './access-t
 import { InvalidToken } from './errors.ts'
 import type { VerificationKey } from './key-set.ts'
 import type { Keyring } from './keyring.ts'
-import { principalOf, type Principal } from './principal.ts'
-import { TokenCache } from './token-cache.ts'
+import { principalOf, type Claims, type Principal } from './principal.ts'
+import { tailOf, TokenCache } from './token-cache.ts'
 import { VerificationLane } from './verification-lane.ts'
 
 /** Checks the signature of a token, with a key that fits its header; throws InvalidToken if it is not the key's. `context` is the caller's. */
@@ -29,7 +29,7 @@ export class Verification<C> {
   readonly counts = { cacheHits: 0, tokensRead: 0, signatureChecks: 0 }
   readonly #options: VerificationOptions<C>
   readonly #nowMs: () => number
-  readonly #pending = new Map<string, Promise<Principal>>()
+  readonly #pending = new Map<string, { readonly token: string, readonly principal: Promise<Principal> }>()
 
   constructor (options: VerificationOptions<C>) {
     this.#options = options
@@ -47,27 +47,28 @@ export class Verification<C> {
   /** The caller whom a token stands for that `recall` does not know. Throws or rejects with a Refusal. */
   verify (token: string, context: C): Promise<Principal> {
     if (token.length > MAX_TOKEN_LENGTH) throw new InvalidToken('token_too_large', `${token.length} characters`)
-    return this.#pending.get(token) ?? this.#begin(token, context)
-  }
-
-  #begin (token: string, context: C): Promise<Principal> {
+    const tail = tailOf(token)
+    const pending = this.#pending.get(tail)
+    if (pending?.token === token) return pending.principal
     this.counts.tokensRead++
     const { header, claims } = readAccessToken(token, this.#options.expected, this.#nowMs() / 1000)
     const key = this.#options.keyring.key(header.kid, header.alg)
-    const verified = key instanceof Promise
-      ? key.then((learnt) => this.#check(token, learnt, context))
-      : this.#check(token, key, context)
-    const principal = verified.then((by) => this.#keep(token, principalOf(claims), by)).finally(() => this.#pending.delete(token))
-    this.#pending.set(token, principal)
+    const principal = this.#prove(token, tail, claims, key, context)
+    this.#pending.set(tail, { token, principal })
     return principal
   }
 
-  #check (token: string, key: VerificationKey, context: C): Promise<VerificationKey> {
-    return this.lane.enter(async () => {
-      this.counts.signatureChecks++
-      await this.#options.checkSignature(token, key, context)
-      return key
-    })
+  async #prove (token: string, tail: string, claims: Claims, found: VerificationKey | Promise<VerificationKey>, context: C): Promise<Principal> {
+    try {
+      const key = found instanceof Promise ? await found : found
+      await this.lane.enter(() => {
+        this.counts.signatureChecks++
+        return this.#options.checkSignature(token, key, context)
+      })
+      return this.#keep(token, principalOf(claims), key)
+    } finally {
+      this.#pending.delete(tail)
+    }
   }
 
   #keep (token: string, principal: Principal, key: VerificationKey): Principal {

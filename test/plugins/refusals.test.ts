@@ -231,3 +231,22 @@ t.test('one log line for a request: method, route, status, client, reason; no he
   t.equal(lines.length, 3)
   t.notMatch(JSON.stringify(lines), /sEcReT/)
 })
+
+t.test('request.log in a handler: a child logger with the id of the request, made when it is used', async (t) => {
+  const service = await startService(t, {
+    key,
+    environment: { LOG_LEVEL: 'trace' },
+    prepare: (app) => app.get('/log', { config: { auth: 'public' } }, (request) => {
+      const { log } = request
+      for (const level of ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const) log[level]({ said: level }, 'own')
+      log.child({ part: 'child' }).info('own')
+      return { level: log.level, id: request.id }
+    })
+  })
+  const { body } = await service.get('/log')
+  t.equal(body.level, 'trace')
+  const own = service.lines.filter(({ msg }) => msg === 'own')
+  t.same(own.map(({ said, part }) => said ?? part), ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'child'])
+  t.ok(own.every(({ reqId }) => reqId === body.id))
+  t.match(service.lines.at(-1), { msg: 'request', reqId: body.id })
+})

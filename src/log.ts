@@ -1,14 +1,15 @@
-import { destination, pino, type Logger } from 'pino'
+import { pino, type Logger } from 'pino'
+import { BlockWriter } from './block-writer.ts'
 import type { Config } from './config.ts'
 
 export interface Log {
   readonly logger: Logger
   /** Writes out what is still in memory; for the end of the process. */
-  readonly flush: () => void
+  readonly flush: () => Promise<void>
 }
 
-/** At most so much waits in memory; beyond it lines are dropped rather than memory filled. */
-const MAX_PENDING_BYTES = 16 * 1024 * 1024
+/** JSON for standard output; what waits in memory is bounded, and nothing is lost at a clean end. */
+const BLOCKS = { fd: 1, blockBytes: 16 * 1024, afterMs: 200, maxPendingBytes: 16 * 1024 * 1024 }
 
 /** A request as a line of words; reason, detail and hint of a refusal below it. */
 const READABLE = {
@@ -19,11 +20,6 @@ const READABLE = {
     msg === 'request' ? [method, route, status, `${String(ms)} ms`, client].join(' ') : String(msg)
 }
 
-/** JSON, written in blocks: a write for every line costs more than the request. Nothing is lost at a clean end. */
-function inBlocks (): ReturnType<typeof destination> {
-  return destination({ dest: 1, sync: false, minLength: 8 * 1024, maxLength: MAX_PENDING_BYTES, periodicFlush: 200 })
-}
-
 /** Where a handler of somebody's own might log what came in. Wildcards would cost every line. */
 const SECRET_MEMBERS = ['headers.authorization', 'headers.cookie', 'req.headers.authorization', 'req.headers.cookie', 'authorization', 'client_secret']
 
@@ -31,7 +27,7 @@ const SECRET_MEMBERS = ['headers.authorization', 'headers.cookie', 'req.headers.
 export async function createLog ({ logLevel, production }: Pick<Config, 'logLevel' | 'production'>, terminal: boolean): Promise<Log> {
   const options = { level: logLevel, base: null, redact: SECRET_MEMBERS }
   const pretty = terminal && !production ? await import('pino-pretty').then(({ default: build }) => build, () => undefined) : undefined
-  if (pretty !== undefined) return { logger: pino(options, pretty(READABLE)), flush: () => undefined }
-  const blocks = inBlocks()
-  return { logger: pino(options, blocks), flush: () => blocks.flushSync() }
+  if (pretty !== undefined) return { logger: pino(options, pretty(READABLE)), flush: () => Promise.resolve() }
+  const blocks = new BlockWriter(BLOCKS)
+  return { logger: pino(options, blocks), flush: () => blocks.flush() }
 }

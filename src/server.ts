@@ -108,7 +108,7 @@ function endWithGrace (app: FastifyInstance, issuer: Development | undefined, { 
     await app.close()
     clearTimeout(hardEnd)
     await issuer?.close()
-    flush()
+    await flush()
     endIfTerminalIsGone(signal)
   })
 }

@@ -18,7 +18,7 @@ const verificationOf = (cacheMb) => new Verification({
   expected: loadConfig({ ISSUER, AUDIENCE }),
   keyring: { key: () => KEY },
   cacheBytes: cacheMb * 2 ** 20,
-  checkSignature: (_token, _key, context) => { if (context === BAD) throw new InvalidToken('signature_invalid') }
+  checkSignature: async (_token, _key, context) => { if (context === BAD) throw new InvalidToken('signature_invalid') }
 })
 
 /** As it comes from Node's parser: one text for the header's value, not shared with anything. */

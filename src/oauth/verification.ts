@@ -18,6 +18,11 @@ export interface VerificationOptions<C> {
   readonly nowMs?: () => number
 }
 
+interface Pending {
+  readonly token: string
+  principal: Promise<Principal> | undefined
+}
+
 /**
  * Token → principal: cache, reader, key, signature lane, principal, cache. A cached token costs one look-up and nothing is decoded;
  * only verified tokens enter the cache, and one token is verified once however many requests bring it at a time.
@@ -29,7 +34,7 @@ export class Verification<C> {
   readonly counts = { cacheHits: 0, tokensRead: 0, signatureChecks: 0 }
   readonly #options: VerificationOptions<C>
   readonly #nowMs: () => number
-  readonly #pending = new Map<string, { readonly token: string, readonly principal: Promise<Principal> }>()
+  readonly #pending = new Map<string, Pending>()
 
   constructor (options: VerificationOptions<C>) {
     this.#options = options
@@ -49,13 +54,14 @@ export class Verification<C> {
     if (token.length > MAX_TOKEN_LENGTH) throw new InvalidToken('token_too_large', `${token.length} characters`)
     const tail = tailOf(token)
     const pending = this.#pending.get(tail)
-    if (pending?.token === token) return pending.principal
+    if (pending?.token === token) return pending.principal as Promise<Principal>
     this.counts.tokensRead++
     const { header, claims } = readAccessToken(token, this.#options.expected, this.#nowMs() / 1000)
     const key = this.#options.keyring.key(header.kid, header.alg)
-    const principal = this.#prove(token, tail, claims, key, context)
-    this.#pending.set(tail, { token, principal })
-    return principal
+    // Set before the work begins and taken away when it ends, even if it ends at once.
+    const begun: Pending = { token, principal: undefined }
+    this.#pending.set(tail, begun)
+    return (begun.principal = this.#prove(token, tail, claims, key, context))
   }
 
   async #prove (token: string, tail: string, claims: Claims, found: VerificationKey | Promise<VerificationKey>, context: C): Promise<Principal> {

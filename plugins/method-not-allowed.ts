@@ -1,7 +1,6 @@
 import { METHODS } from 'node:http'
 import type { HTTPMethods } from 'fastify'
 import fp from 'fastify-plugin'
-import { MethodNotAllowed } from './refusals.ts'
 
 /** A tunnel, not a request: Node hands it to nobody and closes the connection. */
 const NO_REQUEST = new Set(['CONNECT'])
@@ -28,8 +27,9 @@ export default fp((app, _options, done) => {
       url,
       exposeHeadRoute: false,
       config: { auth: open ? 'public' : { scopes: [] }, allow },
-      handler: () => { throw new MethodNotAllowed(allow) }
+      // Never reached: request-shape answers by `allow` before a body is read.
+      handler: Function.prototype as () => void
     })
   }
   done()
-}, { name: 'method-not-allowed', dependencies: ['access-policy'] })
+}, { name: 'method-not-allowed', dependencies: ['access-policy', 'request-shape'] })

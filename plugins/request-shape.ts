@@ -1,8 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
-import { refuseExpectation } from './refusals.ts'
+import { MethodNotAllowed, refuseExpectation } from './refusals.ts'
 
-/** A request that is not one of HTTP/1.1 (RFC 9112 §3.2): no Host, or two. */
+/** No such path: said before a body is read. */
+class NotFound extends Error {
+  readonly statusCode = 404
+}
+
+/** A request that is not one of HTTP/1.1 (RFC 9112 §3.2): no Host. */
 class MalformedRequest extends Error {
   readonly statusCode = 400
 }
@@ -16,11 +21,20 @@ export default fp((app, _options, done) => {
     next(raw.headers.host === undefined && raw.httpVersion === '1.1' ? new MalformedRequest('no Host') : undefined)
   })
   app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => refuseExpectation(response))
-  app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => app.routing(request, response))
-  app.addHook('preParsing', ({ raw }, reply, _payload, next) => {
-    if (raw.headers.expect !== undefined) reply.raw.writeContinue()
+  const expecting = new WeakSet<IncomingMessage>()
+  app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    expecting.add(request)
+    app.routing(request, response)
+  })
+  app.addHook('preParsing', (request, reply, _payload, next) => {
+    if (request.is404) { next(new NotFound('no such path')); return }
+    const { allow } = request.routeOptions.config
+    if (allow !== undefined) { next(new MethodNotAllowed(allow)); return }
+    if (expecting.has(request.raw)) reply.raw.writeContinue()
     next()
   })
+  // Node would leave out what comes after 2,000 headers, a second Authorization too; the size of the head bounds them.
+  app.server.maxHeadersCount = 0
   app.removeContentTypeParser('text/plain')
   done()
 }, { name: 'request-shape', dependencies: ['refusals'] })

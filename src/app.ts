@@ -41,7 +41,9 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
     requestTimeout: 30_000,
     // Longer than a gateway keeps an idle connection (Caddy: 120 s), so that it is never ours to close under a request.
     keepAliveTimeout: 130_000,
-    http: { requireHostHeader: false },
+    // Whoever sends a head while the service closes is answered as ever.
+    return503OnClosing: false,
+    http: { requireHostHeader: false, connectionsCheckingInterval: 5_000 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     frameworkErrors: refuseUnrouted,
     clientErrorHandler: refuseUnparsed(() => app.log)

@@ -113,16 +113,22 @@ function withoutEmpty (environment: Environment): Record<string, string> {
 interface ShapeFault { readonly instancePath: string }
 
 function shapeFaults (given: Record<string, string>, faults: string[]): Variables | undefined {
+  // The schema would take Infinity, 1e999 and 0x50 for whole numbers.
+  const odd = Object.entries(ENVIRONMENT.properties).filter(([name, schema]) => (schema as { type?: string }).type === 'integer' && given[name] !== undefined && !/^\d{1,9}$/.test(given[name])).map(([name]) => name)
+  for (const name of odd) faults.push(faultOf(name, given))
+  const data = Object.fromEntries(Object.entries(given).filter(([name]) => !odd.includes(name)))
   try {
-    return envSchema<Variables>({ schema: ENVIRONMENT, data: given, env: false, dotenv: false })
+    return envSchema<Variables>({ schema: ENVIRONMENT, data, env: false, dotenv: false })
   } catch (error) {
     const names = new Set(((error as { errors?: readonly ShapeFault[] }).errors ?? []).map(({ instancePath }) => instancePath.slice(1)))
     if (names.size === 0) throw error
-    for (const name of names) {
-      faults.push(`${name}: expected ${expectedOf(name as keyof Variables)}, got ${quote(given[name] ?? '')}`)
-    }
+    for (const name of names) faults.push(faultOf(name, given))
     return undefined
   }
+}
+
+function faultOf (name: string, given: Readonly<Record<string, string>>): string {
+  return `${name}: expected ${expectedOf(name as keyof Variables)}, got ${quote(given[name] ?? '')}`
 }
 
 function expectedOf (name: keyof Variables): string {
@@ -160,6 +166,7 @@ function addressFault (value: string, name: string): string | undefined {
   if (name !== 'JWKS_URL' && (url.search !== '' || value.endsWith('?'))) return 'expected an address without a query'
   if (name === 'JWKS_URL' && url.pathname === '/') return 'expected the path of the key set too, such as …/protocol/openid-connect/certs'
   if (/\s/.test(value)) return 'expected an address without blanks'
+  if (name === 'PUBLIC_URL' && /[*:()[\]{}]/.test(url.pathname)) return 'expected a path without * : ( ) [ ] { }'
   if (name === 'ISSUER' && /\/realms\/[^/]+\/$/.test(value)) return 'expected no slash at the end (Keycloak puts none in iss)'
   return undefined
 }
@@ -168,7 +175,7 @@ function isProxyAddress (place: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(place)) return true
   const [address = '', bits, ...more] = place.split('/')
   if (isIP(address) === 0 || more.length > 0) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
 }
 
 function toConfig (variables: Variables): Config {

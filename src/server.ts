@@ -1,13 +1,15 @@
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.ts'
-import { ConfigError, DEVELOPMENT_ISSUER, loadConfig, readEnvironment, type Config } from './config.ts'
+import { DEVELOPMENT_ISSUER, loadConfig, readEnvironment, type Config } from './config.ts'
 import { createLog, type Log } from './log.ts'
 
 /** How long the service goes on serving after SIGTERM, so that gateways notice that it is not ready any more. */
 const DRAIN_MS = 5_000
 /** From the signal on: whatever is still open is cut, and the process ends. */
 const HARD_END_MS = 20_000
+/** For the last lines of the log, where nobody reads them. */
+const LAST_LINES_MS = 2_000
 
 async function start (): Promise<void> {
   const config = loadConfig(readEnvironment())
@@ -63,9 +65,7 @@ function listenFault (reason: unknown, port: number, isIssuer: boolean, { host }
 }
 
 function sentenceOf (error: unknown): string {
-  if (error instanceof ConfigError || error instanceof StartError) return error.message
-  if (!(error instanceof Error)) return String(error)
-  return error.name === 'AccessDeclarationError' ? error.message : error.stack ?? error.message
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** As a person would type it: what listens on every address is reached at localhost too. */
@@ -105,10 +105,13 @@ function endWithGrace (app: FastifyInstance, issuer: Development | undefined, { 
     app.beginDrain()
     const hardEnd = setTimeout(() => app.server.closeAllConnections(), HARD_END_MS)
     if (production && signal === 'SIGTERM') await new Promise((resolve) => setTimeout(resolve, DRAIN_MS))
+    // A request that was under way when the server began to close leaves its connection open behind it.
+    const idle = setInterval(() => app.server.closeIdleConnections(), 100)
     await app.close()
     clearTimeout(hardEnd)
+    clearInterval(idle)
     await issuer?.close()
-    await flush()
+    await Promise.race([flush(), new Promise((resolve) => setTimeout(resolve, LAST_LINES_MS))])
     endIfTerminalIsGone(signal)
   })
 }

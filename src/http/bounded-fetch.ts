@@ -120,6 +120,7 @@ function watching (decorator: Dispatcher.DispatchHandler, watch: Watch, maxBytes
   return {
     onRequestStart: (controller, context: unknown) => decorator.onRequestStart?.(controller, context),
     onResponseStart (controller, status, headers, statusMessage) {
+      if (status < 200) return // an early hint; the answer follows
       watch.status = status
       watch.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
       const encoding = watch.headers['content-encoding'] ?? 'identity'

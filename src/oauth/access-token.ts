@@ -1,5 +1,6 @@
 import type { Algorithm } from './algorithms.ts'
 import { InvalidToken, type TokenReason } from './errors.ts'
+import { printable } from './printable.ts'
 import type { Claims } from './principal.ts'
 import { readJsonPart } from './strict-json.ts'
 
@@ -204,10 +205,4 @@ function isObject (value: unknown): value is Record<string, unknown> {
 
 function isStrings (value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => typeof one === 'string')
-}
-
-/** A value of the token for the log: short, one line, no control characters. */
-function printable (value: unknown): string {
-  const text = JSON.stringify(value) as string | undefined ?? 'absent'
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }

@@ -24,12 +24,14 @@ export class KeySetFault extends Error {
  */
 export function readKeySet (text: string): ReadonlyMap<string, VerificationKey> {
   const keys = new Map<string, VerificationKey>()
+  const seen = new Set<string>()
   for (const jwk of membersOf(text)) {
     if (typeof jwk.kid !== 'string' || jwk.kid === '' || isForEncryption(jwk)) continue
     const key = importKey(jwk, jwk.kid)
     const known = keys.get(jwk.kid)
-    if (known !== undefined && known.pem !== key?.pem) throw new KeySetFault(`two different keys under one kid ${JSON.stringify(jwk.kid.slice(0, 60))}`)
-    if (key !== undefined) keys.set(jwk.kid, key)
+    if (seen.has(jwk.kid) && known?.pem !== key?.pem) throw new KeySetFault(`two different keys under one kid ${JSON.stringify(jwk.kid.slice(0, 60))}`)
+    seen.add(jwk.kid)
+    if (key !== undefined) keys.set(jwk.kid, { ...key, algorithms: [...new Set([...known?.algorithms ?? [], ...key.algorithms])] })
   }
   if (keys.size === 0) throw new KeySetFault('a key set without a usable signing key')
   return keys

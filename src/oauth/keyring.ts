@@ -1,7 +1,8 @@
 import buildGetJwks from 'get-jwks'
 import { createBoundedFetch, type BoundedAnswer } from '../http/bounded-fetch.ts'
 import { SYSTEM_CLOCK, type Clock } from './clock.ts'
-import { InvalidToken, Unavailable } from './errors.ts'
+import { InvalidToken, Unavailable, type Refusal } from './errors.ts'
+import { printable } from './printable.ts'
 import { KeySetFault, readKeySet, type VerificationKey } from './key-set.ts'
 
 /** Fixed, and each one shown by a test. */
@@ -10,6 +11,8 @@ export const KEYRING_LIMITS = {
   /** Fetches for unknown key ids: so many at once, then one for each interval. */
   unknownKeyBurst: 2,
   unknownKeyIntervalMs: 5_000,
+  /** Requests that wait for such a fetch; whoever comes on top is refused at once. */
+  unknownKeyWaiting: 256,
   /** While no key is known. */
   firstRetryMs: 250,
   lastRetryMs: 5_000,
@@ -61,6 +64,7 @@ export class Keyring {
   #budget: number = KEYRING_LIMITS.unknownKeyBurst
   #budgetAtMs = 0
   #timerAtMs = Infinity
+  #waiting = 0
   #stopped = false
   /** How often the issuer was asked. */
   fetches = 0
@@ -102,14 +106,18 @@ export class Keyring {
    * Throws InvalidToken (`key_unknown`, `algorithm_mismatch`), or Unavailable when the issuer cannot be asked.
    */
   key (kid: string, alg: string): VerificationKey | Promise<VerificationKey> {
-    return this.#known(kid, alg) ?? this.#learn(kid, alg)
+    const known = this.#known(kid, alg)
+    if (known !== undefined) return known
+    if (this.#waiting >= KEYRING_LIMITS.unknownKeyWaiting) throw this.#unknown(kid)
+    this.#waiting++
+    return this.#learn(kid, alg).finally(() => { this.#waiting-- })
   }
 
   #known (kid: string, alg: string): VerificationKey | undefined {
     this.#expire()
     const key = this.#keys.get(kid)
     if (key !== undefined && !(key.algorithms as readonly string[]).includes(alg)) {
-      throw new InvalidToken('algorithm_mismatch', `alg ${alg}, the key ${JSON.stringify(kid)} is for ${key.algorithms.join(' ')}`)
+      throw new InvalidToken('algorithm_mismatch', `alg ${alg}, the key ${printable(kid)} is for ${key.algorithms.join(' ')}`)
     }
     return key
   }
@@ -126,8 +134,12 @@ export class Keyring {
       const key = this.#known(kid, alg)
       if (key !== undefined) return key
     }
-    if (this.#outage !== undefined || this.#goodAtMs === undefined) throw new Unavailable('issuer_unavailable', this.#retryAfterSeconds())
-    throw new InvalidToken('key_unknown', `kid ${JSON.stringify(kid)}`)
+    throw this.#unknown(kid)
+  }
+
+  #unknown (kid: string): Refusal {
+    if (this.#outage !== undefined || this.#goodAtMs === undefined) return new Unavailable('issuer_unavailable', this.#retryAfterSeconds())
+    return new InvalidToken('key_unknown', `kid ${printable(kid)}`)
   }
 
   /** While the issuer is unavailable the retries decide alone. A spent budget asks again by itself when it may, so that a new key is learnt. */

@@ -82,16 +82,20 @@ function clientRolesOf (access: Claims['resource_access']): Principal['clientRol
 
 /**
  * Keycloak 26 writes the grant into `jti` (`trrtcc:` is client credentials; `rt` a refresh of either). Without that, its service
- * accounts carry `client_id` and its users `sid`. Tokens of RFC 9068 always carry `client_id`; there a session tells the user.
+ * accounts carry `client_id` and its users `sid`. Tokens of other issuers do not tell: RFC 9068 gives `client_id` to both.
  * What cannot be told is a user: `kind: 'service'` then stays closed.
  */
 function kindOf (claims: Claims): Principal['kind'] {
   const grant = /^[a-z]{4}([a-z]{2}):/.exec(claims.jti ?? '')?.[1]
   if (grant === 'cc') return 'service'
   if (grant !== undefined && grant !== 'rt') return 'user'
-  if (claims.client_id === undefined) return 'user'
-  if (claims.azp === undefined) return claims.sid === undefined && claims.auth_time === undefined ? 'service' : 'user'
-  return claims.client_id === claims.azp && (claims.sid === undefined || grant === 'rt') ? 'service' : 'user'
+  if (claims.client_id === undefined || claims.client_id !== claims.azp) return 'user'
+  return grant === 'rt' ? kindOfRefreshed(claims) : claims.sid === undefined ? 'service' : 'user'
+}
+
+/** A refreshed token has a session either way; Keycloak names the account of a service after its client. */
+function kindOfRefreshed ({ azp = '', preferred_username: name }: Claims): Principal['kind'] {
+  return name === `service-account-${azp.toLowerCase()}` ? 'service' : 'user'
 }
 
 function deepFreeze<T> (value: T): T {

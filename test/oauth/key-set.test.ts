@@ -35,6 +35,8 @@ t.test('with a purpose said otherwise', async (t) => {
 
 t.test('the same key twice is one; two keys under one kid are none', async (t) => {
   t.same(read(good, good), { good: 'ES256' })
+  t.same(read({ ...rsa, kid: 'r', alg: 'RS256' }, { ...rsa, kid: 'r', alg: 'PS256' }), { r: 'RS256 PS256' }, 'the same key for two algorithms')
+  t.throws(() => read(newKey('RS256', 'good', 1024).jwk, good), /two different keys/, 'the weak one first')
   t.throws(() => read(good, { ...newKey('ES256').jwk, kid: 'good' }), /two different keys/)
   t.throws(() => read(good, { ...rsa, kid: 'good', n: 'AQAB' }), /two different keys/, 'one of them weak')
   t.same(read(good, { ...rsa, kid: 'good', use: 'enc' }), { good: 'ES256' }, 'one of them for encryption')

@@ -124,6 +124,22 @@ t.test('R4 in a flood: with the budget spent a rotated key is learnt within 5 s,
   t.equal(issuer.fetches, 4)
 })
 
+t.test('who waits for an unknown key is bounded: beyond it 401 at once, and known keys go on', async (t) => {
+  const { issuer, keyring, pass } = await scene(t)
+  let release: () => void = () => undefined
+  issuer.behaviour = (_request, response) => { release = () => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [first.jwk] })) }
+  const waiting = Array.from({ length: 256 }, (_, n) => outcome(keyring, `invented-${n}`))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(await outcome(keyring, 'one-too-many'), 'key_unknown', 'without waiting')
+  t.equal(await outcome(keyring, 'first'), 'known: first')
+  issuer.behaviour = undefined
+  release()
+  t.same([...new Set(await Promise.all(waiting))], ['key_unknown'])
+  issuer.published = [first.jwk, second.jwk]
+  await pass(5_000)
+  t.equal(await outcome(keyring, 'second'), 'asked: second', 'there is room again')
+})
+
 t.test('the seven algorithms of one invented key id are one question', async (t) => {
   const { issuer, keyring } = await scene(t)
   for (const alg of ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'EdDSA']) await outcome(keyring, 'invented', alg)

@@ -21,10 +21,12 @@ t.test('without the mark of the grant in jti', async (t) => {
     [{ ...base, azp: 'c', client_id: 'c', sid: 's' }, 'user'],
     [{ ...base, azp: 'c', client_id: 'other' }, 'user'],
     [{ ...base, azp: 'c' }, 'user'],
-    [{ ...base, client_id: 'c', jti: 'x' }, 'service'],
+    [{ ...base, client_id: 'c', jti: 'x' }, 'user'],
     [{ ...base, client_id: 'c', sid: 's' }, 'user'],
     [{ ...base, client_id: 'c', auth_time: 1 }, 'user'],
-    [{ ...base, azp: 'c', client_id: 'c', sid: 's', jti: 'onrtrt:x' }, 'service'],
+    [{ ...base, azp: 'c', client_id: 'c', sid: 's', jti: 'onrtrt:x' }, 'user'],
+    [{ ...base, azp: 'C', client_id: 'C', sid: 's', jti: 'onrtrt:x', preferred_username: 'service-account-c' }, 'service'],
+    [{ ...base, client_id: 'c', jti: 'onrtrt:x', preferred_username: 'service-account-' }, 'user'],
     [{ ...base, azp: 'c', client_id: 'c', jti: 'onrtac:x' }, 'user']
   ]
   for (const [claims, kind] of kinds) t.equal(principalOf({ ...claims }).kind, kind, JSON.stringify(claims))

@@ -119,6 +119,17 @@ t.test('a body is read only when the caller was let in', async (t) => {
   t.match(welcome, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 Created/)
 })
 
+t.test('a path or a method that is not there is told before a body is read', async (t) => {
+  const service = await startService(t, { key })
+  for (const [target, status] of [['POST /nope', 404], ['PUT /api/public', 405], ['QUERY /api/public', 405]] as const) {
+    for (const body of ['Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{', 'Content-Type: text/odd\r\nContent-Length: 99999999\r\n\r\n', 'Content-Length: 5\r\nExpect: 100-continue\r\n\r\n']) {
+      const answer = await raw(service, `${target} HTTP/1.1\r\nHost: a\r\n${body}`)
+      t.equal(statusOf(answer), status, `${target} ${body}`)
+      t.notMatch(answer, /100 Continue/)
+    }
+  }
+})
+
 t.test('what is wrong with a body of a caller who was let in', async (t) => {
   const { ask, issuer } = await startService(t, { key })
   const authorization = `Bearer ${issuer.token({ scope: 'test_api_access' })}`
@@ -171,6 +182,7 @@ t.test('a fault of ours is 500, without a word of what it was', async (t) => {
       app.get('/invalid', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { validation: [{ instancePath: '' }] }) })
       app.get('/items/:id', { config: { auth: 'public' } }, () => 'ok')
       app.get('/verify', { config: { auth: 'public' } }, async (request) => request.jwtVerify())
+      app.get('/gone', { config: { auth: 'public' } }, (_request, reply) => reply.callNotFound())
       app.all('/every', { config: { auth: 'public' } }, () => 'ok')
       app.get('/odd', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { statusCode: 200 }) })
     }
@@ -181,6 +193,7 @@ t.test('a fault of ours is 500, without a word of what it was', async (t) => {
   t.match(await service.get('/unnamed'), { status: 499, body: { title: 'Error' } })
   t.match(await service.get('/invalid'), { status: 400, body: { detail: 'request: invalid' } })
   t.match(await service.get(`/items/${'x'.repeat(200)}`), { status: 414, body: { title: 'URI Too Long' } })
+  t.match(await service.get('/gone'), { status: 404, body: { title: 'Not Found' } })
   t.match(await service.ask('/every', { method: 'DELETE' }), { status: 200 })
   t.match(await service.get('/verify', service.issuer.token()), { status: 500 }, 'jwtVerify past the reader has no key to verify with')
   t.notMatch((await service.get('/fault')).text, /sEcReT/)

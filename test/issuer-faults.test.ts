@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { brotliCompressSync } from 'node:zlib'
 import t from 'tap'
 import { newKey, TestIssuer, type Behaviour } from './support/issuer.ts'
@@ -7,8 +9,12 @@ const key = newKey()
 const weak = newKey('RS256', 'weak', 1024)
 const json = (body: unknown): Behaviour => (_request, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
 
-/** Bytes of the heap and outside of it, the issuer's own included: it is this process, too. */
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Bytes held on the heap and outside of it, garbage of the test's own issuer in the same process left out. */
 function held (): number {
+  collect()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }

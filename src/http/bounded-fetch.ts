@@ -144,12 +144,12 @@ function watching (decorator: Dispatcher.DispatchHandler, watch: Watch, maxBytes
 
 function beginExchange (dispatch: Pool['dispatch'], { deadlineMs }: Bounds): BoundedExchange {
   const watch: Watch = { complete: false, chunks: [], fault: new AbortController() }
-  // A signal of its own for every exchange: one made once stays fired for ever.
-  const deadline = AbortSignal.timeout(deadlineMs)
+  // A timer of its own: it holds what it ends. AbortSignal.timeout within AbortSignal.any is collected by Node 20 and never fires.
+  const timer = setTimeout(() => watch.fault.abort(new FetchFault('deadline', `no whole answer within ${deadlineMs} ms`)), deadlineMs).unref()
   return {
     options: {
       redirect: 'error',
-      signal: AbortSignal.any([deadline, watch.fault.signal]),
+      signal: watch.fault.signal,
       headers: IDENTITY,
       // Node's own fetch and the package speak the same protocol; only their type declarations differ.
       dispatcher: dispatch(watch) as unknown as NonNullable<RequestInit['dispatcher']>
@@ -158,8 +158,8 @@ function beginExchange (dispatch: Pool['dispatch'], { deadlineMs }: Bounds): Bou
       ? { status: watch.status, headers: watch.headers ?? {}, text: Buffer.concat(watch.chunks).toString('utf8') }
       : undefined,
     faultOf (error) {
+      clearTimeout(timer)
       if (watch.fault.signal.aborted) return watch.fault.signal.reason as FetchFault
-      if (deadline.aborted) return new FetchFault('deadline', `no whole answer within ${deadlineMs} ms`)
       return new FetchFault('unreachable', describe(error))
     }
   }

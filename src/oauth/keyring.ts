@@ -177,9 +177,12 @@ export class Keyring {
     const exchange = await this.#fetch.exchange()
     const options = { ...exchange.options, headers: { ...exchange.options.headers as Record<string, string>, accept: 'application/json' } }
     // get-jwks' verdict is about one id; the set decides.
-    const fault: unknown = await buildGetJwks({ jwksPath: pathname + search, fetchOptions: options })
+    const asked = buildGetJwks({ jwksPath: pathname + search, fetchOptions: options })
       .getJwk({ domain: origin, kid, ...alg !== undefined && { alg } } as { domain: string, alg: string, kid: string })
       .then(() => undefined, (error: unknown) => error)
+    // Node 20 can lose the abort inside its fetch: the signal itself ends the wait.
+    const given = new Promise((resolve) => exchange.options.signal?.addEventListener('abort', resolve, { once: true }))
+    const fault: unknown = await Promise.race([asked, given])
     const answer = exchange.answer()
     if (answer === undefined) throw exchange.faultOf(fault)
     return readKeySet(textOf(answer))

@@ -22,6 +22,17 @@ export interface Config {
   readonly keysRefreshSeconds: number
   readonly keysMaxStaleHours: number
   readonly tokenCacheBytes: number
+  /** Over connect, headers and the whole body of one fetch of the key set. */
+  readonly keysFetchTimeoutSeconds: number
+  readonly maxTokenBytes: number
+  /** A claim that proves a service: compared exactly. */
+  readonly serviceClaim: { readonly name: string, readonly value: string } | undefined
+  readonly corsOrigins: readonly string[]
+  /** Plain http to other hosts is an error without it. */
+  readonly allowInsecureHttp: boolean
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY hold for keys and token requests. */
+  readonly useEnvProxy: boolean
+  readonly developmentIssuerPort: number
   readonly realmName: string
   readonly publicUrl: string | undefined
   readonly trustProxy: readonly string[]
@@ -69,6 +80,13 @@ export const ENVIRONMENT = Type.Object({
   KEYS_REFRESH_SECONDS: whole(1, 3600, 60),
   KEYS_MAX_STALE_HOURS: whole(0, 720, 24),
   TOKEN_CACHE_MB: whole(0, 4096, 32),
+  KEYS_FETCH_TIMEOUT_SECONDS: whole(1, 30, 5),
+  MAX_TOKEN_BYTES: whole(1024, 60_000, 15_000),
+  SERVICE_CLAIM: Type.Optional(text('name=value of a claim that proves a service')),
+  CORS_ORIGINS: Type.Optional(text('origins such as https://app.example.com, separated by commas')),
+  ALLOW_INSECURE_HTTP: Type.Optional(text('on, or not set')),
+  USE_ENV_PROXY: Type.Optional(text('on, or not set')),
+  DEVELOPMENT_ISSUER_PORT: whole(0, 65_535, 8080),
   REALM_NAME: Type.String({
     default: 'scopegate', pattern: '^[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]{1,100}$', description: '1 to 100 ASCII characters without quote and backslash'
   }),
@@ -193,6 +211,13 @@ function toConfig (variables: Variables): Config {
     keysRefreshSeconds: variables.KEYS_REFRESH_SECONDS,
     keysMaxStaleHours: variables.KEYS_MAX_STALE_HOURS,
     tokenCacheBytes: variables.TOKEN_CACHE_MB * 1024 * 1024,
+    keysFetchTimeoutSeconds: variables.KEYS_FETCH_TIMEOUT_SECONDS,
+    maxTokenBytes: variables.MAX_TOKEN_BYTES,
+    serviceClaim: claimOf(variables.SERVICE_CLAIM),
+    corsOrigins: (variables.CORS_ORIGINS ?? '').split(',').map((origin) => origin.trim()).filter((origin) => origin !== ''),
+    allowInsecureHttp: variables.ALLOW_INSECURE_HTTP === 'on',
+    useEnvProxy: variables.USE_ENV_PROXY === 'on',
+    developmentIssuerPort: variables.DEVELOPMENT_ISSUER_PORT,
     realmName: variables.REALM_NAME,
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
     trustProxy: list(variables.TRUST_PROXY ?? ''),
@@ -218,6 +243,12 @@ function warningsOf ({ audience, issuer, jwksUrl, publicUrl }: Pick<Config, 'aud
 function isPlainHttpBeyondLoopback (address: string): boolean {
   const { protocol, hostname } = new URL(address)
   return protocol === 'http:' && hostname !== 'localhost' && !hostname.endsWith('.localhost') && hostname !== '[::1]' && !/^127(\.\d+){3}$/.test(hostname)
+}
+
+function claimOf (pair: string | undefined): Config['serviceClaim'] {
+  if (pair === undefined) return undefined
+  const at = pair.indexOf('=')
+  return { name: pair.slice(0, at), value: pair.slice(at + 1) }
 }
 
 function list (value: string): string[] {

@@ -18,7 +18,7 @@ COPY plugins plugins
 COPY routes routes
 RUN echo '{ "extends": "./tsconfig.build.json", "include": [], "files": ["src/server.ts", "src/cli/healthcheck.ts"] }' > tsconfig.image.json \
  && npx tsc -p tsconfig.image.json --noCheck \
- && rm -r dist/src/issuer dist/src/realm-file.js
+ && rm -r dist/src/issuer
 
 
 FROM base

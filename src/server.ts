@@ -33,11 +33,10 @@ async function start (): Promise<void> {
 /** Never imported in production: there the configuration names an issuer. */
 async function startIssuer (config: Config): Promise<Development | undefined> {
   if (!config.developmentIssuer) return undefined
-  const [{ startDevelopmentIssuer, parseRealm }, { readRealmFile, commandsFor }] =
-    await Promise.all([import('./issuer/development-issuer.ts'), import('./realm-file.ts')])
-  const realm = parseRealm(readRealmFile())
+  const { startDevelopmentIssuer, projectRealmFile, readRealmFile, firstCall } = await import('./issuer/development-issuer.ts')
+  const realm = readRealmFile(projectRealmFile())
   const issuer = await startDevelopmentIssuer({ realm, port: DEVELOPMENT_ISSUER.port })
-  return { close: issuer.close, commands: (api) => commandsFor(realm, issuer.tokenEndpoint, api) }
+  return { close: issuer.close, commands: (api) => firstCall(realm, issuer.issuer, api) }
 }
 
 interface Development {

@@ -8,7 +8,7 @@
 // the realm myorg away there to make it anew; KEYCLOAK_URL names one that runs already, to be treated the same way.
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
-import { startKeycloak } from '../../dist/src/cli/keycloak-server.js'
+import { startKeycloak } from '../../dist/tools/keycloak/server.js'
 
 const REALM = 'myorg'
 const CHROMIUM_FLAGS = [

@@ -4,8 +4,7 @@ import { pino } from 'pino'
 import { buildApp } from '../app.ts'
 import { ClientError, createClient } from '../client/client.ts'
 import { loadConfig } from '../config.ts'
-import { parseRealm, startDevelopmentIssuer, type DevelopmentIssuer } from '../issuer/development-issuer.ts'
-import { readRealmFile } from '../realm-file.ts'
+import { projectRealmFile, readRealmFile, startDevelopmentIssuer, type DevelopmentIssuer } from '../issuer/development-issuer.ts'
 import { createStory, StepFailed, type Expected, type LogLine, type Story } from './story.ts'
 
 interface Stage {
@@ -21,7 +20,7 @@ const TEN_MINUTES_MS = 600_000
 
 /** The whole story on free ports of this machine: issuer, API, client. Every step is asserted; nothing is left running. */
 async function main (): Promise<void> {
-  const realm = parseRealm(readRealmFile())
+  const realm = readRealmFile(projectRealmFile())
   let shiftMs = 0
   const issuer = await startDevelopmentIssuer({ realm, accessTokenClock: () => Date.now() + shiftMs })
   const otherRealm = await startDevelopmentIssuer({ realm: { ...realm, realm: 'otherorg' } })

@@ -1,12 +1,14 @@
-import { Directory } from './directory.ts'
-import { listenOn } from './loopback.ts'
-import { parseRealm } from './realm.ts'
-import type { Realm } from './realm.ts'
-import { RealmKeys } from './realm-keys.ts'
-import { routes } from './routes.ts'
+import { Directory } from './realm/directory.ts'
+import { listenOn } from './http/loopback.ts'
+import { parseRealm } from './realm/realm.ts'
+import type { Realm } from './realm/realm.ts'
+import { RealmKeys } from './tokens/realm-keys.ts'
+import { routes } from './http/routes.ts'
 
-export { parseRealm } from './realm.ts'
-export type { Realm } from './realm.ts'
+export { firstCall } from './first-call.ts'
+export { parseRealm } from './realm/realm.ts'
+export type { Realm } from './realm/realm.ts'
+export { projectRealmFile, readRealmFile, RealmFileError } from './realm/realm-file.ts'
 
 /** Where it listens: `localhost` is 127.0.0.1 and, where the machine has it, ::1. */
 export type LoopbackHost = 'localhost' | '127.0.0.1' | '::1'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { BUILT_IN_DEFAULTS, BUILT_IN_OPTIONALS, BUILT_IN_SCOPES } from '../../src/issuer/built-in.ts'
+import { BUILT_IN_DEFAULTS, BUILT_IN_OPTIONALS, BUILT_IN_SCOPES } from '../../src/issuer/realm/built-in.ts'
 import { startDevelopmentIssuer } from '../../src/issuer/development-issuer.ts'
 import type { Realm } from '../../src/issuer/development-issuer.ts'
 import { compare, recorded, replay } from './recording.ts'

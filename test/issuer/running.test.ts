@@ -5,7 +5,7 @@ import { Agent, createServer, request } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { startDevelopmentIssuer } from '../../src/issuer/development-issuer.ts'
-import { listenOn } from '../../src/issuer/loopback.ts'
+import { listenOn } from '../../src/issuer/http/loopback.ts'
 import { decoded, myorg, send, tokens } from './wire.ts'
 
 type Key = JsonWebKey & { readonly kid: string, readonly x5c: readonly string[], readonly x5t: string }

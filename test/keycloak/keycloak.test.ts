@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startKeycloak } from '../../src/cli/keycloak-server.ts'
+import { startKeycloak } from '../../tools/keycloak/server.ts'
 import { contract } from '../support/contract.ts'
 import { testRealm } from '../support/keycloak-admin.ts'
 import { freePort } from '../support/keycloak-fakes.ts'

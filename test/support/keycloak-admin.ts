@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { DEMO_ADMIN } from '../../src/cli/keycloak-server.ts'
+import { DEMO_ADMIN } from '../../tools/keycloak/server.ts'
 import type { Json } from './keycloak-api.ts'
 import { myorgFile, secretOf, tokenOf } from './keycloak-tokens.ts'
 

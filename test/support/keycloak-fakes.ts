@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { main } from '../../src/cli/keycloak-command.ts'
+import { main } from '../../tools/keycloak/command.ts'
 
 /** A machine of the test's own: the only programs on its PATH are those of the test, shell scripts all of them. */
 export interface Machine {

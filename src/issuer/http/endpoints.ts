@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http'
-import { json, plain } from './answers.ts'
-import type { Answer } from './answers.ts'
+import { json, plain } from './responses.ts'
+import type { IssuerResponse } from './responses.ts'
 import { metadata } from './discovery.ts'
 import { readForm } from './form.ts'
-import { answerTokenRequest } from './token-endpoint.ts'
-import type { Authority } from './tokens.ts'
+import { respondToTokenRequest } from '../tokens/token-endpoint.ts'
+import type { Authority } from '../tokens/tokens.ts'
 
 /** Answers the requests for one address, of every method. */
-export type Endpoint = (request: IncomingMessage) => Answer | Promise<Answer>
+export type Endpoint = (request: IncomingMessage) => IssuerResponse | Promise<IssuerResponse>
 
 type Headers = Readonly<Record<string, string>>
 
@@ -20,7 +20,7 @@ export const isRead = ({ method }: IncomingMessage): boolean => method === 'GET'
 const anyOrigin = ({ headers: { origin } }: IncomingMessage): Headers =>
   origin === undefined ? {} : { 'access-control-allow-origin': origin }
 
-function preflight ({ headers: { origin } }: IncomingMessage): Answer {
+function preflight ({ headers: { origin } }: IncomingMessage): IssuerResponse {
   const headers: Headers = origin === undefined ? {} : {
     'access-control-allow-origin': origin,
     'access-control-allow-methods': 'POST, OPTIONS',
@@ -33,13 +33,13 @@ const token = (authority: Authority): Endpoint => async (request) => {
   if (request.method === 'OPTIONS') return preflight(request)
   if (request.method !== 'POST') throw plain(405)
   const remoteAddress = String(request.socket.remoteAddress)
-  return answerTokenRequest({ headers: request.headers, form: await readForm(request), remoteAddress }, authority)
+  return respondToTokenRequest({ headers: request.headers, form: await readForm(request), remoteAddress }, authority)
 }
 
 const certs = ({ keys }: Authority): Endpoint => (request) => {
   if (!isRead(request)) throw plain(405)
-  const asked = request.headers.accept === 'application/jwk-set+json'
-  const type: Headers = asked ? { 'content-type': 'application/jwk-set+json' } : {}
+  const wantsJwkSet = request.headers.accept === 'application/jwk-set+json'
+  const type: Headers = wantsJwkSet ? { 'content-type': 'application/jwk-set+json' } : {}
   return json(200, keys.jwks(), { 'cache-control': 'no-cache', ...type, ...anyOrigin(request) })
 }
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { launch } from '../../src/cli/keycloak-process.ts'
+import { launch } from '../../tools/keycloak/process.ts'
 import { answering, freePort, isAlive, JAVA_17, keycloak, machine, machineWith, until } from '../support/keycloak-fakes.ts'
 
 const ARCHIVE = 'keycloak-quarkus-dist-26.7.3.tar.gz'
@@ -131,7 +131,7 @@ test('Ctrl-C: the settings were printed, and Keycloak is gone', async (t) => {
   const { PATH } = process.env
   const { folder } = machineWith(t, answering(200))
   const port = await freePort()
-  const child = spawn(process.execPath, ['dist/src/cli/keycloak.js', '--port', String(port), '--folder', folder], { env: { ...process.env, PATH } })
+  const child = spawn(process.execPath, ['dist/tools/keycloak/keycloak.js', '--port', String(port), '--folder', folder], { env: { ...process.env, PATH } })
   let out = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text })
   await until(() => out.includes('Authorization: Bearer'))
@@ -148,7 +148,7 @@ test('Ctrl-C: the settings were printed, and Keycloak is gone', async (t) => {
 
 test('ended by force it takes Keycloak along', async (t) => {
   const { folder, notes } = machineWith(t, 'echo $$ >> "$NOTES"', answering(200))
-  const child = spawn(process.execPath, ['dist/src/cli/keycloak.js', '--port', String(await freePort()), '--folder', folder])
+  const child = spawn(process.execPath, ['dist/tools/keycloak/keycloak.js', '--port', String(await freePort()), '--folder', folder])
   await until(() => notes().length === 1)
   t.ok(isAlive(Number(notes()[0])))
   child.kill('SIGKILL')

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { main } from './keycloak-command.ts'
+import { main } from './command.ts'
 
 const asked = new AbortController()
 // Ctrl-C comes twice through npm: once from the terminal, once handed on. Both mean the same.

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { plain, Refusal } from './answers.ts'
+import { plain, Refusal } from './responses.ts'
 
 /** Keycloak allows so many bytes for one parameter; here they are for the whole body. */
 const MAX_BYTES = 131_072

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { json, notImitated, Refusal } from './answers.ts'
-import type { Answer } from './answers.ts'
+import { json, notImitated, Refusal } from '../http/responses.ts'
+import type { IssuerResponse } from '../http/responses.ts'
 import { authenticateClient, isSame } from './client-authentication.ts'
-import type { Client, Directory, Subject } from './directory.ts'
+import type { Client, Directory, Subject } from '../realm/directory.ts'
 import { grantScopes } from './scopes.ts'
-import { tokenAnswer } from './tokens.ts'
+import { tokenResponse } from './tokens.ts'
 import type { Authority, Grant } from './tokens.ts'
 
 export interface TokenRequest {
@@ -108,7 +108,7 @@ function originHeaders (origin: string | undefined, { webOrigins }: Client): Rea
   return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
 }
 
-function grantTokens (request: TokenRequest, authority: Authority): Answer {
+function grantTokens (request: TokenRequest, authority: Authority): IssuerResponse {
   const { headers, form } = request
   const { directory } = authority
   if (directory.realm.enabled === false) throw new Refusal(403, 'access_denied', 'Realm not enabled')
@@ -117,11 +117,11 @@ function grantTokens (request: TokenRequest, authority: Authority): Answer {
   const cors = originHeaders(headers.origin, client)
   checkDuplicates(form)
   checkProof(headers['dpop'], client)
-  return json(200, tokenAnswer(grantType(request, client, directory), authority), { ...NOT_STORED, ...cors })
+  return json(200, tokenResponse(grantType(request, client, directory), authority), { ...NOT_STORED, ...cors })
 }
 
 /** The token endpoint (RFC 6749 section 3.2), its checks in Keycloak's order. Logs nothing. */
-export function answerTokenRequest (request: TokenRequest, authority: Authority): Answer {
+export function respondToTokenRequest (request: TokenRequest, authority: Authority): IssuerResponse {
   try {
     return grantTokens(request, authority)
   } catch (error) {

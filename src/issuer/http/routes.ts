@@ -1,9 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { json, notImitated, plain, Refusal } from './answers.ts'
-import type { Answer } from './answers.ts'
+import { json, notImitated, plain, Refusal } from './responses.ts'
+import type { IssuerResponse } from './responses.ts'
 import { endpoints, isRead } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
-import type { Authority } from './tokens.ts'
+import type { Authority } from '../tokens/tokens.ts'
 
 /** On every answer of Keycloak. */
 const SECURITY_HEADERS = {
@@ -63,7 +63,7 @@ function unknownInRealm (below: string, request: IncomingMessage): Refusal {
   return below.startsWith('protocol/') && !isRead(request) ? plain(405) : plain(404)
 }
 
-function unknownOutside (path: string, issuer: string): Answer {
+function unknownOutside (path: string, issuer: string): IssuerResponse {
   if (path === '/') return { status: 302, headers: { location: new URL('/admin/', issuer).href }, body: '' }
   if (/^\/admin\/(?:realms|serverinfo)(?:\/|$)/.test(path)) throw plain(401)
   if (/^\/\.well-known\/[^/]+\/realms\//.test(path)) throw plain(404)
@@ -83,7 +83,7 @@ function route (authority: Authority): Endpoint {
   }
 }
 
-async function answer (endpoint: Endpoint, request: IncomingMessage): Promise<Answer> {
+async function respond (endpoint: Endpoint, request: IncomingMessage): Promise<IssuerResponse> {
   try {
     return await endpoint(request)
   } catch (error) {
@@ -93,7 +93,7 @@ async function answer (endpoint: Endpoint, request: IncomingMessage): Promise<An
   }
 }
 
-function send (response: ServerResponse, { status, headers, body }: Answer): void {
+function send (response: ServerResponse, { status, headers, body }: IssuerResponse): void {
   const length = String(Buffer.byteLength(body))
   response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': length }).end(body)
 }
@@ -101,5 +101,5 @@ function send (response: ServerResponse, { status, headers, body }: Answer): voi
 /** Everything that the development issuer answers over HTTP. */
 export function routes (authority: Authority): RequestListener {
   const endpoint = route(authority)
-  return (request, response) => { void answer(endpoint, request).then((given) => send(response, given)) }
+  return (request, response) => { void respond(endpoint, request).then((given) => send(response, given)) }
 }

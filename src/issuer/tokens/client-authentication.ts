@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { notImitated, Refusal } from './answers.ts'
-import type { Client, Directory } from './directory.ts'
-import { formDecoded } from './form.ts'
+import { notImitated, Refusal } from '../http/responses.ts'
+import type { Client, Directory } from '../realm/directory.ts'
+import { formDecoded } from '../http/form.ts'
 
 const INVALID = 'Invalid client or Invalid client credentials'
 

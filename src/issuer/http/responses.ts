@@ -1,5 +1,5 @@
 /** What is sent back. Header names are in lower case; the headers that every answer has are added by the routes. */
-export interface Answer {
+export interface IssuerResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
@@ -20,7 +20,7 @@ export class Refusal extends Error {
   }
 }
 
-export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Answer =>
+export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): IssuerResponse =>
   ({ status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
 
 /** Says plainly that the real Keycloak can do this and the development issuer cannot. */

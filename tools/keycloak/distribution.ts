@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readEnvironment } from '../config.ts'
-import { KeycloakFault } from './keycloak-checks.ts'
-import { run } from './keycloak-process.ts'
+import { readEnvironment } from '../../src/config.ts'
+import { KeycloakError } from './checks.ts'
+import { run } from './process.ts'
 
 export const KEYCLOAK_VERSION = '26.7.3'
 const JAVA_NEEDED = 17
@@ -21,18 +21,18 @@ export async function hasDocker (signal?: AbortSignal): Promise<boolean> {
   return code === 0
 }
 
-/** Throws a KeycloakFault where there is no Java that Keycloak can run on. */
+/** Throws a KeycloakError where there is no Java that Keycloak can run on. */
 export async function checkJava (signal?: AbortSignal): Promise<void> {
   const { JAVA_HOME } = readEnvironment()
   const java = JAVA_HOME === undefined ? 'java' : join(JAVA_HOME, 'bin', 'java')
   const { code, lines } = await run(java, ['-version'], { signal, timeoutMs: 20_000 })
   if (code !== 0) {
     const place = java === 'java' ? '' : ` (JAVA_HOME is ${JAVA_HOME ?? ''})`
-    throw new KeycloakFault(`Neither a Docker engine that answers nor Java is here${place}. Start Docker, or install Java ${JAVA_NEEDED} or later, and try again.`)
+    throw new KeycloakError(`Neither a Docker engine that answers nor Java is here${place}. Start Docker, or install Java ${JAVA_NEEDED} or later, and try again.`)
   }
   const [, version] = /version "(?:1\.)?(\d+)/.exec(lines.join('\n')) ?? []
   if (version === undefined || Number(version) < JAVA_NEEDED) {
-    throw new KeycloakFault(`Keycloak needs Java ${JAVA_NEEDED} or later, and the Java here is ${version ?? 'of an unknown version'}. Install a newer one (JAVA_HOME may name it), or start Docker.`)
+    throw new KeycloakError(`Keycloak needs Java ${JAVA_NEEDED} or later, and the Java here is ${version ?? 'of an unknown version'}. Install a newer one (JAVA_HOME may name it), or start Docker.`)
   }
 }
 
@@ -52,7 +52,7 @@ export async function distribution (fetching: Fetching): Promise<string> {
     const [unpacked] = readdirSync(unpacking)
     if (code !== 0 || unpacked === undefined) {
       rmSync(archive, { force: true })
-      throw new KeycloakFault(`${ARCHIVE} could not be unpacked with tar; it is thrown away, to be fetched anew by the next try.`, lines.slice(-3))
+      throw new KeycloakError(`${ARCHIVE} could not be unpacked with tar; it is thrown away, to be fetched anew by the next try.`, lines.slice(-3))
     }
     renameSync(join(unpacking, unpacked), home)
   } finally {
@@ -66,8 +66,8 @@ async function fetchArchive ({ folder, say, signal }: Fetching, archive: string)
   say(`fetching Keycloak ${KEYCLOAK_VERSION} with Maven (176 MB, this once) …`)
   try {
     const { code, missing, lines } = await run('mvn', ['-B', '-q', 'dependency:copy', `-Dartifact=org.keycloak:keycloak-quarkus-dist:${KEYCLOAK_VERSION}:tar.gz`, `-DoutputDirectory=${fetched}`], { signal })
-    if (missing) throw new KeycloakFault(`Maven (mvn) is not here, which fetches Keycloak the first time. Install it, or start Docker, or put ${ARCHIVE} into ${folder} yourself.`)
-    if (code !== 0 || !existsSync(join(fetched, ARCHIVE))) throw new KeycloakFault('Maven could not fetch Keycloak:', lines.filter((line) => line.includes('ERROR')).slice(0, 3))
+    if (missing) throw new KeycloakError(`Maven (mvn) is not here, which fetches Keycloak the first time. Install it, or start Docker, or put ${ARCHIVE} into ${folder} yourself.`)
+    if (code !== 0 || !existsSync(join(fetched, ARCHIVE))) throw new KeycloakError('Maven could not fetch Keycloak:', lines.filter((line) => line.includes('ERROR')).slice(0, 3))
     renameSync(join(fetched, ARCHIVE), archive)
   } finally {
     rmSync(fetched, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-import type { Directory } from './directory.ts'
+import type { Directory } from '../realm/directory.ts'
 
 const ASYMMETRIC = ['PS384', 'RS384', 'EdDSA', 'ES384', 'ES256', 'RS256', 'ES512', 'PS256', 'PS512', 'RS512']
 const SIGNING = [

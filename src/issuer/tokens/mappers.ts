@@ -1,8 +1,8 @@
 import { asStep, noClaims, setClaim, typed } from './claims.ts'
 import type { Claims } from './claims.ts'
-import type { Client, Subject } from './directory.ts'
-import type { RealmMapper, RealmUser } from './realm.ts'
-import type { Role } from './roles.ts'
+import type { Client, Subject } from '../realm/directory.ts'
+import type { RealmMapper, RealmUser } from '../realm/realm.ts'
+import type { Role } from '../realm/roles.ts'
 
 /** What mappers turn into claims. `notes` are those of the session, by Keycloak's names. */
 export interface MapperInput {

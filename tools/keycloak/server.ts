@@ -1,9 +1,10 @@
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { checkPort, KeycloakFault, projectFolder, readRealmFile, type RealmFile } from './keycloak-checks.ts'
-import { checkJava, distribution, hasDocker, KEYCLOAK_VERSION } from './keycloak-distribution.ts'
-import { launch, run, type Ending, type Running } from './keycloak-process.ts'
+import { projectRealmFile, readRealmFile, type Realm } from '../../src/issuer/development-issuer.ts'
+import { checkPort, KeycloakError, projectFolder } from './checks.ts'
+import { checkJava, distribution, hasDocker, KEYCLOAK_VERSION } from './distribution.ts'
+import { launch, run, type Ending, type Running } from './process.ts'
 
 /** The administrator of every Keycloak that is started here: for trying out, on this machine, everybody knows it. */
 export const DEMO_ADMIN = { username: 'admin', password: 'admin' } as const
@@ -27,7 +28,7 @@ export interface KeycloakOptions {
 export interface Keycloak {
   readonly url: string
   readonly issuer: string
-  readonly realm: RealmFile
+  readonly realm: Realm
   readonly engine: 'docker' | 'java'
   /** Resolves when it has ended, asked to or by itself; with its last lines. */
   readonly ended: Promise<readonly string[]>
@@ -42,20 +43,20 @@ const IMAGE = `quay.io/keycloak/keycloak:${KEYCLOAK_VERSION}`
 /**
  * A Keycloak in development mode at http://localhost:PORT with the realm of a file, in a Docker container where an engine
  * answers, else on Java from the distribution that Maven fetches. Its database is in memory: every start is a fresh realm.
- * Rejects with a KeycloakFault, one sentence for a person, and leaves nothing running. Two at once need two ports and the
+ * Rejects with a KeycloakError, one sentence for a person, and leaves nothing running. Two at once need two ports and the
  * same realm file.
  */
 export async function startKeycloak (options: KeycloakOptions = {}): Promise<Keycloak> {
   const root = projectFolder()
   const settings: Settings = {
-    port: 8080, realmFile: join(root, 'keycloak', 'myorg-realm.json'), folder: join(root, '.keycloak'), deadlineSeconds: 180, say: () => undefined, ...options
+    port: 8080, realmFile: projectRealmFile(), folder: join(root, '.keycloak'), deadlineSeconds: 180, say: () => undefined, ...options
   }
   const realm = readRealmFile(settings.realmFile)
   await checkPort(settings.port)
   const engine = await hasDocker(settings.signal) ? 'docker' : 'java'
   const running = engine === 'docker' ? await inDocker(settings) : await onJava(settings, realm)
   const url = `http://localhost:${settings.port}`
-  const issuer = `${url}/realms/${encodeURIComponent(realm.name)}`
+  const issuer = `${url}/realms/${encodeURIComponent(realm.realm)}`
   try {
     await untilReady(running, issuer, settings)
   } catch (error) {
@@ -67,14 +68,14 @@ export async function startKeycloak (options: KeycloakOptions = {}): Promise<Key
 
 const ENVIRONMENT = { KC_BOOTSTRAP_ADMIN_USERNAME: DEMO_ADMIN.username, KC_BOOTSTRAP_ADMIN_PASSWORD: DEMO_ADMIN.password }
 
-async function onJava (settings: Settings, realm: RealmFile): Promise<Running> {
+async function onJava (settings: Settings, realm: Realm): Promise<Running> {
   await checkJava(settings.signal)
   settings.say('no Docker engine answers: on Java')
   const home = await distribution(settings)
   const imported = join(home, 'data', 'import')
   rmSync(imported, { recursive: true, force: true })
   mkdirSync(imported, { recursive: true })
-  copyFileSync(settings.realmFile, join(imported, `${encodeURIComponent(realm.name)}-realm.json`))
+  copyFileSync(settings.realmFile, join(imported, `${encodeURIComponent(realm.realm)}-realm.json`))
   const script = join(home, 'bin', process.platform === 'win32' ? 'kc.bat' : 'kc.sh')
   // The database is a build option: always the same, or the next start builds anew. C1 alone starts twice as fast.
   return launch(script, ['start-dev', '--import-realm', '--db=dev-mem', `--http-port=${settings.port}`], {
@@ -88,7 +89,7 @@ async function inDocker (settings: Settings): Promise<Running> {
   if ((await run('docker', ['image', 'inspect', IMAGE], { signal })).code !== 0) {
     say(`fetching the image ${IMAGE} …`)
     const { code, lines } = await run('docker', ['pull', '--quiet', IMAGE], { signal })
-    if (code !== 0) throw new KeycloakFault(`Docker could not fetch ${IMAGE}:`, lines.slice(-3))
+    if (code !== 0) throw new KeycloakError(`Docker could not fetch ${IMAGE}:`, lines.slice(-3))
   }
   const environment = Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['-e', `${name}=${value}`])
   const mount = `type=bind,source=${resolve(realmFile)},target=/opt/keycloak/data/import/realm.json,readonly`
@@ -121,11 +122,11 @@ async function untilReady (running: Running, issuer: string, { deadlineSeconds, 
   say('starting it; the first start builds it, and takes half a minute, later ones about half of that …')
   for (let said = 0; ;) {
     signal?.throwIfAborted()
-    if (ending !== undefined) throw new KeycloakFault('Keycloak ended before it was ready. It said:', complaints(ending.lines))
+    if (ending !== undefined) throw new KeycloakError('Keycloak ended before it was ready. It said:', complaints(ending.lines))
     const status = await statusOf(issuer)
     if (status === 200) { say(`ready after ${seconds()} s`); return }
-    if (status === 404) throw new KeycloakFault(`Keycloak is up, but without the realm: ${issuer} answers 404. It said:`, complaints(running.lines))
-    if (seconds() >= deadlineSeconds) throw new KeycloakFault(`Keycloak did not answer at ${issuer} within ${deadlineSeconds} s, and was ended. It said last:`, running.lines.slice(-5))
+    if (status === 404) throw new KeycloakError(`Keycloak is up, but without the realm: ${issuer} answers 404. It said:`, complaints(running.lines))
+    if (seconds() >= deadlineSeconds) throw new KeycloakError(`Keycloak did not answer at ${issuer} within ${deadlineSeconds} s, and was ended. It said last:`, running.lines.slice(-5))
     if (seconds() >= said + 10) {
       said = seconds()
       say(`… ${said} s`)

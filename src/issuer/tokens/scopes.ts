@@ -1,6 +1,6 @@
-import { Refusal } from './answers.ts'
-import type { Client } from './directory.ts'
-import type { RealmClientScope } from './realm.ts'
+import { Refusal } from '../http/responses.ts'
+import type { Client } from '../realm/directory.ts'
+import type { RealmClientScope } from '../realm/realm.ts'
 
 export interface GrantedScopes {
   readonly granted: readonly RealmClientScope[]
@@ -23,18 +23,18 @@ function wordsOf (parameter: string | null): ReadonlySet<string> {
 }
 
 /**
- * The default scopes, and those of the optional ones that are asked for. One word that the client may not have, also an
+ * The default scopes, and those of the optional ones that are requested for. One word that the client may not have, also an
  * empty one (two blanks, a blank at an end), refuses the whole.
  */
 export function grantScopes (client: Client, parameter: string | null): GrantedScopes {
-  const asked = wordsOf(parameter)
+  const requested = wordsOf(parameter)
   const { defaultScopes, optionalScopes } = client
   const known = new Set(['openid', ...[...defaultScopes, ...optionalScopes].map(({ name }) => name)])
-  if ([...asked].some((word) => !known.has(word))) {
+  if ([...requested].some((word) => !known.has(word))) {
     throw new Refusal(400, 'invalid_scope', printable(`Invalid scopes: ${parameter}`))
   }
-  const openid = asked.has('openid')
-  const granted = [...defaultScopes, ...optionalScopes.filter(({ name }) => asked.has(name))]
+  const openid = requested.has('openid')
+  const granted = [...defaultScopes, ...optionalScopes.filter(({ name }) => requested.has(name))]
   const text = [...openid ? ['openid'] : [], ...granted.filter(isShown).map(({ name }) => name)].join(' ')
   return { granted, openid, text }
 }

@@ -1,4 +1,4 @@
-import { filled, flag, listOf, mapOf, membersOf, text, whole, word } from './realm-shape.ts'
+import { filled, flag, listOf, mapOf, membersOf, text, whole, word } from './shape.ts'
 
 type Texts = readonly string[]
 type Words = Readonly<Record<string, string>>
@@ -114,8 +114,8 @@ const realm = membersOf({
  * Throws one sentence that names every broken member. Not checked: whether the names in it refer to anything.
  */
 export function parseRealm (value: unknown): Realm {
-  const faults: string[] = []
-  const read = realm(value, '', faults) as Realm
-  if (faults.length > 0) throw new TypeError(`The realm object cannot be used: ${faults.map((fault) => fault.trim()).join('; ')}.`)
+  const errors: string[] = []
+  const read = realm(value, '', errors) as Realm
+  if (errors.length > 0) throw new TypeError(`The realm object cannot be used: ${errors.map((error) => error.trim()).join('; ')}.`)
   return read
 }

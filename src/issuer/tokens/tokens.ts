@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { inOrder } from './claims.ts'
 import type { Claims } from './claims.ts'
-import type { Client, Directory, Subject } from './directory.ts'
+import type { Client, Directory, Subject } from '../realm/directory.ts'
 import { mapClaims } from './mappers.ts'
 import type { MapperInput, Target } from './mappers.ts'
 import type { RealmKeys } from './realm-keys.ts'
@@ -50,9 +50,9 @@ const tokenType = ({ attributes }: Client): string =>
   attributes['token.response.type.bearer.lower-case'] === 'true' ? 'bearer' : 'Bearer'
 
 /** The claims that are about time and issuer; no mapper can change them. */
-function frame (mint: Mint, lifeSeconds: number, jti: string): Claims {
+function frame (mint: Mint, validSeconds: number, jti: string): Claims {
   const iat = Math.floor(mint.nowMs / 1000)
-  return { exp: iat + lifeSeconds, iat, jti, iss: mint.issuer }
+  return { exp: iat + validSeconds, iat, jti, iss: mint.issuer }
 }
 
 function mapperInput (grant: Grant, directory: Directory): MapperInput {
@@ -98,17 +98,17 @@ function idClaims (grant: Grant, mint: Mint, accessToken: string): Claims {
   })
 }
 
-function refreshClaims (grant: Grant, mint: Mint, lifeSeconds: number, access: Claims): Claims {
+function refreshClaims (grant: Grant, mint: Mint, validSeconds: number, access: Claims): Claims {
   const scope = [...grant.scopes.openid ? ['openid'] : [], ...grant.scopes.granted.map(({ name }) => name)].join(' ')
   return inOrder({
-    ...frame(mint, lifeSeconds, randomUUID()),
+    ...frame(mint, validSeconds, randomUUID()),
     aud: mint.issuer, sub: grant.subject.id, typ: 'Refresh', azp: grant.client.clientId, sid: grant.sessionId, scope,
     aud_x: access['aud'], prov: 'default'
   })
 }
 
 /** The body of a token answer (RFC 6749 section 5.1), its members in Keycloak's order. */
-export function tokenAnswer (grant: Grant, authority: Authority): Readonly<Record<string, unknown>> {
+export function tokenResponse (grant: Grant, authority: Authority): Readonly<Record<string, unknown>> {
   const { client, scopes, sessionId } = grant
   const mint = { ...authority, nowMs: authority.clock() }
   const { realm } = mint.directory

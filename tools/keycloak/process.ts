@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { readEnvironment } from '../config.ts'
+import { readEnvironment } from '../../src/config.ts'
 
 /** How another program ended. `missing`: there is no such program. */
 export interface Ending {

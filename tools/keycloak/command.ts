@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
-import { ConfigError } from '../config.ts'
-import { KeycloakFault } from './keycloak-checks.ts'
-import { KEYCLOAK_VERSION } from './keycloak-distribution.ts'
-import { DEMO_ADMIN, startKeycloak, type Keycloak, type KeycloakOptions } from './keycloak-server.ts'
+import { ConfigError } from '../../src/config.ts'
+import { firstCall, RealmFileError } from '../../src/issuer/development-issuer.ts'
+import { KeycloakError } from './checks.ts'
+import { KEYCLOAK_VERSION } from './distribution.ts'
+import { DEMO_ADMIN, startKeycloak, type Keycloak, type KeycloakOptions } from './server.ts'
 
 interface Sink { readonly write: (text: string) => unknown }
 
@@ -32,7 +33,7 @@ export async function main (args: readonly string[], out: Sink, err: Sink, signa
     return await keep(await startKeycloak({ ...options, signal, say: (line) => out.write(`  ${line}\n`) }), out, err, signal)
   } catch (error) {
     if (signal.aborted) return 0
-    if (!(error instanceof KeycloakFault || error instanceof ConfigError)) throw error
+    if (!(error instanceof KeycloakError || error instanceof RealmFileError || error instanceof ConfigError)) throw error
     err.write(`${error.message}\n`)
     return 1
   }
@@ -60,13 +61,13 @@ function parsed (args: readonly string[]): Given {
   try {
     return parseArgs({ args: [...args], options: { help: flag, log: flag, port: text, wait: text, folder: text, 'realm-file': text } }).values
   } catch (error) {
-    throw new KeycloakFault(`${(error as Error).message.split('. ')[0] ?? ''}; npm run keycloak -- --help tells what is known.`)
+    throw new KeycloakError(`${(error as Error).message.split('. ')[0] ?? ''}; npm run keycloak -- --help tells what is known.`)
   }
 }
 
 function wholeNumber (name: string, text: string | undefined, maximum: number): number | undefined {
   if (text === undefined) return undefined
-  if (!/^\d{1,6}$/.test(text) || Number(text) < 1 || Number(text) > maximum) throw new KeycloakFault(`${name} takes a whole number from 1 to ${maximum}, not ${JSON.stringify(text)}.`)
+  if (!/^\d{1,6}$/.test(text) || Number(text) < 1 || Number(text) > maximum) throw new KeycloakError(`${name} takes a whole number from 1 to ${maximum}, not ${JSON.stringify(text)}.`)
   return Number(text)
 }
 
@@ -83,8 +84,9 @@ async function keep (keycloak: Keycloak, out: Sink, err: Sink, signal: AbortSign
   return 1
 }
 
-function greeting ({ url, issuer, realm }: Keycloak): string {
-  const isDemo = realm.clientIds.includes('test_api')
+function greeting (keycloak: Keycloak): string {
+  const { url, issuer, realm } = keycloak
+  const isDemo = realm.clients?.some(({ clientId }) => clientId === 'test_api') === true
   const audience = isDemo ? 'test_api' : 'NAME_OF_YOUR_API'
   return `
 Keycloak ${KEYCLOAK_VERSION} is up, for trying out only. Ctrl-C ends it, and its realm is forgotten.
@@ -100,18 +102,17 @@ In a second terminal start the API with these settings:
   PowerShell   $env:ISSUER='${issuer}'; $env:AUDIENCE='${audience}'; npm start
   or in .env   ISSUER=${issuer}
                AUDIENCE=${audience}
-${isDemo ? calls(url, issuer) : ''}
+${isDemo ? calls(keycloak) : ''}
 `
 }
 
-function calls (url: string, issuer: string): string {
+function calls ({ url, issuer, realm }: Keycloak): string {
   const client = url.endsWith(':8080') ? 'npm run client' : `ISSUER=${issuer} npm run client`
   return `
 In a third one call it, as a program or by hand:
 
   ${client}
 
-  TOKEN=$(curl -s ${issuer}/protocol/openid-connect/token -d grant_type=client_credentials -d client_id=test_api_client -d client_secret=test-api-client-demo-secret -d scope=test_api_access | node -pe "JSON.parse(fs.readFileSync(0)).access_token")
-  curl -i http://localhost:50100/api/private-scoped -H "Authorization: Bearer $TOKEN"
+${firstCall(realm, issuer, 'http://localhost:50100')}
 `
 }

@@ -1,0 +1,12 @@
+import type { Realm } from './realm/realm.ts'
+
+const CLIENT_ID = 'test_api_client'
+
+/** The two commands that a newcomer pastes: get a token, call the API with it. The secret is that of the realm file. */
+export function firstCall (realm: Realm, issuer: string, api: string): string {
+  const { secret = '' } = realm.clients?.find(({ clientId }) => clientId === CLIENT_ID) ?? {}
+  const form = { grant_type: 'client_credentials', client_id: CLIENT_ID, client_secret: secret, scope: 'test_api_access' }
+  const data = Object.entries(form).map(([name, value]) => `-d ${name}=${value}`).join(' ')
+  return `  TOKEN=$(curl -s ${issuer}/protocol/openid-connect/token ${data} | node -pe "JSON.parse(fs.readFileSync(0)).access_token")
+  curl -i ${api}/api/private-scoped -H "Authorization: Bearer $TOKEN"`
+}

@@ -1,11 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
-import { MethodNotAllowed, refuseExpectation } from './refusals.ts'
-
-/** No such path: said before a body is read. */
-class NotFound extends Error {
-  readonly statusCode = 404
-}
+import { MethodNotAllowed, NotFound } from './error-handler.ts'
+import { refuseExpectation } from './unrouted.ts'
 
 /** A request that is not one of HTTP/1.1 (RFC 9112 §3.2): no Host. */
 class MalformedRequest extends Error {
@@ -37,4 +33,4 @@ export default fp((app, _options, done) => {
   app.server.maxHeadersCount = 0
   app.removeContentTypeParser('text/plain')
   done()
-}, { name: 'request-shape', dependencies: ['refusals'] })
+}, { name: 'request-shape', dependencies: ['error-handler'] })

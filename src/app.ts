@@ -1,13 +1,15 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import accessPolicy from '../plugins/access-policy.ts'
 import auth from '../plugins/auth.ts'
+import errorHandler from '../plugins/error-handler.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import openapi from '../plugins/openapi.ts'
 import readiness from '../plugins/readiness.ts'
-import refusals, { refuseUnparsed, refuseUnrouted } from '../plugins/refusals.ts'
+import refusals from '../plugins/refusals.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
 import securityHeaders from '../plugins/security-headers.ts'
+import { refuseUnparsed, refuseUnrouted } from '../plugins/unrouted.ts'
 import { descriptionRoutes } from '../routes/description.ts'
 import { healthRoutes } from '../routes/health.ts'
 import { metadataAddress, metadataRoutes } from '../routes/metadata.ts'
@@ -52,6 +54,7 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
   await app.register(securityHeaders)
   await app.register(readiness)
   await app.register(refusals, { realmName: config.realmName, resourceMetadata, explained: config })
+  await app.register(errorHandler)
   await app.register(requestShape)
   await app.register(auth, { config, ...clock && { clock } })
   await app.register(requestLog)

@@ -15,7 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/issuer': [],
   'src/cli': ['src/oauth', 'src/client', 'src/config.ts', 'src/app.ts', 'src/issuer'],
   tools: ['src/issuer', 'src/config.ts'],
-  plugins: ['src/oauth', 'src/config.ts'],
+  plugins: ['src/oauth', 'src/http', 'src/config.ts'],
   routes: ['src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts']
 }
 

@@ -11,7 +11,7 @@ export interface ChallengeContext {
 /** The `WWW-Authenticate` value of a refusal (RFC 6750 §3), every parameter at most once; none when the issuer is to blame. */
 export function challengeOf (refusal: Refusal, { realm, scopes, resourceMetadata }: ChallengeContext): string | undefined {
   if (refusal instanceof Unavailable) return undefined
-  const needed = refusal instanceof InsufficientScope ? refusal.scopes : refusal.status === 401 ? scopes : []
+  const needed = refusal instanceof InsufficientScope ? refusal.scopes : refusal.statusCode === 401 ? scopes : []
   const parameters: ReadonlyArray<readonly [string, string | undefined]> = [
     ['realm', realm],
     ['error', refusal.error],

@@ -25,11 +25,13 @@ export type OAuthErrorCode = 'invalid_request' | 'invalid_token' | 'insufficient
 
 /** A request that is not let in. Thrown by the rules, answered in one place only. Made without a stack trace: it is no fault of ours. */
 export abstract class Refusal extends Error {
-  abstract readonly status: 400 | 401 | 403 | 503
+  abstract readonly statusCode: 400 | 401 | 403 | 503
   readonly reason: Reason
   /** For the log: which claim, which key id. Never a whole token. */
   readonly detail: string | undefined
   readonly error: OAuthErrorCode | undefined
+  /** Of the response to one request, for error handlers that copy them (Fastify's own does); empty until `withHeaders`. */
+  readonly headers: Readonly<Record<string, string>> = {}
 
   constructor (message: string, reason: Reason, error?: OAuthErrorCode, detail?: string) {
     const { stackTraceLimit } = Error
@@ -40,11 +42,17 @@ export abstract class Refusal extends Error {
     this.error = error
     this.detail = detail
   }
+
+  /** This refusal for one request, with the headers of its response. Requests that wait for the same verification share one refusal. */
+  withHeaders (headers: Readonly<Record<string, string>>): this {
+    const own: unknown = Object.create(this, { headers: { value: headers, enumerable: true } })
+    return own as this
+  }
 }
 
 /** Nothing was shown, or a scheme that is not Bearer: 401, a challenge without an error code (RFC 6750 §3.1). */
 export class MissingCredentials extends Refusal {
-  readonly status = 401
+  readonly statusCode = 401
 
   constructor (reason: 'credentials_missing' | 'scheme_unsupported' = 'credentials_missing') {
     super('A bearer token is required', reason)
@@ -53,7 +61,7 @@ export class MissingCredentials extends Refusal {
 
 /** The credential is no credential (RFC 6750 §3.1 invalid_request). */
 export class InvalidRequest extends Refusal {
-  readonly status = 400
+  readonly statusCode = 400
 
   constructor (reason: 'credentials_malformed' | 'credentials_repeated') {
     super(reason === 'credentials_repeated' ? 'More than one Authorization header' : 'The Authorization header is malformed', reason, 'invalid_request')
@@ -62,7 +70,7 @@ export class InvalidRequest extends Refusal {
 
 /** The token is expired, malformed, foreign or of the wrong kind (RFC 6750 §3.1 invalid_token): one text for all of them. */
 export class InvalidToken extends Refusal {
-  readonly status = 401
+  readonly statusCode = 401
   declare readonly reason: TokenReason
 
   constructor (reason: TokenReason, detail?: string) {
@@ -72,7 +80,7 @@ export class InvalidToken extends Refusal {
 
 /** A valid token without the rights of the route (RFC 6750 §3.1 insufficient_scope). `scopes` is everything the route needs. */
 export class InsufficientScope extends Refusal {
-  readonly status = 403
+  readonly statusCode = 403
   readonly scopes: readonly string[]
 
   constructor (reason: 'scope_missing' | 'role_missing' | 'kind_not_allowed', missing: string, scopes: readonly string[]) {
@@ -83,7 +91,7 @@ export class InsufficientScope extends Refusal {
 
 /** No answer can be given now, and that is not the caller's fault: 503 with Retry-After, no challenge. */
 export class Unavailable extends Refusal {
-  readonly status = 503
+  readonly statusCode = 503
   readonly retryAfterSeconds: number
 
   constructor (reason: 'issuer_unavailable' | 'overloaded', retryAfterSeconds: number) {

@@ -2,7 +2,7 @@ import fastifyJwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
-import { bearerToken, credentialsOf } from '../src/oauth/bearer-token.ts'
+import { authorizationOf, readCredentials } from '../src/oauth/credentials.ts'
 import type { Clock } from '../src/oauth/clock.ts'
 import { InvalidToken, MissingCredentials } from '../src/oauth/errors.ts'
 import type { VerificationKey } from '../src/oauth/key-set.ts'
@@ -11,7 +11,7 @@ import type { Principal } from '../src/oauth/principal.ts'
 import { Verification } from '../src/oauth/verification.ts'
 
 export type AuthConfig = Pick<Config,
-  'issuer' | 'audience' | 'jwksUrl' | 'algorithms' | 'tokenKind' | 'clockToleranceSeconds' | 'maxTokenLifetimeSeconds' |
+  'issuer' | 'audience' | 'jwksUrl' | 'algorithms' | 'tokenKind' | 'clockToleranceSeconds' | 'maxTokenLifetimeSeconds' | 'maxTokenBytes' |
   'keysRefreshSeconds' | 'keysMaxStaleHours' | 'tokenCacheBytes'>
 
 export interface AuthOptions {
@@ -87,11 +87,17 @@ export default fp<AuthOptions>(async (app, { config, clock }) => {
   app.addHook('onClose', () => keyring.stop())
 
   function authenticate (this: FastifyRequest): Principal | Promise<Principal> {
-    const credentials = credentialsOf(this.raw.rawHeaders)
-    const known = (credentials.startsWith(PREFIX) ? verification.recall(credentials.slice(PREFIX.length)) : undefined) ??
-      verification.verify(bearerToken(credentials), this)
+    const authorization = authorizationOf(this.raw.rawHeaders)
+    const known = (authorization.startsWith(PREFIX) ? verification.recall(authorization.slice(PREFIX.length)) : undefined) ??
+      read(authorization, this)
     if (known instanceof Promise) return known.then((principal) => (this[PRINCIPAL] = principal))
     return (this[PRINCIPAL] = known)
+  }
+
+  function read (authorization: string, request: FastifyRequest): Principal | Promise<Principal> {
+    const { token } = readCredentials(authorization)
+    // Another spelling of the scheme, or more spaces: the look-up before was for another text.
+    return (authorization === PREFIX + token ? undefined : verification.recall(token)) ?? verification.verify(token, request)
   }
 }, { name: 'auth', dependencies: ['readiness'] })
 

@@ -1,15 +1,15 @@
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { challengeOf, type ChallengeContext } from '../src/oauth/challenge.ts'
-import { Unavailable, type Reason, type Refusal } from '../src/oauth/errors.ts'
-import { explain, type Explained } from '../src/oauth/explain.ts'
+import { Unavailable, type Refusal } from '../src/oauth/errors.ts'
+import { explain, type Reason, type Settings } from '../src/oauth/reasons.ts'
 import { PROBLEM_TYPE, problemOf, type Problem } from '../src/http/problem.ts'
 
 export interface RefusalOptions {
   readonly realmName: string
   /** Address of the RFC 9728 document, for the challenges. */
   readonly resourceMetadata: string | undefined
-  readonly explained: Explained
+  readonly explained: Settings
 }
 
 /** A refusal as it goes over the wire: status, headers (challenge, Retry-After, no-store) and the body without the request id. */
@@ -45,7 +45,7 @@ export default fp<RefusalOptions>((app, { realmName: realm, resourceMetadata, ex
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
   app.decorate('responseTo', (refusal, request) => {
     const scopes = request.access?.challengeScopes ?? []
-    request[REFUSED] = { reason: refusal.reason, detail: refusal.detail, hint: explain(refusal.reason, { ...explained, scopes }) }
+    request[REFUSED] = { reason: refusal.reason, detail: refusal.detail, hint: explain(refusal.reason, { ...explained, ...refusal.evidence, scopes }) }
     return refusalResponse(refusal, { realm, scopes, resourceMetadata })
   })
   done()

@@ -15,6 +15,6 @@ export { startDevelopmentIssuer, type DevelopmentIssuer, type DevelopmentIssuerO
 export { formatAccess, type AccessRow } from './oauth/access-matrix.ts'
 export type { Access, DeclaredAccess, Demands, ScopeCatalogue } from './oauth/access-policy.ts'
 export { examineAccessToken, type Expectations } from './oauth/access-token.ts'
-export { InsufficientScope, InvalidRequest, InvalidToken, MissingCredentials, Refusal, Unavailable, type Reason, type TokenReason } from './oauth/errors.ts'
-export { explain } from './oauth/explain.ts'
+export { InsufficientScope, InvalidRequest, InvalidToken, MissingCredentials, Refusal, Unavailable } from './oauth/errors.ts'
 export type { Principal } from './oauth/principal.ts'
+export { explain, REASONS, type Evidence, type Reason, type ReasonContext, type TokenReason } from './oauth/reasons.ts'

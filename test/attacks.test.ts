@@ -1,6 +1,6 @@
 import { createHmac, createPrivateKey } from 'node:crypto'
 import t from 'tap'
-import type { TokenReason } from '../src/oauth/errors.ts'
+import type { TokenReason } from '../src/oauth/reasons.ts'
 import { newKey, signInput, signTexts, TestIssuer, type Json } from './support/issuer.ts'
 import { startService, type Service } from './support/service.ts'
 
@@ -119,7 +119,7 @@ const ATTACKS: readonly Attack[] = [
   ['plus and slash for minus and underscore', 'not_base64url', (i) => i.token({ x: '???>>>' }).replace(/-|_/, (c) => c === '-' ? '+' : '/')],
   ['padding', 'not_base64url', (i) => `${i.token()}=`],
   ['a secret in place of a token', 'not_three_parts', () => 'test-api-client-demo-secret'],
-  ['longer than 8 kB', 'token_too_large', claims({ x: 'x'.repeat(7000) })]
+  ['longer than MAX_TOKEN_BYTES', 'token_too_large', claims({ x: 'x'.repeat(11_000) })]
 ]
 
 /** The last character of an RS256 signature carries four unused bits: any other spelling of them is a second text of the same bytes. */
@@ -214,7 +214,7 @@ t.test('good tokens of every spelling are let in', async (t) => {
     ['fractions of a second', service.issuer.token({ exp: now() + 30.5 })],
     ['ES256', service.issuer.token({}, {}, es)], ['EdDSA', service.issuer.token({}, {}, ed)], ['PS256, key without alg', service.issuer.token({}, {}, ps)],
     ['within the tolerance', service.issuer.token({ exp: now() - 2 })],
-    ['7,900 characters', service.issuer.token({ x: 'x'.repeat(5150) })]
+    ['14,900 characters', service.issuer.token({ x: 'x'.repeat(10_400) })]
   ]
   for (const [name, token] of good) t.equal((await service.get('/api/private', token)).status, 200, name)
 })

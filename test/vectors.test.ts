@@ -107,7 +107,7 @@ const { verifySignature } = createRequire(createRequire(import.meta.url).resolve
 }
 
 const EXPECTED: Expectations = {
-  issuer: '', audience: 'any', algorithms: ALGORITHMS, tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 86_400
+  issuer: '', audience: 'any', algorithms: ALGORITHMS, tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 86_400, maxTokenBytes: 15_000
 }
 const HEADER_REASONS = ['header_not_allowed', 'algorithm_not_allowed', 'kid_missing', 'wrong_header_type']
 

@@ -1,46 +1,35 @@
+import { REASONS, type Evidence, type Reason, type RightsReason, type TokenReason } from './reasons.ts'
+
 /**
- * The refusals of RFC 6750 §3.1, and what each one answers. The class says whose fault it was (the credential, the token,
- * its rights, the issuer); the reason says what exactly, and is for the log alone.
+ * The refusals of RFC 6750 §3.1. The class says which party is responsible (the credentials, the token, its rights, the issuer); the
+ * reason says what exactly, and is for the log alone.
  */
-
-/** Every reason for which a token is refused. `docs/reasons.md` has a line for each. */
-export const TOKEN_REASONS = [
-  'token_too_large', 'token_encrypted', 'not_three_parts', 'not_base64url', 'not_utf8', 'not_json_object', 'duplicate_member', 'nested_too_deep',
-  'header_not_allowed', 'algorithm_not_allowed', 'kid_missing', 'wrong_header_type',
-  'claim_missing', 'claim_type', 'scope_malformed', 'issuer_mismatch', 'audience_mismatch', 'wrong_kind', 'confirmation_unsupported',
-  'expired', 'not_yet_valid', 'issued_in_future', 'lifetime_too_long',
-  'key_unknown', 'algorithm_mismatch', 'signature_invalid'
-] as const
-export type TokenReason = typeof TOKEN_REASONS[number]
-
-/** Every other reason for which a request is refused before its handler runs. */
-export const REQUEST_REASONS = [
-  'credentials_missing', 'scheme_unsupported', 'credentials_malformed', 'credentials_repeated',
-  'scope_missing', 'role_missing', 'kind_not_allowed', 'issuer_unavailable', 'overloaded'
-] as const
-export type Reason = TokenReason | typeof REQUEST_REASONS[number]
 
 /** RFC 6750 §3.1. */
 export type OAuthErrorCode = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
 
-/** A request that is not let in. Thrown by the rules, answered in one place only. Made without a stack trace: it is no fault of ours. */
+/** A request that is refused. Thrown by the rules, answered in one place only. Has no stack trace, since it is not an error of this service. */
 export abstract class Refusal extends Error {
-  abstract readonly statusCode: 400 | 401 | 403 | 503
+  readonly statusCode: 400 | 401 | 403 | 503
   readonly reason: Reason
   /** For the log: which claim, which key id. Never a whole token. */
   readonly detail: string | undefined
   readonly error: OAuthErrorCode | undefined
+  /** What is known about the refused request, for the hint. */
+  readonly evidence: Evidence
   /** Of the response to one request, for error handlers that copy them (Fastify's own does); empty until `withHeaders`. */
   readonly headers: Readonly<Record<string, string>> = {}
 
-  constructor (message: string, reason: Reason, error?: OAuthErrorCode, detail?: string) {
+  constructor (message: string, reason: Reason, { error, detail, evidence = {} }: RefusalParts = {}) {
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     super(message)
     Error.stackTraceLimit = stackTraceLimit
     this.reason = reason
+    this.statusCode = REASONS[reason].status
     this.error = error
     this.detail = detail
+    this.evidence = evidence
   }
 
   /** This refusal for one request, with the headers of its response. Requests that wait for the same verification share one refusal. */
@@ -50,52 +39,63 @@ export abstract class Refusal extends Error {
   }
 }
 
-/** Nothing was shown, or a scheme that is not Bearer: 401, a challenge without an error code (RFC 6750 §3.1). */
-export class MissingCredentials extends Refusal {
-  readonly statusCode = 401
+interface RefusalParts {
+  readonly error?: OAuthErrorCode
+  readonly detail?: string | undefined
+  readonly evidence?: Evidence
+}
 
-  constructor (reason: 'credentials_missing' | 'scheme_unsupported' = 'credentials_missing') {
-    super('A bearer token is required', reason)
+/** No credentials, or a scheme other than Bearer: 401, a challenge without an error code (RFC 6750 §3.1). */
+export class MissingCredentials extends Refusal {
+  constructor (reason: 'credentials_missing' | 'scheme_unsupported' = 'credentials_missing', evidence: Evidence = {}) {
+    super('A bearer token is required', reason, { evidence })
   }
 }
 
-/** The credential is no credential (RFC 6750 §3.1 invalid_request). */
+/** The credentials cannot be read (RFC 6750 §3.1 invalid_request). */
 export class InvalidRequest extends Refusal {
-  readonly statusCode = 400
-
-  constructor (reason: 'credentials_malformed' | 'credentials_repeated') {
-    super(reason === 'credentials_repeated' ? 'More than one Authorization header' : 'The Authorization header is malformed', reason, 'invalid_request')
+  constructor (reason: 'credentials_malformed' | 'credentials_repeated', evidence: Evidence = {}) {
+    const message = reason === 'credentials_repeated' ? 'More than one Authorization header' : 'The Authorization header is malformed'
+    super(message, reason, { error: 'invalid_request', evidence })
   }
 }
 
 /** The token is expired, malformed, foreign or of the wrong kind (RFC 6750 §3.1 invalid_token): one text for all of them. */
 export class InvalidToken extends Refusal {
-  readonly statusCode = 401
   declare readonly reason: TokenReason
 
-  constructor (reason: TokenReason, detail?: string) {
-    super('The access token is not valid for this API', reason, 'invalid_token', detail)
+  constructor (reason: TokenReason, detail?: string, evidence: Evidence = {}) {
+    super('The access token is not valid for this API', reason, { error: 'invalid_token', detail, evidence })
+  }
+
+  /** The client that the refused token claims (`azp`, else `client_id`), printable and bounded. It is not verified: for the log alone. */
+  get unverifiedClient (): string | undefined {
+    return this.evidence.unverifiedClient
+  }
+
+  /** The same refusal with more that is known about the token. */
+  about (evidence: Evidence): InvalidToken {
+    return new InvalidToken(this.reason, this.detail, { ...evidence, ...this.evidence })
   }
 }
 
-/** A valid token without the rights of the route (RFC 6750 §3.1 insufficient_scope). `scopes` is everything the route needs. */
+/** A valid token without the rights that the route requires (RFC 6750 §3.1 insufficient_scope). `scopes` is everything the route requires. */
 export class InsufficientScope extends Refusal {
-  readonly statusCode = 403
   readonly scopes: readonly string[]
 
-  constructor (reason: 'scope_missing' | 'role_missing' | 'kind_not_allowed', missing: string, scopes: readonly string[]) {
-    super(missing, reason, 'insufficient_scope', missing)
+  constructor (reason: RightsReason, missing: string, scopes: readonly string[], evidence: Evidence = {}) {
+    super(missing, reason, { error: 'insufficient_scope', detail: missing, evidence })
     this.scopes = scopes
   }
 }
 
-/** No answer can be given now, and that is not the caller's fault: 503 with Retry-After, no challenge. */
+/** No decision is possible now, and that is not the caller's fault: 503 with Retry-After, no challenge. */
 export class Unavailable extends Refusal {
-  readonly statusCode = 503
   readonly retryAfterSeconds: number
 
   constructor (reason: 'issuer_unavailable' | 'overloaded', retryAfterSeconds: number) {
-    super(reason === 'overloaded' ? 'Too many tokens are waiting to be verified' : 'Tokens cannot be verified at the moment', reason)
+    const message = reason === 'overloaded' ? 'Too many tokens are waiting to be verified' : 'Tokens cannot be verified at the moment'
+    super(message, reason)
     this.retryAfterSeconds = retryAfterSeconds
   }
 }

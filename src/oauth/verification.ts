@@ -1,4 +1,4 @@
-import { readAccessToken, MAX_TOKEN_LENGTH, type Expectations } from './access-token.ts'
+import { readAccessToken, type Expectations } from './access-token.ts'
 import { InvalidToken } from './errors.ts'
 import type { VerificationKey } from './key-set.ts'
 import type { Keyring } from './keyring.ts'
@@ -51,7 +51,7 @@ export class Verification<C> {
 
   /** The caller whom a token stands for that `recall` does not know. Throws or rejects with a Refusal. */
   verify (token: string, context: C): Promise<Principal> {
-    if (token.length > MAX_TOKEN_LENGTH) throw new InvalidToken('token_too_large', `${token.length} characters`)
+    if (token.length > this.#options.expected.maxTokenBytes) throw new InvalidToken('token_too_large', `${token.length} characters`)
     const tail = tailOf(token)
     const pending = this.#pending.get(tail)
     if (pending?.token === token) return pending.principal as Promise<Principal>

@@ -4,7 +4,7 @@ import { examineAccessToken, readAccessToken, type Expectations } from '../../sr
 import { InvalidToken } from '../../src/oauth/errors.ts'
 import { Verification } from '../../src/oauth/verification.ts'
 
-const EXPECTED: Expectations = { issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000 }
+const EXPECTED: Expectations = { issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000, maxTokenBytes: 15_000 }
 const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const HEADER = { alg: 'ES256', kid: 'k', typ: 'JWT' }
 const CLAIMS = { iss: 'i', aud: 'a', exp: 100, typ: 'Bearer', azp: 'client' }
@@ -74,5 +74,5 @@ t.test('a tool sees every fault at once; the service stops at the first', async 
   t.match(examineAccessToken(wrong, EXPECTED, 50)[1]?.detail, /^iss "x{90,}…$/, 'cut short')
   t.match(t.throws(() => readAccessToken(wrong, EXPECTED, 50)), { reason: 'header_not_allowed' })
   t.same(examineAccessToken(tokenOf(), EXPECTED, 50), [])
-  t.same(examineAccessToken('x'.repeat(8193), EXPECTED, 50), [{ reason: 'token_too_large', detail: '8193 characters' }])
+  t.same(examineAccessToken('x'.repeat(15_001), EXPECTED, 50), [{ reason: 'token_too_large', detail: '15001 characters' }])
 })

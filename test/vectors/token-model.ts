@@ -64,7 +64,7 @@ export interface Rules {
 
 /** What is wrong with a really signed token, or undefined if it is to be let in. Dates within a few seconds of a limit are not for this. */
 export function faultOf (header: readonly Member[], claims: readonly Member[], token: string, rules: Rules): string | undefined {
-  if (token.length > 8192) return 'over 8 kB'
+  if (token.length > 15_000) return 'over 15,000 bytes'
   if (isTwice(header) || isTwice(claims)) return 'a member twice'
   if (depthOf(header) > 16 || depthOf(claims) > 16) return 'deeper than 16'
   return headerFault(valuesOf(header), rules) ?? shapeFault(valuesOf(claims)) ?? meaningFault(valuesOf(claims), rules)

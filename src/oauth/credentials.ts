@@ -1,0 +1,54 @@
+import { InvalidRequest, MissingCredentials } from './errors.ts'
+import { mistakenToken } from './reasons/mistaken-token.ts'
+
+/** How a request authenticates itself. */
+export interface Credentials {
+  readonly scheme: 'bearer'
+  readonly token: string
+}
+
+/** RFC 6750 §2.1: `"Bearer" 1*SP b64token`. */
+const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
+
+/**
+ * Reads the value of an Authorization header. Throws MissingCredentials for another scheme, or InvalidRequest for what is not `Bearer`,
+ * one or more spaces and one token. Tabs are refused (RFC 6750 §2.1).
+ */
+export function readCredentials (authorization: string): Credentials {
+  const token = BEARER.exec(authorization)?.[1]
+  if (token !== undefined) return { scheme: 'bearer', token }
+  if (/^bearer(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(authorization)) {
+    throw new InvalidRequest('credentials_malformed', evidence('mistake', mistakenToken(sentAfterBearer(authorization))))
+  }
+  throw new MissingCredentials('scheme_unsupported', evidence('scheme', SCHEME.exec(authorization)?.[1]))
+}
+
+/** Only well-known names are repeated in a log line: whatever else comes first can be a secret. */
+const SCHEME = /^(basic|digest|dpop|gnap|hoba|mutual|negotiate|ntlm|oauth|privatetoken|token|jwt|apikey|api-key|aws4-hmac-sha256|hawk|vapid)(?=[ \t])/i
+
+function sentAfterBearer (authorization: string): string {
+  const rest = authorization.slice('bearer'.length)
+  return rest.startsWith(' ') ? rest.replace(/^ +/, '') : rest
+}
+
+function evidence (name: 'mistake' | 'scheme', value: string | undefined): { readonly mistake?: string, readonly scheme?: string } {
+  return value === undefined ? {} : { [name]: value }
+}
+
+const NAME = 'authorization'
+
+/**
+ * The value of the Authorization header of a request, from its headers as received (names and values in turn). Throws
+ * MissingCredentials, or InvalidRequest for more than one such header, where a library would silently take the first.
+ */
+export function authorizationOf (rawHeaders: readonly string[]): string {
+  let authorization: string | undefined
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string
+    if (name.length !== NAME.length || name.toLowerCase() !== NAME) continue
+    if (authorization !== undefined) throw new InvalidRequest('credentials_repeated')
+    authorization = rawHeaders[at + 1]
+  }
+  if (authorization === undefined || authorization === '') throw new MissingCredentials()
+  return authorization
+}

@@ -1,0 +1,26 @@
+import type { ReasonContext, ReasonText } from './reasons/context.ts'
+import { KEY_TEXTS } from './reasons/keys.ts'
+import { REQUEST_TEXTS, RIGHTS_TEXTS } from './reasons/requests.ts'
+import { TOKEN_CLAIM_TEXTS } from './reasons/token-claims.ts'
+import { TOKEN_FORM_TEXTS } from './reasons/token-form.ts'
+
+export type { Evidence, ReasonContext, ReasonText, Settings } from './reasons/context.ts'
+
+const TOKEN_TEXTS = { ...TOKEN_FORM_TEXTS, ...TOKEN_CLAIM_TEXTS, ...KEY_TEXTS }
+
+/** Every reason for which a token is refused. */
+export type TokenReason = keyof typeof TOKEN_TEXTS
+/** Every reason for which a valid token is refused at a route. */
+export type RightsReason = keyof typeof RIGHTS_TEXTS
+/** Every reason for which a request is refused before a token is read. */
+export type RequestReason = keyof typeof REQUEST_TEXTS
+export type Reason = RequestReason | TokenReason | RightsReason
+
+/** Every reason, in the order in which a request meets them. docs/reasons.md is generated from it. */
+export const REASONS: Readonly<Record<Reason, ReasonText>> = { ...REQUEST_TEXTS, ...TOKEN_TEXTS, ...RIGHTS_TEXTS }
+
+/** Says what is wrong and what to do, for the operator's log and tools, never for the caller. */
+export function explain (reason: Reason, context: ReasonContext): string {
+  const { sentence, fix } = REASONS[reason]
+  return `${sentence} ${fix(context)}`
+}

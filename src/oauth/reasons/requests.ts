@@ -1,0 +1,81 @@
+import { printable } from '../printable.ts'
+import type { ReasonContext, ReasonText } from './context.ts'
+
+/** Reasons for which a request is refused before a token is read. */
+export const REQUEST_TEXTS = {
+  credentials_missing: {
+    status: 401,
+    sentence: 'The request has no Authorization header.',
+    fix: () => 'The caller must send "Authorization: Bearer <access token>". A gateway or a redirect may have removed the header.'
+  },
+  scheme_unsupported: {
+    status: 401,
+    sentence: 'The scheme of the Authorization header is not Bearer.',
+    fix: ({ scheme }) => fixOfScheme(scheme)
+  },
+  credentials_malformed: {
+    status: 400,
+    sentence: 'The Authorization header is not "Bearer", spaces and one token.',
+    fix: ({ mistake }) => mistake ?? 'Look for a tab, quotes, a second word, or two tokens that a gateway joined with a comma.'
+  },
+  credentials_repeated: {
+    status: 400,
+    sentence: 'The request has more than one Authorization header.',
+    fix: () => 'The caller or a gateway adds a second one. Remove it: which of them counts must not depend on the reader.'
+  },
+  issuer_unavailable: {
+    status: 503,
+    sentence: 'The keys of the issuer cannot be fetched, so that no new token can be verified.',
+    fix: ({ issuer }) => `The log line about the keys of ${issuer} contains the cause. If this machine cannot reach the issuer's own address, set JWKS_URL to the address of its key set that it can reach.`
+  },
+  overloaded: {
+    status: 503,
+    sentence: 'More new tokens arrive than can be verified.',
+    fix: () => 'Callers should use an access token until it expires instead of requesting a new one for each call. More replicas help too.'
+  }
+} as const satisfies Readonly<Record<string, ReasonText>>
+
+/** Reasons for which a valid token is refused at a route. */
+export const RIGHTS_TEXTS = {
+  scope_missing: {
+    status: 403,
+    sentence: 'The token lacks a scope that the route requires.',
+    fix: (context) => fixOfScope(context)
+  },
+  role_missing: {
+    status: 403,
+    sentence: 'The token lacks a role that the route requires.',
+    fix: () => 'In Keycloak assign the role (for a service: Clients, Service accounts roles). The client must have the client scope roles as a default scope, and the role must be in the scope of the client (Client scopes, the dedicated one, Scope).'
+  },
+  kind_not_allowed: {
+    status: 403,
+    sentence: 'The route is for the other kind of caller: a service (client credentials) or a user.',
+    fix: () => 'Call it with a token of the required kind, or change config.auth.kind of the route.'
+  },
+  kind_unknown: {
+    status: 403,
+    sentence: 'The route is for services, and the token does not prove that a service is calling.',
+    fix: () => 'Since version 26 Keycloak marks tokens of the client credentials flow in jti; a refreshed token has no such mark. For other issuers and versions set SERVICE_CLAIM=name=value to a claim that only the tokens of services contain.'
+  }
+} as const satisfies Readonly<Record<string, ReasonText>>
+
+const SEND_A_TOKEN = 'The caller must send "Authorization: Bearer <access token>".'
+
+function fixOfScheme (scheme: string | undefined): string {
+  switch (scheme?.toLowerCase()) {
+    case undefined:
+      return `A token without a scheme before it looks like this. ${SEND_A_TOKEN}`
+    case 'basic':
+      return `Basic credentials (a client id and secret) are for the token endpoint of the issuer: the caller must request an access token there. ${SEND_A_TOKEN}`
+    case 'dpop':
+      return `This service does not check DPoP proofs. In Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request a token without a proof. ${SEND_A_TOKEN}`
+    default:
+      return `The scheme is ${printable(scheme)}. ${SEND_A_TOKEN}`
+  }
+}
+
+function fixOfScope ({ scopes = [], grantedScopes }: ReasonContext): string {
+  const needed = scopes.join(' ')
+  const granted = grantedScopes === undefined ? '' : grantedScopes.length === 0 ? 'The token has no scope. ' : `The token has ${printable(grantedScopes.join(' '))}. `
+  return `${granted}The route requires ${needed}: the caller must request it (scope=${needed}), the client must have it under Client scopes, and in Keycloak the client scope needs "Include in token scope" on (off by default): without it the scope is granted but not in the token.`
+}

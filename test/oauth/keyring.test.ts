@@ -235,7 +235,7 @@ t.test('R1: without keys it retries from 0.25 to 5 s, start to start, and is rea
 t.test('the refusal of an outage says when the next attempt is', async (t) => {
   const { keyring } = await scene(t, { broken: true })
   const refusal: unknown = await Promise.resolve(keyring.key('first', 'ES256')).catch((error: unknown) => error)
-  t.match(refusal, { status: 503, retryAfterSeconds: 1 })
+  t.match(refusal, { statusCode: 503, retryAfterSeconds: 1 })
 })
 
 t.test('a stopped keyring asks no more', async (t) => {

@@ -31,7 +31,7 @@ t.test('a full lane turns away with 503 and Retry-After: 1, and recovers', async
   const lane = new VerificationLane()
   const work = async (): Promise<void> => undefined
   for (let n = 0; n < LANE_LIMITS.perTurn + LANE_LIMITS.waiting; n++) void lane.enter(work)
-  t.match(await lane.enter(work).catch((error: unknown) => error), { status: 503, reason: 'overloaded', retryAfterSeconds: 1 })
+  t.match(await lane.enter(work).catch((error: unknown) => error), { statusCode: 503, reason: 'overloaded', retryAfterSeconds: 1 })
   while (lane.length > 0) await turn()
   await turn()
   await lane.enter(work)

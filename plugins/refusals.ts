@@ -45,7 +45,8 @@ export default fp<RefusalOptions>((app, { realmName: realm, resourceMetadata, ex
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
   app.decorate('responseTo', (refusal, request) => {
     const scopes = request.access?.challengeScopes ?? []
-    request[REFUSED] = { reason: refusal.reason, detail: refusal.detail, hint: explain(refusal.reason, { ...explained, ...refusal.evidence, scopes }) }
+    const { reason, detail, evidence } = refusal
+    request[REFUSED] = { reason, detail, hint: explain(reason, { ...explained, ...evidence, scopes }) }
     return refusalResponse(refusal, { realm, scopes, resourceMetadata })
   })
   done()

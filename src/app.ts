@@ -16,6 +16,7 @@ import { metadataAddress, metadataRoutes } from '../routes/metadata.ts'
 import { messageRoutes } from '../routes/messages.ts'
 import { resourceRoutes } from '../routes/resources.ts'
 import { SCOPES } from '../routes/scopes.ts'
+import { NAME, VERSION } from './about.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './oauth/clock.ts'
 
@@ -24,10 +25,6 @@ export interface AppOptions {
   /** Another time for the keyring, in tests. */
   readonly clock?: Clock
 }
-
-/** For the metadata and the OpenAPI document; no answer's header tells it. */
-const NAME = 'Scopegate'
-const VERSION = '0.1.0'
 
 /** The service, not listening yet: plugins and routes in the order in which a request meets them. */
 export async function buildApp (config: Config, { logger, clock }: AppOptions = {}): Promise<FastifyInstance> {

@@ -40,7 +40,7 @@ export interface Config {
   readonly port: number
   readonly logLevel: LogLevel
   readonly production: boolean
-  /** No issuer is configured: the one at DEVELOPMENT_ISSUER is to be started beside the service. */
+  /** No issuer is configured: the development issuer is to be started beside the service, at `issuer`. */
   readonly developmentIssuer: boolean
   /** What an operator should hear at every start. */
   readonly warnings: readonly string[]
@@ -57,8 +57,8 @@ export class ConfigError extends Error {
   }
 }
 
-/** Where the development issuer listens, and what it stands for: the realm file in keycloak/. */
-export const DEVELOPMENT_ISSUER = { port: 8080, issuer: 'http://localhost:8080/realms/myorg', audience: 'test_api' } as const
+/** The development issuer: its realm is that of the file in keycloak/. */
+const DEVELOPMENT_ISSUER = { issuerAt: (port: number) => `http://localhost:${port}/realms/myorg`, audience: 'test_api' } as const
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 type LogLevel = typeof LOG_LEVELS[number]
@@ -198,7 +198,7 @@ function isProxyAddress (place: string): boolean {
 
 function toConfig (variables: Variables): Config {
   const developmentIssuer = variables.ISSUER === undefined
-  const issuer = variables.ISSUER ?? DEVELOPMENT_ISSUER.issuer
+  const issuer = variables.ISSUER ?? DEVELOPMENT_ISSUER.issuerAt(variables.DEVELOPMENT_ISSUER_PORT)
   const names = list(variables.AUDIENCE ?? DEVELOPMENT_ISSUER.audience)
   const config = {
     issuer,

@@ -27,7 +27,7 @@ function start (t: Test, program: string, environment: Record<string, string>): 
 export async function secondTerminal (t: Test, url: string): Promise<void> {
   const issuer = `${url}/realms/myorg`
   const server = start(t, 'server.js', { ISSUER: issuer, AUDIENCE: 'test_api', PORT: '0' })
-  const address = (): string | undefined => /Scopegate listens on (http:\S+) and lets in tokens of/.exec(server.out())?.[1]
+  const address = (): string | undefined => /Scopegate .* listens on (http:\S+) and accepts tokens of/.exec(server.out())?.[1]
   await soon(() => address() !== undefined)
   const call = async (environment: Record<string, string>): Promise<{ code: number | null, out: string }> => {
     const client = start(t, 'cli/client.js', { ISSUER: issuer, API_URL: `${address() ?? ''}/api/private-scoped`, ...environment })

@@ -1,4 +1,4 @@
-import type { BoundedAnswer } from '../http/bounded-fetch.ts'
+import type { BoundedResponse } from '../http/bounded-fetch.ts'
 import { CredentialsRefused, IssuerAnswerInvalid, IssuerUnreachable, RequestRefused, ScopeRefused } from './errors.ts'
 import type { ClientError } from './errors.ts'
 
@@ -18,7 +18,7 @@ const LONGEST_RETRY_AFTER_SECONDS = 60
  * It is not left to oauth4webapi: that one puts the whole answer, token included, into its errors; loses the `error`
  * of a 401 that has a challenge; and refuses an answer whose `id_token` it cannot place, which this client ignores.
  */
-export function readTokenAnswer (answer: BoundedAnswer, asked: readonly string[]): IssuedToken {
+export function readTokenAnswer (answer: BoundedResponse, asked: readonly string[]): IssuedToken {
   const body = readObject(answer.text)
   if (answer.status !== 200) throw refusal(answer, body, asked)
   if (body === undefined) throw new IssuerAnswerInvalid(`${STRANGE} (200, but not a JSON object): check the address`)
@@ -66,7 +66,7 @@ function readLifeSeconds (expiresIn: unknown = UNSAID_LIFE_SECONDS): number {
 }
 
 /** Known codes only, and no text of the issuer's: it was sent the secret, and may say it again. */
-function refusal ({ status, headers }: BoundedAnswer, body: Readonly<Record<string, unknown>> = {}, asked: readonly string[]): ClientError {
+function refusal ({ status, headers }: BoundedResponse, body: Readonly<Record<string, unknown>> = {}, asked: readonly string[]): ClientError {
   const { error, error_description: description } = body
   if (status === 429 || status >= 500) {
     const seconds = /^\d+$/.test(headers['retry-after'] ?? '') ? Number(headers['retry-after']) : 0

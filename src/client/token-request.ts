@@ -1,5 +1,5 @@
 import { allowInsecureRequests, clientCredentialsGrantRequest, ClientSecretBasic, ClientSecretPost, customFetch } from 'oauth4webapi'
-import type { BoundedAnswer, BoundedFetch, FetchFault } from '../http/bounded-fetch.ts'
+import type { BoundedResponse, BoundedFetch, FetchError } from '../http/bounded-fetch.ts'
 import { IssuerAnswerInvalid, IssuerUnreachable, SecretUnavailable, systemCode } from './errors.ts'
 import { addressFault } from './settings.ts'
 import type { Settings } from './settings.ts'
@@ -25,8 +25,8 @@ export function createTokenRequest (settings: Settings, bounded: BoundedFetch): 
 /** The library builds and authenticates the request; the answer passes it by. */
 async function post (
   endpoint: URL, settings: Settings, secret: string, scope: readonly string[], bounded: BoundedFetch
-): Promise<BoundedAnswer> {
-  let answer!: BoundedAnswer
+): Promise<BoundedResponse> {
+  let answer!: BoundedResponse
   await clientCredentialsGrantRequest(
     { issuer: endpoint.origin, token_endpoint: endpoint.href },
     { client_id: settings.clientId },
@@ -59,11 +59,11 @@ async function discover (issuer: string, bounded: BoundedFetch): Promise<URL> {
 }
 
 /** The fault's own causes stay behind: the HTTP parser keeps bytes of the answer in its errors. */
-async function ask (bounded: BoundedFetch, url: string, init: RequestInit = {}): Promise<BoundedAnswer> {
+async function ask (bounded: BoundedFetch, url: string, init: RequestInit = {}): Promise<BoundedResponse> {
   try {
     return await bounded.fetch(url, init)
   } catch (error) {
-    const { code, message } = error as FetchFault
+    const { code, message } = error as FetchError
     if (code === 'unreachable') throw new IssuerUnreachable(`the issuer cannot be reached at ${new URL(url).origin} (${systemCode(message, 'the connection failed')})`)
     if (code === 'deadline') throw new IssuerUnreachable(`the issuer at ${new URL(url).origin} gave ${message}`)
     throw new IssuerAnswerInvalid(`the issuer answered with ${message}`)

@@ -1,168 +1,135 @@
-import type { Agent, Dispatcher } from 'undici'
+import { createConnections, type Lease } from './connections.ts'
+import { beginExchange, type ResponseHeaders } from './exchange.ts'
 
-/** What one exchange may cost. `deadlineMs` is over connect, headers and the whole body together; `maxBytes` counts the body. */
+/** What one exchange may cost. `deadlineMs` covers connect, headers and the whole body together; `maxBytes` counts the body. */
 export interface Bounds {
   readonly deadlineMs: number
   readonly maxBytes: number
+  /** Through HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  readonly useEnvProxy?: boolean | undefined
 }
 
-/** Why an exchange was given up. `unreachable` is every fault of DNS, TCP, TLS or HTTP framing. */
-export type FetchFaultCode = 'deadline' | 'too_large' | 'redirect' | 'content_encoding' | 'unreachable'
+/** Why an exchange was given up. `unreachable` is every failure of DNS, TCP, TLS, a proxy or HTTP framing. */
+export type FetchErrorCode = 'deadline' | 'too_large' | 'redirect' | 'content_encoding' | 'unreachable'
 
-/** The other side did not give an answer within the bounds. The message names the fault. There is no `cause`: it may carry bytes of the answer. */
-export class FetchFault extends Error {
-  override readonly name = 'FetchFault'
-  readonly code: FetchFaultCode
+/** No response within the bounds. The message names the reason. There is no `cause`: it may carry bytes of the response. */
+export class FetchError extends Error {
+  override readonly name = 'FetchError'
+  readonly code: FetchErrorCode
 
-  constructor (code: FetchFaultCode, message: string) {
+  constructor (code: FetchErrorCode, message: string) {
     super(message)
     this.code = code
   }
 }
 
-/** An answer that arrived whole and within the bounds. Header names are in lower case. `text` is UTF-8, decoded leniently. */
-export interface BoundedAnswer {
+/** A response that arrived complete and within the bounds. Header names are in lower case. `text` is UTF-8, decoded leniently. */
+export interface BoundedResponse {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: ResponseHeaders
   readonly text: string
 }
 
-/** One exchange in the making: hand `options` to one `fetch`, then ask what came. Good for one `fetch` only. */
-export interface BoundedExchange {
-  readonly options: RequestInit
-  /** The answer as it came in, once it was whole. */
-  answer: () => BoundedAnswer | undefined
-  /** The reason why the exchange failed, for whatever `fetch` threw. */
-  faultOf: (error: unknown) => FetchFault
+/** The options that bind one call of `fetch`. Headers may be added to them. */
+export interface BoundOptions extends RequestInit {
+  readonly headers: Readonly<Record<string, string>>
 }
 
-/** A fetch with one deadline, one size and no redirects, over a connection pool of its own. */
-export interface BoundedFetch {
-  fetch: (url: string | URL, init?: RequestInit) => Promise<BoundedAnswer>
-  /** For a library that calls the global `fetch` itself (get-jwks): the options that bind that call. */
-  exchange: () => Promise<BoundedExchange>
-  close: () => Promise<void>
+/** For a library that calls the global `fetch` itself (get-jwks). Valid for one `fetch` only. */
+export interface BoundedExchange {
+  readonly options: BoundOptions
+  /** Waits for the work that makes the call, and no longer than the deadline. Throws a {@link FetchError}, whatever the work threw. */
+  readonly response: (work: Promise<unknown>) => Promise<BoundedResponse>
 }
+
+export interface ExchangeOptions {
+  /** Opens a connection for this exchange, and closes it afterwards: another node behind the same address may respond. */
+  readonly newConnection?: boolean
+}
+
+/** A fetch with one deadline, one size and no redirects, over connections of its own. */
+export interface BoundedFetch {
+  readonly fetch: (url: string | URL, init?: RequestInit) => Promise<BoundedResponse>
+  /** Throws a {@link FetchError} when no connection can be set up at all. */
+  readonly exchange: (options?: ExchangeOptions) => BoundedExchange
+  /** Ends what is under way. Never rejects. */
+  readonly close: () => Promise<void>
+}
+
+const IDENTITY = { 'accept-encoding': 'identity' }
 
 /**
- * Compressed answers are refused: the size would be that of the wire, not of what it unpacks to.
- * Not checked: the status (any but a redirect is an answer), the content type, the certificate beyond Node's defaults.
+ * Compressed responses are refused: the size would be that on the wire, not of what it unpacks to.
+ * Not checked: the status (any but a redirect is a response), the content type, the certificate beyond Node's defaults.
  */
 export function createBoundedFetch (bounds: Bounds): BoundedFetch {
-  let pool: Promise<Pool> | undefined
+  const connections = createConnections({ timeoutMs: bounds.deadlineMs, useEnvProxy: bounds.useEnvProxy })
 
-  async function exchange (): Promise<BoundedExchange> {
-    pool ??= openPool(bounds)
-    return beginExchange((await pool).dispatch, bounds)
+  function exchange ({ newConnection = false }: ExchangeOptions = {}): BoundedExchange {
+    try {
+      return boundedExchange(connections.lease(newConnection), bounds)
+    } catch (error) {
+      throw new FetchError('unreachable', describe(error))
+    }
   }
 
   return {
     exchange,
     async fetch (url, init = {}) {
-      const one = await exchange()
-      try {
-        const response = await fetch(url, { ...init, ...one.options, headers: { ...init.headers as Record<string, string>, ...IDENTITY } })
-        await response.arrayBuffer()
-      } catch (error) {
-        throw one.faultOf(error)
-      }
-      const answer = one.answer()
-      if (answer === undefined) throw new FetchFault('unreachable', 'the answer was cut')
-      return answer
+      const { options, response } = exchange()
+      const headers = { ...init.headers as Readonly<Record<string, string>>, ...options.headers }
+      return await response(fetch(url, { ...init, ...options, headers }).then(async (one) => await one.arrayBuffer()))
     },
-    async close () {
-      if (pool !== undefined) await (await pool).agent.destroy()
-    }
+    close: connections.close
   }
 }
 
-const IDENTITY = { 'accept-encoding': 'identity' }
-
-interface Pool {
-  readonly agent: Agent
-  readonly dispatch: (watch: Watch) => Dispatcher
-}
-
-type Controller = Dispatcher.DispatchController
-type Headers = Record<string, string | string[]>
-/** What the undici class really has; its declaration leaves it out. */
-interface Passing {
-  onResponseStart: (controller: Controller, status: number, headers: Headers, statusMessage?: string) => void
-  onResponseData: (controller: Controller, chunk: Buffer) => void
-  onResponseEnd: (controller: Controller, trailers: Headers) => void
-}
-
-interface Watch {
-  status?: number
-  headers?: Record<string, string>
-  complete: boolean
-  /** Fires with a FetchFault. Through fetch's own signal: an abort in the dispatcher leaves the fetch of Node 20 hanging. */
-  readonly fault: AbortController
-  readonly chunks: Buffer[]
-}
-
-/** undici is loaded with the first fetch: it is a third of the start of a Fastify service. */
-async function openPool ({ deadlineMs, maxBytes }: Bounds): Promise<Pool> {
-  const { Agent, DecoratorHandler } = await import('undici')
-  const agent = new Agent({ connect: { timeout: deadlineMs }, headersTimeout: deadlineMs, bodyTimeout: deadlineMs })
-
-  return {
-    agent,
-    dispatch: (watch) => agent.compose((next) => (options, handler) => next(options, watching(new DecoratorHandler(handler), watch, maxBytes)))
-  }
-}
-
-/** The decorator also translates the older protocol that the fetch of Node 20 speaks. */
-function watching (decorator: Dispatcher.DispatchHandler, watch: Watch, maxBytes: number): Dispatcher.DispatchHandler {
-  const passing = decorator as Passing & Dispatcher.DispatchHandler
+function boundedExchange (lease: Lease, { deadlineMs, maxBytes }: Bounds): BoundedExchange {
+  const chunks: Buffer[] = []
   let bytes = 0
-  const giveUp = (code: FetchFaultCode, message: string): void => watch.fault.abort(new FetchFault(code, message))
-  return {
-    onRequestStart: (controller, context: unknown) => decorator.onRequestStart?.(controller, context),
-    onResponseStart (controller, status, headers, statusMessage) {
-      if (status < 200) return // an early hint; the answer follows
-      watch.status = status
-      watch.headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
-      const encoding = watch.headers['content-encoding'] ?? 'identity'
-      if (status >= 300 && status < 400 && status !== 304) giveUp('redirect', `a redirect (${status}), which is never followed`)
-      else if (encoding !== 'identity') giveUp('content_encoding', 'a compressed answer, which was not asked for')
-      else passing.onResponseStart(controller, status, headers, statusMessage)
+  let head: Pick<BoundedResponse, 'status' | 'headers'> | undefined
+  let complete = false
+  const late = (): FetchError => new FetchError('deadline', `no complete response within ${deadlineMs} ms`)
+  const exchange = beginExchange(lease, deadlineMs, late, {
+    start (status, headers) {
+      head = { status, headers }
+      return refusal(status, headers)
     },
-    onResponseData (controller, chunk) {
+    data (chunk) {
       bytes += chunk.length
-      if (bytes > maxBytes) { giveUp('too_large', `an answer of more than ${maxBytes} bytes`); return }
-      watch.chunks.push(chunk)
-      passing.onResponseData(controller, chunk)
+      if (bytes > maxBytes) return new FetchError('too_large', `a response of more than ${maxBytes} bytes`)
+      chunks.push(chunk)
+      return undefined
     },
-    onResponseEnd (controller, trailers) {
-      watch.complete = true
-      passing.onResponseEnd(controller, trailers)
-    },
-    onResponseError: (controller, error) => decorator.onResponseError?.(controller, error)
+    over: (whole) => { complete = whole }
+  })
+  return {
+    options: { ...exchange.options, headers: IDENTITY },
+    async response (work) {
+      const error = await failureOf(work, exchange.signal)
+      if (complete && head !== undefined) return { ...head, text: Buffer.concat(chunks).toString('utf8') }
+      const failure = exchange.signal.aborted ? exchange.signal.reason as FetchError : new FetchError('unreachable', describe(error))
+      exchange.giveUp(failure)
+      throw failure
+    }
   }
 }
 
-function beginExchange (dispatch: Pool['dispatch'], { deadlineMs }: Bounds): BoundedExchange {
-  const watch: Watch = { complete: false, chunks: [], fault: new AbortController() }
-  // A timer of its own: it holds what it ends. AbortSignal.timeout within AbortSignal.any is collected by Node 20 and never fires.
-  const timer = setTimeout(() => watch.fault.abort(new FetchFault('deadline', `no whole answer within ${deadlineMs} ms`)), deadlineMs).unref()
-  return {
-    options: {
-      redirect: 'error',
-      signal: watch.fault.signal,
-      headers: IDENTITY,
-      // Node's own fetch and the package speak the same protocol; only their type declarations differ.
-      dispatcher: dispatch(watch) as unknown as NonNullable<RequestInit['dispatcher']>
-    },
-    answer: () => watch.complete && watch.status !== undefined
-      ? { status: watch.status, headers: watch.headers ?? {}, text: Buffer.concat(watch.chunks).toString('utf8') }
-      : undefined,
-    faultOf (error) {
-      clearTimeout(timer)
-      if (watch.fault.signal.aborted) return watch.fault.signal.reason as FetchFault
-      return new FetchFault('unreachable', describe(error))
-    }
-  }
+function refusal (status: number, headers: ResponseHeaders): FetchError | undefined {
+  if (status >= 300 && status < 400 && status !== 304) return new FetchError('redirect', `a redirect (${status}), which is never followed`)
+  if (!isIdentity(headers['content-encoding'])) return new FetchError('content_encoding', 'a compressed response, which was not requested')
+  return undefined
+}
+
+/** Static hosting sends an empty value, or `identity` (RFC 9110 section 8.4.1: the name is case-insensitive). */
+function isIdentity (encodings = ''): boolean {
+  return encodings.split(',').every((name) => ['', 'identity'].includes(name.trim().toLowerCase()))
+}
+
+/** Ends with the work or with the exchange, since a `fetch` can lose its signal. */
+async function failureOf (work: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+  const givenUp = new Promise<void>((resolve) => { signal.addEventListener('abort', () => resolve(), { once: true }) })
+  return await Promise.race([work.then(() => undefined, (error: unknown) => error), givenUp])
 }
 
 /** The innermost cause's code says it best: ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED. */

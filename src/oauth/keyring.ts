@@ -1,5 +1,5 @@
 import buildGetJwks from 'get-jwks'
-import { createBoundedFetch, type BoundedAnswer } from '../http/bounded-fetch.ts'
+import { createBoundedFetch, type BoundedResponse } from '../http/bounded-fetch.ts'
 import { SYSTEM_CLOCK, type Clock } from './clock.ts'
 import { InvalidToken, Unavailable, type Refusal } from './errors.ts'
 import { printable } from './printable.ts'
@@ -174,18 +174,11 @@ export class Keyring {
   /** get-jwks asks for one key and keeps the rest of the answer to itself: the bounded exchange has seen it whole. */
   async #fetchKeys (kid: string, alg: string | undefined): Promise<ReadonlyMap<string, VerificationKey>> {
     const { origin, pathname, search } = new URL(this.#options.jwksUrl)
-    const exchange = await this.#fetch.exchange()
-    const options = { ...exchange.options, headers: { ...exchange.options.headers as Record<string, string>, accept: 'application/json' } }
+    const { options, response } = this.#fetch.exchange()
     // get-jwks' verdict is about one id; the set decides.
-    const asked = buildGetJwks({ jwksPath: pathname + search, fetchOptions: options })
+    const asked = buildGetJwks({ jwksPath: pathname + search, fetchOptions: { ...options, headers: { ...options.headers, accept: 'application/json' } } })
       .getJwk({ domain: origin, kid, ...alg !== undefined && { alg } } as { domain: string, alg: string, kid: string })
-      .then(() => undefined, (error: unknown) => error)
-    // Node 20 can lose the abort inside its fetch: the signal itself ends the wait.
-    const given = new Promise((resolve) => exchange.options.signal?.addEventListener('abort', resolve, { once: true }))
-    const fault: unknown = await Promise.race([asked, given])
-    const answer = exchange.answer()
-    if (answer === undefined) throw exchange.faultOf(fault)
-    return readKeySet(textOf(answer))
+    return readKeySet(textOf(await response(asked)))
   }
 
   #accept (keys: ReadonlyMap<string, VerificationKey>): void {
@@ -249,7 +242,7 @@ export class Keyring {
   }
 }
 
-function textOf ({ status, headers, text }: BoundedAnswer): string {
+function textOf ({ status, headers, text }: BoundedResponse): string {
   if (status !== 200) throw new KeySetFault(`status ${status}`)
   const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase()
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json$/.test(type)) throw new KeySetFault(`content type ${JSON.stringify(type.slice(0, 60))}`)

@@ -1,0 +1,95 @@
+import type { Dispatcher } from 'undici'
+import { undici } from './undici.ts'
+
+export interface ConnectionOptions {
+  /** Bounds what no exchange waits for any more: a connection attempt, or a proxy that does not respond to CONNECT. */
+  readonly timeoutMs: number
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide; also without this when Node itself was told to use them (NODE_USE_ENV_PROXY). */
+  readonly useEnvProxy?: boolean | undefined
+}
+
+/** A dispatcher for one exchange. */
+export interface Lease {
+  readonly dispatcher: Dispatcher
+  /** To be called once. Connections of a failed exchange are not used again. */
+  readonly release: (reusable: boolean) => void
+}
+
+/** Connections of their own, apart from Node's global pool, directly or through the proxies of the environment. */
+export interface Connections {
+  /** Throws what the loading of undici throws, or for a proxy address that cannot be read; the next call tries again. */
+  readonly lease: (newConnection?: boolean) => Lease
+  /** Closes every connection that is idle, now or later. */
+  readonly retire: () => void
+  /** Closes every connection, those in use too. Never rejects. */
+  readonly close: () => Promise<void>
+}
+
+interface Shared {
+  readonly dispatcher: Dispatcher
+  users: number
+}
+
+/** A dispatcher is dropped after a failure: undici connects once more after an abort, and would keep that connection. */
+export function createConnections (options: ConnectionOptions): Connections {
+  const live = new Set<Shared>()
+  let kept: Shared | undefined
+  let closed = false
+
+  function open (): Shared {
+    const shared = { dispatcher: createDispatcher(options), users: 0 }
+    live.add(shared)
+    return shared
+  }
+
+  function drop (shared: Shared): void {
+    if (shared.users > 0 || shared === kept) return
+    live.delete(shared)
+    queueMicrotask(() => { void shared.dispatcher.destroy() }) // not in the middle of undici's parser, which reports the end
+  }
+
+  function retire (shared = kept): void {
+    if (shared === kept) kept = undefined
+    if (shared !== undefined) drop(shared)
+  }
+
+  return {
+    lease (newConnection = false) {
+      if (closed) throw new Error('the connections are closed')
+      const shared = newConnection ? open() : kept ??= open()
+      shared.users++
+      return {
+        dispatcher: shared.dispatcher,
+        release (reusable) {
+          shared.users--
+          if (reusable) drop(shared)
+          else retire(shared)
+        }
+      }
+    },
+    retire () {
+      closed = true
+      retire()
+    },
+    async close () {
+      closed = true
+      await Promise.allSettled([...live].map(({ dispatcher }) => dispatcher.destroy()))
+    }
+  }
+}
+
+/** Plain http through an http proxy is sent in absolute form (RFC 9112 section 3.2.2), everything else through CONNECT. */
+function createDispatcher ({ timeoutMs, useEnvProxy = false }: ConnectionOptions): Dispatcher {
+  const { Agent, EnvHttpProxyAgent, Pool } = undici()
+  const connect = { timeout: timeoutMs }
+  const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
+  if (!useEnvProxy && !nodeUsesEnvProxy()) return new Agent({ ...limits, connect })
+  const limitedPool = (origin: string | URL, given: object): Dispatcher => new Pool(origin, { ...given, ...limits })
+  return new EnvHttpProxyAgent({ ...limits, connect, proxyTls: connect, proxyTunnel: false, clientFactory: limitedPool, factory: limitedPool })
+}
+
+/** NODE_USE_ENV_PROXY=1, `--use-env-proxy` and NODE_OPTIONS come together in the dispatcher that Node puts in place at its start. */
+function nodeUsesEnvProxy (): boolean {
+  const dispatcher: unknown = Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1'))
+  return typeof dispatcher === 'object' && dispatcher?.constructor.name === 'EnvHttpProxyAgent'
+}

@@ -1,0 +1,108 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { Lease } from './connections.ts'
+import { undici } from './undici.ts'
+
+export type ResponseHeaders = Readonly<Record<string, string>>
+
+/** What watches an exchange. An error that it returns ends the exchange. */
+export interface Receiver {
+  /** Header names are in lower case, repeated ones joined with a comma. */
+  readonly start?: (status: number, headers: ResponseHeaders) => Error | undefined
+  readonly data?: (chunk: Buffer) => Error | undefined
+  /** The exchange is over: the response is complete, or it failed, or it was given up. Called once. */
+  readonly over?: (complete: boolean) => void
+}
+
+/** One `fetch` with a deadline over its whole response. */
+export interface Exchange {
+  /** For one `fetch` with an address, not with a `Request`: that one is collected together with the way to its signal. */
+  readonly options: RequestInit
+  /** Aborts when the exchange is given up; its reason is the error. */
+  readonly signal: AbortSignal
+  /** Ends the exchange and closes its connection. No effect when it is over. */
+  readonly giveUp: (error: Error) => void
+}
+
+type Controller = Dispatcher.DispatchController
+/** What the undici class really has; its declaration leaves it out. */
+interface Passing {
+  readonly onResponseStart: (controller: Controller, status: number, headers: IncomingHttpHeaders, statusMessage?: string) => void
+  readonly onResponseData: (controller: Controller, chunk: Buffer) => void
+  readonly onResponseEnd: (controller: Controller, trailers: IncomingHttpHeaders) => void
+}
+type Handler = Dispatcher.DispatchHandler
+
+/**
+ * The deadline is a timer that holds what it ends: AbortSignal.timeout and AbortSignal.any are collected by Node 20 and then never fire.
+ * It ends the exchange twice: through the signal of `fetch`, which then rejects, and at the connection, whatever became of the signal.
+ */
+export function beginExchange ({ dispatcher, release }: Lease, deadlineMs: number, late: () => Error, receiver: Receiver): Exchange {
+  const abort = new AbortController()
+  let connection: Controller | undefined
+  let over = false
+
+  function end (complete = false): void {
+    if (over) return
+    over = true
+    clearTimeout(timer)
+    release(complete)
+    receiver.over?.(complete)
+  }
+
+  function giveUp (error: Error): void {
+    if (over) return
+    end()
+    abort.abort(error)
+    connection?.abort(error)
+  }
+
+  const timer = setTimeout(() => giveUp(late()), deadlineMs).unref()
+  const watched = dispatcher.compose((next) => (options, handler) => next(options, watch(handler, receiver, {
+    begin: (controller) => { connection = controller },
+    end,
+    giveUp
+  })))
+  const options: RequestInit = { redirect: 'manual', signal: abort.signal }
+  return { options: Object.assign(options, { dispatcher: watched }), signal: abort.signal, giveUp }
+}
+
+interface Watched {
+  readonly begin: (controller: Controller) => void
+  readonly end: (complete?: boolean) => void
+  readonly giveUp: (error: Error) => void
+}
+
+/** A handler from the fetch of Node 20 speaks an older protocol: undici's own wrapper translates. */
+function watch (handler: Handler, receiver: Receiver, { begin, end, giveUp }: Watched): Handler {
+  const passing = new (undici().DecoratorHandler)(handler) as Passing & Handler
+  return {
+    onRequestStart (controller, context: unknown) {
+      begin(controller)
+      passing.onRequestStart?.(controller, context)
+    },
+    onResponseStart (controller, status, headers, statusMessage) {
+      if (status < 200) return // an early hint; the response follows
+      const refused = receiver.start?.(status, joined(headers))
+      if (refused === undefined) passing.onResponseStart(controller, status, headers, statusMessage)
+      else giveUp(refused)
+    },
+    onResponseData (controller, chunk) {
+      const refused = receiver.data?.(chunk)
+      if (refused === undefined) passing.onResponseData(controller, chunk)
+      else giveUp(refused)
+    },
+    onResponseEnd (controller, trailers) {
+      end(true)
+      passing.onResponseEnd(controller, trailers)
+    },
+    onResponseError (controller, error) {
+      end()
+      passing.onResponseError?.(controller, error)
+    }
+  }
+}
+
+function joined (headers: IncomingHttpHeaders): ResponseHeaders {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
+}

@@ -1,41 +1,41 @@
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AccessRow } from '../src/oauth/access-matrix.ts'
-import { compileAccess, enforceAccess, type Access, type DeclaredAccess, type ScopeCatalogue } from '../src/oauth/access-policy.ts'
+import { enforceAccess, type Access, type DeclaredAccess } from '../src/oauth/access-policy.ts'
 import { InsufficientScope, type Refusal } from '../src/oauth/errors.ts'
 import type { Principal } from '../src/oauth/principal.ts'
+import { GuardedRoutes, HELD, type Held, type RouteRules } from './guarded-routes.ts'
 import { registeredRoutes } from './registered-routes.ts'
 
-export interface AccessPolicyOptions {
-  readonly scopes: ScopeCatalogue
-}
-
-const ACCESS = Symbol('access')
+export type AccessPolicyOptions = RouteRules
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may call this route. A route without it does not start. */
+    /** Who may call this route. A route without it does not start, unless the guard was registered with `unlisted: 'public'`. */
     auth?: DeclaredAccess
-    /** Set by the plugin that answers 405: no resource of its own. */
-    allow?: readonly string[]
-    [ACCESS]?: Access
+    [HELD]?: Held
   }
 
   interface FastifyRequest {
-    /** What the matched route demands; undefined where no route matched. */
+    /** What the matched route requires; undefined where no route matched. */
     readonly access: Access | undefined
-    /** For what depends on data: throws the same 403 as the route would if the caller's token lacks one of the scopes. */
+    /** For checks that depend on data: throws the same 403 as the route would if the caller's token lacks one of the scopes. */
     requireScope: (...scopes: string[]) => void
   }
 
   interface FastifyInstance {
-    /** Every route as registered, with what it demands. */
-    accessOf: () => readonly AccessRow[]
-    /** Throws AccessDeclarationError with everything that is wrong with the routes so far; `ready` does the same. */
-    checkAccess: () => void
-    /** What a route demands, by its options. */
-    accessFor: (route: RouteOptions) => Access | undefined
+    access: AccessPolicy
   }
+}
+
+/** What the guard of a context knows of its routes. */
+export interface AccessPolicy {
+  /** Every route as registered, with what it requires. Frozen. */
+  readonly routes: () => readonly AccessRow[]
+  /** What a route requires, by its options. */
+  readonly of: (route: RouteOptions) => Access | undefined
+  /** Throws AccessDeclarationError with everything that is wrong with the routes so far; `ready` does the same. */
+  readonly check: () => void
 }
 
 /** The application does not start: routes that declare no access, or a wrong one. */
@@ -44,63 +44,103 @@ export class AccessDeclarationError extends Error {
   readonly faults: readonly string[]
 
   constructor (faults: readonly string[]) {
-    super(`${faults.length === 1 ? 'a route does' : 'routes do'} not say rightly who may enter:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+    super(`${faults.length === 1 ? 'the access of a route is' : 'the access of routes is'} not declared correctly:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
     this.faults = faults
   }
 }
 
-/** Every route must declare who may enter; what it declares is enforced before anything of the body is read. */
-export default fp<AccessPolicyOptions>((app, { scopes }, done) => {
-  // No onRoute hook has seen these, so nothing is known of them and nothing would hold them.
-  const faults = registeredRoutes(app).map((route) => `${route}: registered before the access policy, which cannot hold it; await the registration of the policy first`)
-  const routes: AccessRow[] = []
+let guards = 0
 
-  app.addHook('onRoute', (route) => {
-    const access = compileAccess(route.config?.auth, scopes)
-    for (const method of [route.method].flat()) {
-      if (isFaults(access)) faults.push(...access.map((fault) => `${method} ${route.url}: ${fault}`))
-      else if (route.config?.allow === undefined) routes.push({ method, url: route.url, access })
-    }
-    if (!isFaults(access)) attach(route, access)
-  })
-  app.decorate('checkAccess', () => {
+/**
+ * The guard of the context in which it is registered, and of all contexts below it: every route there declares who may call it, and what
+ * it declares is enforced before anything of the body is read. Routes of other contexts are not its concern.
+ */
+export default fp<AccessPolicyOptions>((app, rules, done) => {
+  if (app.hasDecorator('access')) { done(new Error('this context has an access policy already: register it once, or in contexts side by side')); return }
+  const guarded = new GuardedRoutes(rules)
+  const early = new Set(registeredRoutes(app).map(nameOf))
+  const late = new WeakMap<object, Held>()
+  const check = (faults: readonly string[]): void => {
     if (faults.length > 0) throw new AccessDeclarationError([...new Set(faults)])
+  }
+  const enforce = (request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void => {
+    const access = (request.routeOptions.config[HELD] ?? holdLate(request, guarded, late))?.access
+    if (access === undefined) {
+      next(request.is404 ? undefined : new AccessDeclarationError([`${request.method} ${String(request.routeOptions.url)}: unknown to the access policy`]))
+    } else admit(request, reply, access, next)
+  }
+  // The name tells, in the router's drawing, which routes this guard holds.
+  const hook = Object.defineProperty(enforce, 'name', { value: `access policy ${++guards}` })
+
+  app.addHook('onRoute', (route) => guarded.witness(route))
+  app.addHook('onRequest', hook)
+  app.decorate('access', {
+    routes: () => guarded.rows(app),
+    of: (route: RouteOptions) => guarded.of(route),
+    check: () => check(guarded.faults())
   })
+  app.decorateRequest('access', { getter () { return (this.routeOptions.config[HELD] ?? late.get(this.routeOptions.config))?.access } })
+  app.decorateRequest('requireScope', requireScope)
   app.addHook('onReady', (ready) => {
-    app.checkAccess()
+    const missed = routesMissed(app, rules, hook.name, early)
+    check([...guarded.faults(), ...missed])
+    check(guarded.settle(app))
     ready()
   })
-  app.decorate('accessFor', (route) => route.config?.[ACCESS])
-  app.decorate('accessOf', () => routes)
-  app.decorateRequest('access', { getter () { return (this).routeOptions.config[ACCESS] } })
-  app.decorateRequest('requireScope', requireScope)
-  app.addHook('onRequest', enforce)
   done()
-}, { name: 'access-policy', dependencies: ['auth', 'refusals'] })
+}, { name: 'access-policy', dependencies: ['auth'] })
 
-function isFaults (compiled: Access | readonly string[]): compiled is readonly string[] {
-  return Array.isArray(compiled)
+function nameOf ({ method, path }: { readonly method: string, readonly path: string }): string {
+  return `${method} ${path}`
 }
 
-/** A configuration of its own for every route: an object shared by two would carry the demands of the one to the other. */
-function attach (route: RouteOptions, access: Access): void {
-  route.config = { ...route.config, [ACCESS]: access }
-}
-
-function enforce (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
-  const { config } = request.routeOptions
-  const access = config[ACCESS]
-  if (access === undefined) {
-    if (request.is404) { done(); return }
-    done(new AccessDeclarationError([`${request.method} ${config.url}: unknown to the access policy`])); return
+/**
+ * Routes of this context that were registered before the guard. It enforces what they declare, but nothing of them is in the matrix: with
+ * `unlisted: 'refuse'` they stop the start. OPTIONS routes are left (@fastify/cors registers one): undeclared, they are open for a
+ * preflight only.
+ */
+function routesMissed (app: FastifyInstance, { unlisted }: AccessPolicyOptions, hook: string, early: ReadonlySet<string>): string[] {
+  const routes = registeredRoutes(app)
+  const outside = routes.filter(({ onRequest }) => !onRequest.includes(hook)).map(nameOf)
+  if (outside.length > 0) app.log.debug({ routes: outside }, 'routes outside of the context of this access policy')
+  const before = routes.filter((route) => route.method !== 'OPTIONS' && route.onRequest.includes(hook) && early.has(nameOf(route))).map(nameOf)
+  if (unlisted === 'public') {
+    if (before.length > 0) app.log.warn({ routes: before }, 'routes registered before the access policy: they are not in the access matrix; await the registration of the policy first')
+    return []
   }
+  return before.map((route) => `${route}: registered before the access policy; await the registration of the policy first`)
+}
+
+/** What a route that no onRoute hook of ours has seen requires, by the declaration in its configuration. */
+function holdLate (request: FastifyRequest, guarded: GuardedRoutes, late: WeakMap<object, Held>): Held | undefined {
+  if (request.is404) return undefined
+  const { config } = request.routeOptions
+  const known = late.get(config)
+  if (known !== undefined) return known
+  const held = { access: guarded.judgeUnmarked(config) }
+  late.set(config, held)
+  return held
+}
+
+/** Whether this is a CORS preflight (Fetch standard §3.2.2), which never carries credentials. */
+function isPreflight ({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+}
+
+/** An OPTIONS route that declares no access: for anything but a preflight there is no such route. */
+class NotServed extends Error {
+  readonly statusCode = 404
+}
+
+function admit (request: FastifyRequest, reply: FastifyReply, access: Access, done: HookHandlerDoneFunction): void {
   if (access.mode === 'public') { done(); return }
+  if (access.mode === 'preflight') { done(isPreflight(request) ? undefined : new NotServed('not a CORS preflight')); return }
   reply.header('cache-control', 'no-store')
   if (access.mode === 'optional' && request.headers.authorization === undefined) { done(); return }
-  admit(request, access, done)
+  authorize(request, access, done)
 }
 
-function admit (request: FastifyRequest, access: Access, done: HookHandlerDoneFunction): void {
+function authorize (request: FastifyRequest, access: Access, done: HookHandlerDoneFunction): void {
   let known: Principal | Promise<Principal>
   try {
     known = request.authenticate()
@@ -115,5 +155,5 @@ function admit (request: FastifyRequest, access: Access, done: HookHandlerDoneFu
 function requireScope (this: FastifyRequest, ...scopes: string[]): void {
   const { principal } = this
   const missing = scopes.filter((scope) => !principal.has(scope))
-  if (missing.length > 0) throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, [...new Set([...(this.access as Access).challengeScopes, ...scopes])])
+  if (missing.length > 0) throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, [...new Set([...this.access?.challengeScopes ?? [], ...scopes])])
 }

@@ -32,7 +32,7 @@ export default fp<OpenapiOptions>(async (app, { title, version, tokenUrl, scopes
     },
     transform: ({ schema, url, route }) => ({
       url,
-      schema: route.config?.allow === undefined ? described(schema as Schema | undefined ?? {}, app.accessFor(route)) : { hide: true }
+      schema: described(schema as Schema | undefined ?? {}, app.access.of(route))
     })
   })
   app.decorate('openapi', () => app.swagger())

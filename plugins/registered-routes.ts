@@ -1,20 +1,43 @@
 import type { FastifyInstance } from 'fastify'
 
-/** Drawing, segment of the path, methods. Not of this form: a blank line, and the note that there is none. */
-const LINE = /^([│├└─ ]+)(.*?) \(([A-Z, -]+)\).*$/
+/** One entry of the router, as its drawing shows it. */
+export interface PrintedRoute {
+  readonly method: string
+  /** For messages only: parameters of one place are drawn as one (`:id|:itemId`), and a path with a line break is cut. */
+  readonly path: string
+  /** The names of its onRequest hooks; known once the application is ready. */
+  readonly onRequest: readonly string[]
+}
+
+/** Drawing, segment of the path. */
+const ROUTE = /^([│├└─ ]*)(.*?) \([A-Z, -]+\).*$/
+const HOOKS = /^[│ ]*• \(onRequest\) (\[.*\])$/
+const NO_ROUTES = '(empty tree)'
 
 /**
- * The routes that the router holds at this moment, as `METHOD path`, also those that no onRoute hook has seen. Fastify gives them in one
- * form only, a drawn tree: each line adds to the path of the line that it is indented under.
+ * The routes that the router holds at this moment, also those that no onRoute hook of ours has seen. Fastify gives them in one form
+ * only, a drawn tree for each method: each line adds to the path of the line that it is indented under. What can be relied on: a method
+ * that has a route has an entry here. What cannot: `/x/*` is missing beside `*`, and the paths are for people to read.
  */
-export function registeredRoutes (app: FastifyInstance): readonly string[] {
-  const path: string[] = []
-  return app.printRoutes({ commonPrefix: false }).split('\n').flatMap((line) => {
-    const found = LINE.exec(line) as unknown as [string, string, string, string] | null
-    if (found === null) return []
-    const [, drawing, segment, methods] = found
-    path.length = drawing.length / 4 - 1
-    path.push(segment)
-    return methods.split(', ').map((method) => `${method} ${path.join('')}`)
-  })
+export function registeredRoutes (app: FastifyInstance): readonly PrintedRoute[] {
+  return app.supportedMethods.flatMap((method) =>
+    routesDrawn(method, app.printRoutes({ method: method, commonPrefix: false, includeMeta: ['onRequest'] })))
+}
+
+function routesDrawn (method: string, drawing: string): PrintedRoute[] {
+  const segments: string[] = []
+  const routes: PrintedRoute[] = []
+  for (const line of drawing.split('\n').filter((one) => one !== '' && one !== NO_ROUTES)) {
+    const hooks = HOOKS.exec(line)?.[1]
+    const last = routes.at(-1)
+    if (hooks !== undefined && last !== undefined) {
+      routes[routes.length - 1] = { ...last, onRequest: (JSON.parse(hooks) as string[]).map((name) => name.replace(/\(\)$/, '')) }
+      continue
+    }
+    const [, indent = '', segment = line] = ROUTE.exec(line) ?? []
+    segments.length = Math.min(segments.length, Math.max(0, indent.length / 4 - 1))
+    segments.push(segment)
+    routes.push({ method, path: segments.join(''), onRequest: [] })
+  }
+  return routes
 }

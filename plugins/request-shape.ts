@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
-import { MethodNotAllowed, NotFound } from './error-handler.ts'
+import { NotFound } from './error-handler.ts'
 import { refuseExpectation } from './unrouted.ts'
 
 /** A request that is not one of HTTP/1.1 (RFC 9112 §3.2): no Host. */
@@ -24,8 +24,6 @@ export default fp((app, _options, done) => {
   })
   app.addHook('preParsing', (request, reply, _payload, next) => {
     if (request.is404) { next(new NotFound('no such path')); return }
-    const { allow } = request.routeOptions.config
-    if (allow !== undefined) { next(new MethodNotAllowed(allow)); return }
     if (expecting.has(request.raw)) reply.raw.writeContinue()
     next()
   })

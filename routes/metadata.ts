@@ -21,7 +21,7 @@ export function metadataAddress (publicUrl: string): string {
 export const metadataRoutes: FastifyPluginCallback<MetadataOptions> = (app, { publicUrl, issuer, name }, done) => {
   const url = new URL(metadataAddress(publicUrl)).pathname
   const document = (): Record<string, unknown> => {
-    const scopes = scopesOf(app.accessOf())
+    const scopes = scopesOf(app.access.routes())
     return {
       resource: publicUrl,
       authorization_servers: [issuer],

@@ -55,6 +55,7 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
   await app.register(requestShape)
   await app.register(auth, { config, ...clock && { clock } })
   await app.register(requestLog)
+  await app.register(methodNotAllowed)
   await app.register(accessPolicy, { scopes: SCOPES })
   await app.register(openapi, { title: NAME, version: VERSION, tokenUrl: `${config.issuer}/protocol/openid-connect/token`, scopes: SCOPES, publicUrl })
 
@@ -63,6 +64,5 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
   await app.register(messageRoutes)
   if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuer: config.issuer, name: NAME })
   if (!config.production) await app.register(descriptionRoutes)
-  await app.register(methodNotAllowed)
   return app
 }

@@ -19,13 +19,13 @@ async function main (): Promise<void> {
   if (values.help === true) return void process.stdout.write(HELP)
   const app = await buildApp(values.openapi === true ? loadConfig(readEnvironment()) : ANY_CONFIG)
   try {
-    app.checkAccess()
+    app.access.check()
     if (values.openapi === true) await app.ready()
     const text = values.openapi === true
       ? JSON.stringify(app.openapi(), null, 2)
       : values.json === true
-        ? JSON.stringify(app.accessOf(), null, 2)
-        : formatAccess(app.accessOf())
+        ? JSON.stringify(app.access.routes(), null, 2)
+        : formatAccess(app.access.routes())
     process.stdout.write(`${text}\n`)
   } finally {
     await app.close()

@@ -39,9 +39,9 @@ t.test('what a declaration may not be, all faults of all routes together', async
   const wrong: ReadonlyArray<readonly [unknown, RegExp]> = [
     [{}, /\{\}/], [null, /null/], ['Public', /"Public"/], [[], /\[\]/], [true, /true/],
     [{ scope: ['test_api_access'] }, /auth\.scope is not known/],
-    [{ scopes: 'test_api_access' }, /scopes is no array/], [{ scopes: [''] }, /scopes is no array/], [{ scopes: ['test_api_access '] }, /scopes is no array/], [{ scopes: [7] }, /scopes is no array/],
+    [{ scopes: 'test_api_access' }, /scopes is not an array/], [{ scopes: [''] }, /scopes is not an array/], [{ scopes: ['test_api_access '] }, /scopes is not an array/], [{ scopes: [7] }, /scopes is not an array/],
     [{ scopes: ['tset_api_access'] }, /"tset_api_access" is not in the catalogue/], [{ scopes: ['test_api_access unknown'] }, /"unknown" is not in/], [{ scopes: ['toString'] }, /"toString" is not/],
-    [{ anyScope: [] }, /anyScope is no array of one or more/], [{ anyScope: ['test_api_access test_api_access'] }, /one name in each/], [{ anyScope: 'x' }, /anyScope/],
+    [{ anyScope: [] }, /anyScope is not an array of one or more/], [{ anyScope: ['test_api_access test_api_access'] }, /one name in each/], [{ anyScope: 'x' }, /anyScope/],
     [{ realmRoles: [] }, /realmRoles/], [{ realmRoles: 'a' }, /realmRoles/], [{ realmRoles: [''] }, /realmRoles/],
     [{ clientRoles: {} }, /clientRoles/], [{ clientRoles: { a: [] } }, /clientRoles/], [{ clientRoles: { '': ['x'] } }, /clientRoles/], [{ clientRoles: [] }, /clientRoles/],
     [{ kind: 'machine' }, /kind is neither/], [{ kind: undefined }, /kind is neither/],
@@ -166,8 +166,8 @@ t.test('a refusal where no route matched has a challenge without scopes', async 
   t.match(await service.get('/nowhere'), { status: 401, challenge: 'Bearer realm="scopegate"' })
 })
 
-t.test('accessOf lists every route with what it demands', async (t) => {
+t.test('app.access lists every route with what it demands', async (t) => {
   const { app } = await startService(t, { key })
-  const matrix = app.accessOf().filter(({ access }) => access.mode === 'protected').map(({ method, url, access }) => `${method} ${url} ${access.scopes.join()}`)
+  const matrix = app.access.routes().filter(({ access }) => access.mode === 'protected').map(({ method, url, access }) => `${method} ${url} ${access.scopes.join()}`)
   for (const line of ['GET /api/private ', 'HEAD /api/private-scoped test_api_access', 'POST /api/messages test_api_access']) t.ok(matrix.includes(line), line)
 })

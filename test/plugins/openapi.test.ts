@@ -37,6 +37,6 @@ t.test('in production it is not served', async (t) => {
 t.test('the access matrix: a change of it is a change of who may call what', async (t) => {
   const app = await buildApp(loadConfig({ ...BASE, NODE_ENV: 'production' }))
   t.teardown(() => app.close())
-  t.matchSnapshot(formatAccess(app.accessOf()))
+  t.matchSnapshot(formatAccess(app.access.routes()))
   t.equal(formatAccess([]), '')
 })

@@ -53,7 +53,7 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
   await app.register(refusals, { realmName: config.realmName, resourceMetadata, explained: config })
   await app.register(errorHandler)
   await app.register(requestShape)
-  await app.register(auth, { config, ...clock && { clock } })
+  await app.register(auth, { issuers: [config], tokenCacheBytes: config.tokenCacheBytes, ...clock && { clock } })
   await app.register(requestLog)
   await app.register(methodNotAllowed)
   await app.register(accessPolicy, { scopes: SCOPES })

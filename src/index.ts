@@ -1,6 +1,6 @@
 /** What other projects may import: the plugins for a Fastify service of their own, the client, and the development issuer for their tests. */
 export { default as accessPolicy, AccessDeclarationError, type AccessPolicyOptions } from '../plugins/access-policy.ts'
-export { default as auth, type AuthConfig, type AuthOptions } from '../plugins/auth.ts'
+export { default as auth, type AuthOptions, type IssuerOptions } from '../plugins/auth.ts'
 export { default as methodNotAllowed } from '../plugins/method-not-allowed.ts'
 export { default as readiness, type Condition, type Readiness } from '../plugins/readiness.ts'
 export { default as errorHandler } from '../plugins/error-handler.ts'

@@ -16,6 +16,12 @@ export interface Expectations {
   readonly maxTokenBytes: number
 }
 
+/** Where several issuers are trusted: what a token with this `iss` (of any type) must contain, and the longest token of them all. */
+export interface ExpectationsByIssuer {
+  readonly maxTokenBytes: number
+  expectationsOf: (iss: unknown) => Expectations
+}
+
 /** A token as read; nothing of it is proven before its signature is. */
 export interface AccessToken {
   readonly header: { readonly alg: Algorithm, readonly kid: string }
@@ -41,9 +47,10 @@ const LAST_DATE = 253_402_300_799
  * Text → header and claims of an access token for us, or InvalidToken with the first rule that fails. Cheap, strict, before any key
  * is asked for. Not checked here: that the key exists and fits, and the signature.
  */
-export function readAccessToken (text: string, expected: Expectations, nowSeconds: number): AccessToken {
-  const token = decode(text, expected)
+export function readAccessToken (text: string, expectations: Expectations | ExpectationsByIssuer, nowSeconds: number): AccessToken {
+  const token = decode(text, expectations)
   if ('reason' in token) throw new InvalidToken(token.reason, token.detail)
+  const expected = 'expectationsOf' in expectations ? expectations.expectationsOf(token.claims.iss) : expectations
   for (const { reason, check } of RULES) {
     const wrong = check(token, expected, nowSeconds)
     if (wrong !== undefined) throw new InvalidToken(reason, wrong)
@@ -75,7 +82,7 @@ export function examineAccessToken (text: string, expected: Expectations, nowSec
   })
 }
 
-function decode (text: string, { maxTokenBytes }: Expectations): Unproven | Finding {
+function decode (text: string, { maxTokenBytes }: Pick<Expectations, 'maxTokenBytes'>): Unproven | Finding {
   if (text.length > maxTokenBytes) return { reason: 'token_too_large', detail: `${text.length} characters` }
   const parts = text.split('.', 6)
   if (parts.length === 5) return { reason: 'token_encrypted', detail: 'five parts: a JWE' }

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { VerificationKey } from '../../src/oauth/key-set.ts'
 import { examineAccessToken, readAccessToken, type Expectations } from '../../src/oauth/access-token.ts'
 import { InvalidToken } from '../../src/oauth/errors.ts'
+import { TrustedIssuers } from '../../src/oauth/trusted-issuers.ts'
 import { Verification } from '../../src/oauth/verification.ts'
 
 const EXPECTED: Expectations = { issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000, maxTokenBytes: 15_000 }
@@ -25,7 +26,8 @@ function scene (): Scene {
     nowMs: 0,
     release: () => undefined,
     verification: new Verification<undefined>({
-      expected: EXPECTED, keyring: { key: () => key }, cacheBytes: 1 << 20, nowMs: () => one.nowMs,
+      issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key } }]),
+      cacheBytes: 1 << 20, nowMs: () => one.nowMs,
       checkSignature: () => new Promise((resolve, reject) => { one.release = (error) => error === undefined ? resolve() : reject(error) })
     })
   }
@@ -34,12 +36,12 @@ function scene (): Scene {
 
 t.test('one verification for one token, however many requests bring it at a time', async (t) => {
   const one = scene()
-  t.equal(one.verification.recall(tokenOf()), undefined)
+  t.equal(one.verification.recall(tokenOf(), undefined), undefined)
   const all = Promise.all(Array.from({ length: 50 }, async () => one.verification.verify(tokenOf(), undefined)))
   one.release()
   t.equal(new Set(await all).size, 1)
   t.match(one.verification.counts, { signatureChecks: 1, tokensRead: 1, cacheHits: 0 })
-  t.equal(one.verification.recall(tokenOf()), (await all)[0], 'then it is at hand')
+  t.equal(one.verification.recall(tokenOf(), undefined), (await all)[0], 'then it is at hand')
   t.match(one.verification.counts, { signatureChecks: 1, tokensRead: 1, cacheHits: 1 })
 })
 
@@ -75,4 +77,23 @@ t.test('a tool sees every fault at once; the service stops at the first', async 
   t.match(t.throws(() => readAccessToken(wrong, EXPECTED, 50)), { reason: 'header_not_allowed' })
   t.same(examineAccessToken(tokenOf(), EXPECTED, 50), [])
   t.same(examineAccessToken('x'.repeat(15_001), EXPECTED, 50), [{ reason: 'token_too_large', detail: '15001 characters' }])
+})
+
+t.test('the proof of a request is asked for cached tokens too, and sees what was verified', async (t) => {
+  const key: VerificationKey = { kid: 'k', algorithms: ['ES256'], pem: '', alive: true }
+  const proven: Array<[string | undefined, string]> = []
+  const verification = new Verification<string>({
+    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key } }]),
+    cacheBytes: 1 << 20, nowMs: () => 0, checkSignature: () => undefined,
+    proof: (principal, context) => {
+      proven.push([principal.clientId, context])
+      if (context === 'thief') throw new InvalidToken('confirmation_unsupported')
+      return principal
+    }
+  })
+  const first = await verification.verify(tokenOf(), 'first')
+  t.equal(verification.recall(tokenOf(), 'second'), first, 'at once')
+  t.match(t.throws(() => verification.recall(tokenOf(), 'thief')), { reason: 'confirmation_unsupported' })
+  t.same(proven, [['client', 'first'], ['client', 'second'], ['client', 'thief']])
+  t.match(verification.counts, { signatureChecks: 1, cacheHits: 2 })
 })

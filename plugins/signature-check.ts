@@ -1,0 +1,65 @@
+import fastifyJwt from '@fastify/jwt'
+import fastify from 'fastify'
+import { InvalidToken } from '../src/oauth/errors.ts'
+import type { VerificationKey } from '../src/oauth/key-set.ts'
+import type { TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
+import type { SignatureCheck } from '../src/oauth/verification.ts'
+
+/** Checks signature and registered claims of one token; throws an error of fast-jwt. */
+type Verifier = (token: string) => unknown
+
+/**
+ * @fastify/jwt in private contexts: one Fastify instance for each key, which serves nothing, so that neither `app.jwt` nor
+ * `request.user` exists on the host, and a host may have its own @fastify/jwt. With the key fixed at registration, its PEM is parsed
+ * once and `jwt.verify(token)` uses the one verifier that was created then; any other form of the call creates one for each token.
+ */
+export function createSignatureCheck (): SignatureCheck {
+  const verifiers = new WeakMap<VerificationKey, Verifier | Promise<Verifier>>()
+
+  return (token, key, issuer) => {
+    const verifier = verifiers.get(key) ?? prepare(key, issuer)
+    if (verifier instanceof Promise) return verifier.then((ready) => { check(ready, token) }, refuse)
+    check(verifier, token)
+    return undefined
+  }
+
+  function prepare (key: VerificationKey, issuer: TrustedIssuer): Promise<Verifier> {
+    const preparing = verifierOf(key, issuer)
+    verifiers.set(key, preparing)
+    void preparing.then((verifier) => verifiers.set(key, verifier), () => verifiers.delete(key))
+    return preparing
+  }
+}
+
+async function verifierOf ({ pem, algorithms }: VerificationKey, issuer: TrustedIssuer): Promise<Verifier> {
+  const context = fastify({ logger: false })
+  const anyAudience = issuer.audience === 'any'
+  await context.register(fastifyJwt, {
+    secret: { public: pem },
+    verify: {
+      algorithms: algorithms.filter((name) => issuer.algorithms.includes(name)),
+      allowedIss: issuer.issuer,
+      ...!anyAudience && { allowedAud: [...issuer.audience] },
+      requiredClaims: anyAudience ? ['iss', 'exp'] : ['iss', 'exp', 'aud'],
+      clockTolerance: issuer.clockToleranceSeconds * 1000,
+      cache: false
+    }
+  })
+  await context.ready()
+  const { jwt } = context
+  return (token) => jwt.verify(token)
+}
+
+function check (verifier: Verifier, token: string): void {
+  try {
+    verifier(token)
+  } catch (error) {
+    refuse(error)
+  }
+}
+
+/** What the library finds wrong with a token is the token's; every other error is ours. */
+function refuse (error: unknown): never {
+  const code = String((error as { code?: unknown }).code)
+  throw /^(?:FST|FAST)_JWT_/.test(code) ? new InvalidToken('signature_invalid', code) : error
+}

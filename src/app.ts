@@ -1,7 +1,8 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import accessPolicy from '../plugins/access-policy.ts'
 import auth from '../plugins/auth.ts'
-import errorHandler from '../plugins/error-handler.ts'
+import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
+import listening, { closeListeners, Listeners, type Limits } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import openapi from '../plugins/openapi.ts'
 import readiness from '../plugins/readiness.ts'
@@ -9,7 +10,6 @@ import refusals from '../plugins/refusals.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
 import securityHeaders from '../plugins/security-headers.ts'
-import { refuseUnparsed, refuseUnrouted } from '../plugins/unrouted.ts'
 import { descriptionRoutes } from '../routes/description.ts'
 import { healthRoutes } from '../routes/health.ts'
 import { metadataAddress, metadataRoutes } from '../routes/metadata.ts'
@@ -24,12 +24,18 @@ export interface AppOptions {
   readonly logger?: FastifyBaseLogger
   /** Another time for the keyring, in tests. */
   readonly clock?: Clock
+  /** Shorter time-outs of the listeners, in tests. */
+  readonly limits?: Partial<Limits>
 }
 
+/** What a head may hold beside a token of the greatest length, so that a token that is too long gets its reason and not a 431. */
+const OTHER_HEADERS_BYTES = 8_192
+
 /** The service, not listening yet: plugins and routes in the order in which a request meets them. */
-export async function buildApp (config: Config, { logger, clock }: AppOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (config: Config, { logger, clock, limits = {} }: AppOptions = {}): Promise<FastifyInstance> {
   const { publicUrl } = config
   const resourceMetadata = publicUrl === undefined ? undefined : metadataAddress(publicUrl)
+  const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits })
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
     logController: new LogController({ disableRequestLogging: true }),
@@ -37,17 +43,16 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
     genReqId: () => crypto.randomUUID(),
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     bodyLimit: 64 * 1024,
-    requestTimeout: 30_000,
-    // Longer than a gateway keeps an idle connection (Caddy: 120 s), so that it is never ours to close under a request.
-    keepAliveTimeout: 130_000,
-    // Whoever sends a head while the service closes is answered as ever.
+    // A request that comes while the service closes is served as ever.
     return503OnClosing: false,
-    http: { requireHostHeader: false, connectionsCheckingInterval: 5_000 },
+    serverFactory: listeners.factory,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     frameworkErrors: refuseUnrouted,
-    clientErrorHandler: refuseUnparsed(() => app.log)
+    // Every listener has its own.
+    clientErrorHandler: () => undefined
   })
 
+  await app.register(listening, { listeners })
   await app.register(securityHeaders)
   await app.register(readiness)
   await app.register(refusals, { realmName: config.realmName, resourceMetadata, explained: config })
@@ -64,5 +69,6 @@ export async function buildApp (config: Config, { logger, clock }: AppOptions = 
   await app.register(messageRoutes)
   if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuer: config.issuer, name: NAME })
   if (!config.production) await app.register(descriptionRoutes)
+  await app.register(closeListeners)
   return app
 }

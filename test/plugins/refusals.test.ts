@@ -1,29 +1,9 @@
-import { connect } from 'node:net'
 import t from 'tap'
 import { newKey } from '../support/issuer.ts'
-import { startService, type Service } from '../support/service.ts'
+import { bodyOf, headersOf, raw, statusOf } from '../support/raw.ts'
+import { startService } from '../support/service.ts'
 
 const key = newKey()
-
-/** What a raw socket gets back for raw text; ends when the server closes or stays silent for a moment. */
-async function raw (service: Service, text: string, waitMs = 400): Promise<string> {
-  const { port } = new URL(service.url)
-  return new Promise((resolve) => {
-    let answer = ''
-    const socket = connect(Number(port), '127.0.0.1', () => socket.write(text, 'latin1'))
-    const timer = setTimeout(() => socket.destroy(), waitMs)
-    socket.on('data', (chunk) => { answer += chunk.toString('latin1') })
-    socket.on('error', () => undefined)
-    socket.on('close', () => {
-      clearTimeout(timer)
-      resolve(answer)
-    })
-  })
-}
-
-const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0)
-const headersOf = (answer: string): string => answer.split('\r\n\r\n')[0] ?? ''
-const bodyOf = (answer: string): string => answer.slice(answer.indexOf('\r\n\r\n') + 4)
 
 t.test('by the book: status, challenge, body of each refusal (RFC 6750 §3)', async (t) => {
   const { get, issuer } = await startService(t, { key })
@@ -151,7 +131,7 @@ t.test('what never reaches the routes is answered in the same form, without an e
     ['odd Expect', 'GET /api/public HTTP/1.1\r\nHost: a\r\nExpect: eVil\r\n\r\n', 417],
     ['unknown method', 'EVIL /api/public HTTP/1.1\r\nHost: a\r\n\r\n', 400],
     ['/%zz', 'GET /%zz?eVil HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400],
-    ['a head of 20 kB', `GET /api/public HTTP/1.1\r\nHost: a\r\nX: ${'eVil'.repeat(5000)}\r\n\r\n`, 431],
+    ['a head of 30 kB', `GET /api/public HTTP/1.1\r\nHost: a\r\nX: ${'eVil'.repeat(7500)}\r\n\r\n`, 431],
     ['a NUL in a header', 'GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer eVil\0x\r\n\r\n', 400],
     ['obs-fold', 'GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer\r\n eVil\r\nConnection: close\r\n\r\n', 400],
     ['no HTTP', 'eVil\r\n\r\n', 400],

@@ -1,0 +1,200 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyBaseLogger } from 'fastify'
+import fp from 'fastify-plugin'
+import { lineOf, rawProblem, respondRaw, writeRaw } from './unrouted.ts'
+
+/** Of every listener. The head ends before the body may: otherwise Node swaps the two. */
+export const LIMITS = {
+  headersTimeoutMs: 20_000,
+  /** Head and body together. */
+  requestTimeoutMs: 30_000,
+  checkIntervalMs: 5_000,
+  /** Longer than a gateway keeps an idle connection (Caddy: 120 s), so that it is never ours to close under a request. */
+  keepAliveTimeoutMs: 130_000,
+  /** Without a byte in either direction. */
+  connectionTimeoutMs: 140_000,
+  /** Requests of one connection that wait for their response at one time (pipelining). */
+  requestsUnderWay: 64
+} as const
+export type Limits = { readonly [name in keyof typeof LIMITS]: number }
+
+export interface ListenerOptions {
+  /** Of the whole head of a request. */
+  readonly maxHeaderSize: number
+  readonly log: () => Pick<FastifyBaseLogger, 'debug' | 'info'>
+  /** Shorter ones, in tests. */
+  readonly limits: Partial<Limits>
+}
+
+interface Connection {
+  underWay: number
+  /** The response to the last request that came. */
+  last: ServerResponse | undefined
+}
+
+/**
+ * The servers of an application: `localhost` listens on several addresses, and Fastify makes a server for each. For Fastify's
+ * `serverFactory`; all of them have the same limits, and what Node would answer with a bare status is answered in our form.
+ */
+export class Listeners {
+  readonly servers: Server[] = []
+  /** Called with the request of a caller who has closed the connection before the response was complete. */
+  left: ((request: IncomingMessage) => void) | undefined
+  readonly #options: ListenerOptions
+  readonly #limits: Limits
+  readonly #connections = new WeakMap<Socket, Connection>()
+  readonly #expecting = new WeakSet<IncomingMessage>()
+  readonly #released: (this: ServerResponse) => void
+
+  constructor (options: ListenerOptions) {
+    this.#options = options
+    this.#limits = { ...LIMITS, ...options.limits }
+    const released = (response: ServerResponse): void => this.#release(response)
+    this.#released = function () { released(this) }
+  }
+
+  readonly factory = (handler: RequestListener): Server => {
+    const limits = this.#limits
+    const server = createServer({
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: limits.checkIntervalMs,
+      maxHeaderSize: this.#options.maxHeaderSize,
+      requireHostHeader: false
+    })
+    // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
+    server.maxHeadersCount = 0
+    server.setTimeout(limits.connectionTimeoutMs)
+    server.on('connection', (socket) => this.#connections.set(socket, { underWay: 0, last: undefined }))
+    server.on('request', (request, response) => this.#accept(handler, request, response))
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      this.#expecting.add(request)
+      this.#accept(handler, request, response)
+    })
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => this.#refuse(417, request, response))
+    server.on('connect', (request: IncomingMessage, socket: Socket) => this.#refuseTunnel(request, socket))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuseUnread(error.code ?? '', socket))
+    this.servers.push(server)
+    return server
+  }
+
+  /** Whether the caller still waits for `100 Continue` before it sends the body. */
+  expectsContinue (request: IncomingMessage): boolean {
+    return this.#expecting.has(request)
+  }
+
+  /** Tells a caller that waits for it to send the body. */
+  continue (request: IncomingMessage, response: ServerResponse): void {
+    if (this.#expecting.delete(request)) response.writeContinue()
+  }
+
+  closeIdle (): void {
+    for (const server of this.servers) server.closeIdleConnections()
+  }
+
+  closeAll (): void {
+    for (const server of this.servers) server.closeAllConnections()
+  }
+
+  #accept (handler: RequestListener, request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#connections.get(request.socket) as Connection
+    connection.underWay++
+    if (connection.underWay > this.#limits.requestsUnderWay) { this.#refuseExcess(connection, request, response); return }
+    connection.last = response
+    response.on('close', this.#released)
+    handler(request, response)
+  }
+
+  #release (response: ServerResponse): void {
+    const connection = this.#connections.get(response.req.socket) as Connection
+    connection.underWay--
+    if (!response.writableFinished) this.left?.(response.req)
+  }
+
+  /** The first request beyond the limit ends the connection once its turn comes; those behind it are dropped, and nothing more is read. */
+  #refuseExcess (connection: Connection, request: IncomingMessage, response: ServerResponse): void {
+    if (connection.underWay === this.#limits.requestsUnderWay + 1) this.#refuse(503, request, response, { 'retry-after': '1' })
+    setImmediate(() => request.socket.pause())
+  }
+
+  #refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void {
+    const problem = rawProblem(status, headers)
+    respondRaw(response, problem)
+    this.#options.log().info(lineOf(problem, request.socket, request), 'request')
+  }
+
+  /** RFC 9110 §9.3.6: a tunnel is for proxies. No method is allowed on its target. */
+  #refuseTunnel (request: IncomingMessage, socket: Socket): void {
+    const problem = rawProblem(405, { allow: '' })
+    writeRaw(socket, problem)
+    this.#options.log().info(lineOf(problem, socket, request), 'request')
+  }
+
+  /** What the parser refuses, or what came too slowly. Nothing is written into or before a response that is under way. */
+  #refuseUnread (code: string, socket: Socket): void {
+    const connection = this.#connections.get(socket)
+    if (code === 'ECONNRESET' || !socket.writable || !isFree(connection)) {
+      this.#options.log().debug({ code, address: socket.remoteAddress }, 'a connection was reset')
+      socket.destroy()
+      return
+    }
+    const problem = rawProblem(STATUS_OF_CLIENT_ERROR[code] ?? 400)
+    writeRaw(socket, problem)
+    this.#options.log().info({ ...lineOf(problem, socket), code }, 'a request that cannot be read')
+  }
+}
+
+const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408
+}
+
+/** Whether the next bytes on the connection can be the response to the request that cannot be read. */
+function isFree (connection: Connection | undefined): boolean {
+  if (connection?.last === undefined) return true
+  return connection.underWay === 0 ? connection.last.req.complete : connection.underWay === 1 && !connection.last.headersSent
+}
+
+export interface ListenersOptions { readonly listeners: Listeners }
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    listeners: Listeners
+  }
+}
+
+/** Makes the listeners of an application known to it, as `app.listeners`. */
+export default fp<ListenersOptions>((app, { listeners }, done) => {
+  app.decorate('listeners', listeners)
+  // Fastify opens the further addresses of `localhost` only while the first server says that it does not listen yet.
+  Object.defineProperty(app.server, 'listening', { value: false, configurable: true })
+  app.addHook('onListen', (next) => {
+    Reflect.deleteProperty(app.server, 'listening')
+    // Fastify forwards Upgrade to the first server. Without a listener Node treats such a request as any other (RFC 9110 §7.8).
+    for (const server of listeners.servers) if (server !== app.server) server.removeAllListeners('upgrade')
+    next()
+  })
+  done()
+}, { name: 'listeners' })
+
+/** How often connections that have become idle are closed, while the application closes. */
+const CLOSE_IDLE_MS = 100
+
+/** The end of the application waits for the requests under way on every listener. Register it last: then it is the first to end. */
+export const closeListeners = fp((app, _options, done) => {
+  const { servers } = app.listeners
+  let idle: NodeJS.Timeout | undefined
+  app.addHook('preClose', (next) => {
+    for (const server of servers) if (server !== app.server) server.close()
+    idle = setInterval(() => app.listeners.closeIdle(), CLOSE_IDLE_MS)
+    next()
+  })
+  app.addHook('onClose', async () => {
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+    clearInterval(idle)
+  })
+  done()
+}, { name: 'close-listeners', dependencies: ['listeners'] })

@@ -1,0 +1,195 @@
+import dns from 'node:dns'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { newKey } from '../support/issuer.ts'
+import { bodyOf, headersOf, raw, statusOf } from '../support/raw.ts'
+import { startService, until, type Service, type ServiceOptions } from '../support/service.ts'
+
+const key = newKey()
+const ADDRESSES = ['127.0.0.1', '127.0.0.2'] as const
+
+type LookupCallback = (error: Error | null, address: unknown, family?: number) => void
+type Lookup = (host: string, options: { all?: boolean }, callback: LookupCallback) => void
+
+/** A machine on which `localhost` has two addresses, as it does wherever IPv6 is on. */
+function twoAddresses (t: Test): void {
+  const lookup = dns.lookup as Lookup
+  const replaced = (host: string, options: { all?: boolean } | LookupCallback, callback?: LookupCallback): void => {
+    const answer = typeof options === 'function' ? options : callback!
+    const all = typeof options === 'object' && options.all === true
+    if (host !== 'localhost') { lookup(host, typeof options === 'function' ? {} : options, answer); return }
+    process.nextTick(() => all ? answer(null, ADDRESSES.map((address) => ({ address, family: 4 }))) : answer(null, ADDRESSES[0], 4))
+  }
+  Object.assign(dns, { lookup: replaced })
+  t.teardown(() => Object.assign(dns, { lookup }))
+}
+
+interface Both { readonly service: Service, readonly places: ReadonlyArray<{ readonly url: string }> }
+
+async function startOnBoth (t: Test, options: ServiceOptions = {}): Promise<Both> {
+  twoAddresses(t)
+  const service = await startService(t, { key, ...options })
+  t.same((service.app.addresses() as AddressInfo[]).map(({ address }) => address).sort(), ADDRESSES)
+  const { port } = new URL(service.url)
+  return { service, places: ADDRESSES.map((address) => ({ url: `http://${address}:${port}` })) }
+}
+
+t.test('every listener has every limit', async (t) => {
+  const { service: { app } } = await startOnBoth(t)
+  t.equal(app.listeners.servers.length, 2)
+  t.ok(app.server.listening)
+  for (const server of app.listeners.servers) {
+    t.match(server, { headersTimeout: 20_000, requestTimeout: 30_000, keepAliveTimeout: 130_000, timeout: 140_000, maxHeadersCount: 0 })
+  }
+})
+
+t.test('the routes are the same on every listener', async (t) => {
+  const { service: { issuer }, places } = await startOnBoth(t)
+  const authorization = `Bearer ${issuer.token({ scope: 'test_api_access' })}`
+  for (const { url } of places) {
+    for (const [path, headers, status] of [['/api/public', {}, 200], ['/api/private', {}, 401], ['/api/private', { authorization }, 200], ['/api/private-scoped', { authorization }, 200], ['/nothing', {}, 404]] as const) {
+      t.equal((await fetch(`${url}${path}`, { headers })).status, status, `${url}${path}`)
+    }
+  }
+})
+
+t.test('what Node would answer with a bare status has our form on every listener', async (t) => {
+  const { service, places } = await startOnBoth(t)
+  const many = Array.from({ length: 2_100 }, () => 'x:y\r\n').join('')
+  const token = service.issuer.token()
+  const cases: ReadonlyArray<readonly [name: string, text: string, status: number]> = [
+    ['no Host', 'GET /api/public HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['a foreign Expect', 'GET /api/public HTTP/1.1\r\nHost: a\r\nExpect: eVil\r\n\r\n', 417],
+    ['not HTTP', 'eVil\r\n\r\n', 400],
+    ['two lengths', 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\neVil', 400],
+    ['a head of 30 kB', `GET /api/public HTTP/1.1\r\nHost: a\r\nX: ${'eVil'.repeat(7_500)}\r\n\r\n`, 431],
+    ['CONNECT', 'CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n', 405],
+    ['/%zz', 'GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400],
+    ['a second Authorization after 2,000 headers', `GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n${many}Authorization: Bearer x.y.z\r\nConnection: close\r\n\r\n`, 400]
+  ]
+  for (const place of places) {
+    for (const [name, text, status] of cases) {
+      const response = await raw(place, text)
+      t.equal(statusOf(response), status, `${name} at ${place.url}`)
+      t.match(bodyOf(response), new RegExp(`^\\{"type":"about:blank","title":"[^"]+","status":${status},`), name)
+      const head = headersOf(response).toLowerCase()
+      t.match(head, 'content-type: application/problem+json')
+      t.match(head, 'x-content-type-options: nosniff')
+      t.notMatch(response, /eVil/)
+    }
+    const expecting = await raw(place, 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n')
+    t.equal(statusOf(expecting), 401, 'no 100 Continue before the access check')
+    const authorization = `Bearer ${service.issuer.token({ scope: 'test_api_access' })}`
+    const welcome = await raw(place, `POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n{"text":"a"}`)
+    t.match(welcome, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 Created/)
+  }
+})
+
+t.test('Upgrade is ignored: the response is that of the route, and the connection is closed', async (t) => {
+  const { service, places } = await startOnBoth(t)
+  const token = service.issuer.token()
+  for (const place of places) {
+    for (const protocol of ['websocket', 'h2c']) {
+      for (const [credentials, status] of [['', 401], [`Authorization: Bearer ${token}\r\n`, 200]] as const) {
+        const response = await raw(place, `GET /api/private HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n${credentials}\r\n`, 5_000)
+        t.equal(statusOf(response), status, `${protocol} at ${place.url}`)
+        t.match(headersOf(response).toLowerCase(), /connection: close/)
+      }
+    }
+  }
+})
+
+t.test('the end of the application waits for requests under way on every listener', async (t) => {
+  const waiting: Array<() => void> = []
+  const { service: { app }, places } = await startOnBoth(t, {
+    prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
+  })
+  const responses = places.map(async ({ url }) => (await fetch(`${url}/slow`)).json())
+  await until(() => waiting.length === 2)
+  let closed = false
+  const end = app.close().then(() => { closed = true })
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  t.notOk(closed)
+  for (const finish of waiting) finish()
+  t.same(await Promise.all(responses), [{ done: true }, { done: true }])
+  await end
+  for (const { url } of places) await t.rejects(fetch(url), 'nothing listens any more')
+})
+
+t.test('closeAll cuts what is open on every listener', async (t) => {
+  const { service: { app }, places } = await startOnBoth(t)
+  const sockets = places.map(({ url }) => connect(Number(new URL(url).port), new URL(url).hostname))
+  const ended = sockets.map((socket) => new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve).write('GET /api/public HTTP/1.1\r\n')))
+  await until(() => sockets.every((socket: Socket) => socket.bytesWritten > 0))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const end = app.close()
+  app.listeners.closeAll()
+  await Promise.all([...ended, end])
+})
+
+t.test('a connection with more requests under way than the limit is closed after the responses to those within it', async (t) => {
+  const { service: { app, lines }, places } = await startOnBoth(t, { prepare: (app) => app.get('/n/:n', { config: { auth: 'public' } }, (request) => request.params) })
+  for (const place of places) {
+    const response = await raw(place, Array.from({ length: 1_000 }, (_, n) => `GET /n/${n} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''), 10_000)
+    const statuses = [...response.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
+    t.same(statuses, [...Array.from({ length: 64 }, () => 200), 503])
+    t.same([...response.matchAll(/\{"n":"(\d+)"\}/g)].map(([, n]) => Number(n)), Array.from({ length: 64 }, (_, n) => n), 'in their order')
+    t.match(response.slice(response.lastIndexOf('HTTP/1.1')).toLowerCase(), /retry-after: 1[^]*connection: close/)
+    t.equal(statusOf(await raw(place, 'GET /api/public HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')), 200, 'other connections are served')
+  }
+  await until(() => lines.filter(({ status }) => status === 503).length === 2)
+  t.ok(app)
+})
+
+t.test('connections may pipeline within the limit for as long as they like', async (t) => {
+  const service = await startService(t, { key })
+  const batch = Array.from({ length: 60 }, () => 'GET /api/public HTTP/1.1\r\nHost: a\r\n\r\n').join('')
+  const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  let responses = ''
+  socket.on('data', (chunk) => { responses += chunk.toString() })
+  for (let n = 1; n <= 5; n++) {
+    socket.write(batch)
+    await until(() => responses.split('HTTP/1.1 200').length - 1 === 60 * n)
+  }
+})
+
+t.test('a refusal leaves a short body to be read, and closes the connection over a long one', async (t) => {
+  const { service, places } = await startOnBoth(t)
+  const head = (length: string): string => `POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${length}\r\n\r\n`
+  for (const place of places) {
+    const short = await raw(place, `${head('Content-Length: 20')}${'x'.repeat(20)}GET /api/public HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    t.match(short, /^HTTP\/1\.1 401[^]*HTTP\/1\.1 200/)
+    for (const length of ['Content-Length: 1000000000', 'Transfer-Encoding: chunked']) {
+      const begun = length.startsWith('T') ? `FFFFF\r\n${'x'.repeat(70_000)}` : 'x'.repeat(70_000)
+      const long = await raw(place, `${head(length)}${begun}`, 10_000)
+      t.equal(statusOf(long), 401, length)
+      t.match(headersOf(long).toLowerCase(), /connection: close/)
+      t.match(JSON.parse(bodyOf(long)), { status: 401, request_id: String }, 'the whole response arrives')
+    }
+    t.match(headersOf(await raw(place, head('Content-Length: 20\r\nExpect: 100-continue'), 10_000)).toLowerCase(), /connection: close/, 'the body may come or not')
+  }
+  for (const megabytes of [1, 10]) {
+    const response = await service.ask('/api/messages', { method: 'POST', body: 'x'.repeat(megabytes * 1_000_000) }).catch((error: Error) => error)
+    t.match(response, { status: 401 }, 'a client that sends it all gets to read the response')
+  }
+})
+
+t.test('connections that are silent or slow end, whatever was begun', async (t) => {
+  const limits = { headersTimeoutMs: 300, requestTimeoutMs: 600, checkIntervalMs: 50, keepAliveTimeoutMs: 300, connectionTimeoutMs: 900 }
+  const { places } = await startOnBoth(t, { limits })
+  const begun = [
+    ['nothing at all', '', 408],
+    ['a part of a head', 'GET /api/public HTTP/1.1\r\nHost:', 408],
+    ['a head without its body', 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n', 401],
+    ['a whole request, then nothing', 'GET /api/public HTTP/1.1\r\nHost: a\r\n\r\n', 200]
+  ] as const
+  for (const place of places) {
+    for (const [name, text, status] of begun) {
+      let ended = false
+      const response = await raw(place, text, 20_000).finally(() => { ended = true })
+      t.ok(ended)
+      t.same([...response.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, found]) => Number(found)), [status], `${name}: one response`)
+    }
+  }
+})

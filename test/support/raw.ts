@@ -1,0 +1,21 @@
+import { connect } from 'node:net'
+
+/** What a raw socket gets back for raw text; ends when the server closes or stays silent for a moment. */
+export async function raw ({ url }: { readonly url: string }, text: string, waitMs = 400): Promise<string> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve) => {
+    let response = ''
+    const socket = connect(Number(port), hostname, () => socket.write(text, 'latin1'))
+    const timer = setTimeout(() => socket.destroy(), waitMs)
+    socket.on('data', (chunk) => { response += chunk.toString('latin1') })
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      clearTimeout(timer)
+      resolve(response)
+    })
+  })
+}
+
+export const statusOf = (response: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(response)?.[1] ?? 0)
+export const headersOf = (response: string): string => response.split('\r\n\r\n')[0] ?? ''
+export const bodyOf = (response: string): string => response.slice(response.indexOf('\r\n\r\n') + 4)

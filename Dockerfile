@@ -16,7 +16,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY plugins plugins
 COPY routes routes
-RUN echo '{ "extends": "./tsconfig.build.json", "include": [], "files": ["src/server.ts", "src/cli/healthcheck.ts"] }' > tsconfig.image.json \
+RUN echo '{ "extends": "./tsconfig.build.json", "compilerOptions": { "sourceMap": false }, "include": [], "files": ["src/server.ts", "src/cli/healthcheck.ts"] }' > tsconfig.image.json \
  && npx tsc -p tsconfig.image.json --noCheck \
  && rm -r dist/src/issuer
 

@@ -8,7 +8,8 @@ import { routes } from './http/routes.ts'
 export { firstCall } from './first-call.ts'
 export { parseRealm } from './realm/realm.ts'
 export type { Realm } from './realm/realm.ts'
-export { projectRealmFile, readRealmFile, RealmFileError } from './realm/realm-file.ts'
+export { projectRealmFile, readProjectRealm, readRealmFile, RealmFileError } from './realm/realm-file.ts'
+export { missingScopes } from './realm/scope-names.ts'
 
 /** Where it listens: `localhost` is 127.0.0.1 and, where the machine has it, ::1. */
 export type LoopbackHost = 'localhost' | '127.0.0.1' | '::1'
@@ -21,6 +22,8 @@ export interface DevelopmentIssuerOptions {
   readonly host?: LoopbackHost
   /** The time that goes into tokens, in ms since 1970: tests make expired tokens with it. */
   readonly accessTokenClock?: () => number
+  /** A file, mode 0600, that keeps the keys from one start to the next; without one every start has new keys. */
+  readonly keysFile?: string
 }
 
 export interface DevelopmentIssuer {
@@ -42,7 +45,7 @@ const ADDRESSES = new Map<string, readonly string[]>([
 /**
  * An issuer for development and tests that answers as a Keycloak 26 that has imported the same realm file: client
  * credentials, by form and by Basic; direct grants for users whose password is in the file; metadata, keys, realm
- * information. Loopback only, plain HTTP, new keys for every run, no state but those, no log. Rejects with one sentence
+ * information. Loopback only, plain HTTP, no state but its keys, no log. Rejects with one sentence
  * for a realm that cannot be used, with the system's error (`EADDRINUSE`) for a port that cannot be had.
  *
  * Not imitated, and said so in the answer where one asks for it (501 `not_imitated`, or 400 with a description that says
@@ -64,7 +67,7 @@ export async function startDevelopmentIssuer (options: DevelopmentIssuerOptions)
   if (addresses === undefined) throw new TypeError(`The development issuer listens on loopback only, not on ${host}.`)
   const directory = new Directory(parseRealm(options.realm))
   const realmName = directory.realm.realm
-  const keys = await RealmKeys.generate(realmName)
+  const keys = await RealmKeys.generate(realmName, options.keysFile)
   const issuerAt = (port: number): string => `http://localhost:${port}/realms/${encodeURIComponent(realmName)}`
   const { port, close } = await listenOn(addresses, wanted, (bound) =>
     routes({ issuer: issuerAt(bound), directory, keys, clock: accessTokenClock }))

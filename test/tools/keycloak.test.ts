@@ -45,8 +45,8 @@ test('a realm file that cannot be used is told before anything is started', asyn
     return err
   }
   t.match(await refusal(), /realm\.json cannot be read: ENOENT/)
-  t.match(await refusal('{"realm": "myorg",}'), /realm\.json is not JSON: /)
-  t.match(await refusal('{"realm": "myorg", "clients": [{"secret": "x"}]}'), /realm\.json: The realm object cannot be used: clients\[0\]\.clientId must be there\./)
+  t.match(await refusal('{"realm": "myorg",}'), /realm\.json is not JSON\. Line 1, column 19: a name in double quotes is expected\./)
+  t.match(await refusal('{"realm": "myorg", "clients": [{"secret": "x"}]}'), /realm\.json cannot be used\. Line 1, column 32: clients\[0\]\.clientId must be there\./)
 })
 
 test('what the machine lacks, and where to get it', async (t) => {

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseRealm, type Realm } from './realm.ts'
+import { jsonPlaces, lineAndColumn, type JsonError } from './json-places.ts'
+import { parseRealm, shapeSentence, type Realm, type RealmShapeError } from './realm.ts'
+import { scopeDefinition, undefinedScopes } from './scope-names.ts'
 
 /** A realm file that cannot be used: one sentence that names the file, the place in it, and what is wrong there. */
 export class RealmFileError extends Error {
@@ -13,28 +15,56 @@ export function projectRealmFile (): string {
   return fileURLToPath(places.find((place) => existsSync(place)) ?? String(places[0]))
 }
 
-/** Reads a realm file as Keycloak imports it. Throws a RealmFileError. */
+/** Reads a realm file as Keycloak imports it. Throws a RealmFileError. Not checked: whether the names in it refer to anything. */
 export function readRealmFile (path: string): Realm {
-  const content = parsed(path, textOf(path))
+  return read(path).realm
+}
+
+/**
+ * Reads the realm file of the project for the development issuer. A client scope that is named and not defined is an error
+ * here: Keycloak skips it with a line in its log, and the token lacks the scope.
+ */
+export function readProjectRealm (path = projectRealmFile()): Realm {
+  const { realm, placeOf } = read(path)
+  const [first, ...more] = undefinedScopes(realm)
+  if (first === undefined) return realm
+  const sentences = [first, ...more].map(({ at, owner, scope }) => `${placeOf(at)}: ${owner} names the scope ${scope}`)
+  throw new RealmFileError(`The realm file ${path} does not define every scope that it names. ${sentences.join('; ')}. ` +
+    `Add to "clientScopes": ${scopeDefinition(first.scope)}`)
+}
+
+interface Read {
+  readonly realm: Realm
+  readonly placeOf: (member: string) => string
+}
+
+function read (path: string): Read {
+  const text = textOf(path)
+  const places = placesIn(path, text)
+  // Where a member is missing: the object that should have it.
+  const placeOf = (member: string): string => lineAndColumn(text, places.get(member) ?? Number(places.get(member.replace(/\.?[^.]*$/, ''))))
   try {
-    return parseRealm(content)
+    return { realm: parseRealm(JSON.parse(text)), placeOf }
   } catch (error) {
-    throw new RealmFileError(`The realm file ${path}: ${(error as Error).message}`)
+    const { errors } = error as RealmShapeError
+    const sentences = errors.map((one) => `${placeOf(one.at)}: ${shapeSentence(one)}`)
+    throw new RealmFileError(`The realm file ${path} cannot be used. ${sentences.join('; ')}.`)
   }
 }
 
 function textOf (path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
     throw new RealmFileError(`The realm file ${path} cannot be read: ${(error as Error).message}`)
   }
 }
 
-function parsed (path: string, text: string): unknown {
+function placesIn (path: string, text: string): ReadonlyMap<string, number> {
   try {
-    return JSON.parse(text)
+    return jsonPlaces(text)
   } catch (error) {
-    throw new RealmFileError(`The realm file ${path} is not JSON: ${(error as Error).message}`)
+    const { message, offset } = error as JsonError
+    throw new RealmFileError(`The realm file ${path} is not JSON. ${lineAndColumn(text, offset)}: ${message}.`)
   }
 }

@@ -1,4 +1,4 @@
-import { filled, flag, listOf, mapOf, membersOf, text, whole, word } from './shape.ts'
+import { filled, flag, listOf, mapOf, membersOf, text, whole, word, type ShapeError } from './shape.ts'
 
 type Texts = readonly string[]
 type Words = Readonly<Record<string, string>>
@@ -109,13 +109,25 @@ const realm = membersOf({
   clients: listOf(client), scopeMappings, clientScopeMappings: mapOf(scopeMappings), users: listOf(user)
 }, 'realm')
 
+/** A realm object that cannot be used: one sentence that names every broken member, and the same as data. */
+export class RealmShapeError extends TypeError {
+  readonly errors: readonly ShapeError[]
+
+  constructor (errors: readonly ShapeError[]) {
+    super(`The realm object cannot be used: ${errors.map(shapeSentence).join('; ')}.`)
+    this.errors = errors
+  }
+}
+
+export const shapeSentence = ({ at, expected }: ShapeError): string => `${at} must be ${expected}`.trim()
+
 /**
  * Reads a realm object, for instance a parsed realm file: a copy of the members that are used, null taken as absent.
- * Throws one sentence that names every broken member. Not checked: whether the names in it refer to anything.
+ * Throws a RealmShapeError. Not checked: whether the names in it refer to anything.
  */
 export function parseRealm (value: unknown): Realm {
-  const errors: string[] = []
+  const errors: ShapeError[] = []
   const read = realm(value, '', errors) as Realm
-  if (errors.length > 0) throw new TypeError(`The realm object cannot be used: ${errors.map((error) => error.trim()).join('; ')}.`)
+  if (errors.length > 0) throw new RealmShapeError(errors)
   return read
 }

@@ -1,8 +1,14 @@
-/** Reads one value of a realm file: what it is good for comes back, what is wrong with it goes to `errors`, in words. */
-export type Reader = (value: unknown, at: string, errors: string[]) => unknown
+/** What is wrong with a member of a realm object. `at` is its path, `clients[0].clientId`; empty for the object itself. */
+export interface ShapeError {
+  readonly at: string
+  readonly expected: string
+}
 
-function expected (errors: string[], at: string, what: string): undefined {
-  errors.push(`${at} must be ${what}`)
+/** Reads one value of a realm object: what is used of it is returned, what is wrong with it is added to `errors`. */
+export type Reader = (value: unknown, at: string, errors: ShapeError[]) => unknown
+
+function expected (errors: ShapeError[], at: string, what: string): undefined {
+  errors.push({ at, expected: what })
   return undefined
 }
 

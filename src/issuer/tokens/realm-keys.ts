@@ -1,7 +1,8 @@
-import { createHash, createHmac, generateKeyPair, randomBytes, randomUUID, sign } from 'node:crypto'
+import { createHash, createHmac, createPublicKey, generateKeyPair, randomBytes, randomUUID, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { selfSigned } from './certificate.ts'
+import { readKeys, writeKeys, type KeyMaterial } from './stored-keys.ts'
 
 const generate = promisify(generateKeyPair)
 
@@ -16,11 +17,13 @@ interface RealmKey {
   readonly jwk: Readonly<Record<string, unknown>>
 }
 
-async function generateKey (realmName: string, alg: string, use: string): Promise<RealmKey> {
-  const { publicKey, privateKey } = await generate('rsa', { modulusLength: 2048 })
+const newPrivateKey = async (): Promise<KeyObject> => (await generate('rsa', { modulusLength: 2048 })).privateKey
+
+function realmKey (realmName: string, privateKey: KeyObject, alg: string, use: string, madeMs: number): RealmKey {
+  const publicKey = createPublicKey(privateKey)
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const kid = hash('sha256', spki)
-  const certificate = selfSigned(realmName, publicKey, privateKey, Date.now())
+  const certificate = selfSigned(realmName, publicKey, privateKey, madeMs)
   const { n, e } = publicKey.export({ format: 'jwk' })
   const jwk = {
     kid, kty: 'RSA', alg, use, x5c: [certificate.toString('base64')],
@@ -29,14 +32,23 @@ async function generateKey (realmName: string, alg: string, use: string): Promis
   return { kid, privateKey, spki: spki.toString('base64'), jwk }
 }
 
-/** Keycloak writes the header by hand, with these blanks: a reader that compares bytes must be tested with them. */
+const signingKey = (realmName: string, privateKey: KeyObject, madeMs: number): RealmKey =>
+  realmKey(realmName, privateKey, 'RS256', 'sig', madeMs)
+
+async function newKeys (): Promise<KeyMaterial> {
+  const [signing, encryption] = await Promise.all([newPrivateKey(), newPrivateKey()])
+  return { signing, encryption, madeMs: Date.now() }
+}
+
+/** Keycloak writes the header by hand, with these spaces: a reader that compares bytes must be tested with them. */
 const signingInput = (alg: string, typ: string, kid: string, payload: unknown): string =>
   [`{"alg":"${alg}","typ" : "${typ}","kid" : "${kid}"}`, JSON.stringify(payload)]
     .map((part) => Buffer.from(part).toString('base64url')).join('.')
 
 /**
- * The keys of one realm, made anew for every run and never stored: RSA 2048, one signs (RS256), those that signed before
- * stay listed, one is for encryption (RSA-OAEP) and never used. Refresh tokens have a secret of their own (HS512).
+ * The keys of one realm: RSA 2048, one signs (RS256), those that signed before stay listed, one is for encryption
+ * (RSA-OAEP) and never used. Refresh tokens have a secret of their own (HS512). New for every run, unless a file keeps the
+ * first two; what `rotate` adds is never stored.
  */
 export class RealmKeys {
   readonly #realmName: string
@@ -50,16 +62,18 @@ export class RealmKeys {
     this.#encryption = encryption
   }
 
-  static async generate (realmName: string): Promise<RealmKeys> {
-    const [signing, encryption] = await Promise.all([
-      generateKey(realmName, 'RS256', 'sig'), generateKey(realmName, 'RSA-OAEP', 'enc')
-    ])
-    return new RealmKeys(realmName, signing, encryption)
+  /** `file` keeps the keys from one run to the next. */
+  static async generate (realmName: string, file?: string): Promise<RealmKeys> {
+    const stored = file === undefined ? undefined : readKeys(file)
+    const keys = stored ?? await newKeys()
+    if (file !== undefined && stored === undefined) writeKeys(file, keys)
+    const { signing, encryption, madeMs } = keys
+    return new RealmKeys(realmName, signingKey(realmName, signing, madeMs), realmKey(realmName, encryption, 'RSA-OAEP', 'enc', madeMs))
   }
 
   /** A new key signs from now on; nothing is withdrawn. */
   async rotate (): Promise<void> {
-    const key = await generateKey(this.#realmName, 'RS256', 'sig')
+    const key = signingKey(this.#realmName, await newPrivateKey(), Date.now())
     this.#signing = [key, ...this.#signing]
   }
 

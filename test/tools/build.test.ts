@@ -17,10 +17,11 @@ interface Project {
   readonly state: () => Readonly<Record<string, string>>
 }
 
-/** A project of one or two sources with the build program of this one. */
-function project (t: Test): Project {
+/** A project of two sources with the build program of this one. `like`: another one, as it was built. */
+function project (t: Test, like?: Project): Project {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-build-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
+  if (like !== undefined) cpSync(join(like.folder, 'dist'), join(folder, 'dist'), { recursive: true })
   for (const name of ['src/deep', 'plugins', 'routes', 'tools']) mkdirSync(join(folder, name), { recursive: true })
   for (const name of ['tools/build.mjs', 'tsconfig.json', 'package.json']) cpSync(name, join(folder, name))
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
@@ -41,11 +42,13 @@ function project (t: Test): Project {
 
 const silent = { code: 0, stdout: '', stderr: '' }
 
+const built = project(t)
+
 t.test('a build, and a second one that writes nothing', async (t) => {
-  const { build, built, state } = project(t)
+  const { build, built: read, state } = built
   t.match(await build(), silent)
-  t.equal(built('src/a.js'), 'import { b } from "./deep/b.js";\nexport const a = await import("./deep/b.js") && b;\n//# sourceMappingURL=a.js.map')
-  t.same((JSON.parse(built('src/deep/b.js.map')) as { sources: string[] }).sources, ['../../../src/deep/b.ts'])
+  t.equal(read('src/a.js'), 'import { b } from "./deep/b.js";\nexport const a = await import("./deep/b.js") && b;\n//# sourceMappingURL=a.js.map')
+  t.same((JSON.parse(read('src/deep/b.js.map')) as { sources: string[] }).sources, ['../../../src/deep/b.ts'])
   const before = state()
   t.equal(Object.keys(before).length, 5)
   t.match(await build(), silent)
@@ -53,12 +56,11 @@ t.test('a build, and a second one that writes nothing', async (t) => {
 })
 
 t.test('only what changed is written, and what has no source any more is deleted', async (t) => {
-  const { folder, write, build, built, state } = project(t)
-  await build()
+  const { folder, write, build, built: read, state } = project(t, built)
   const before = state()
   write('src/deep/b.ts', 'export const b: number = 2\n')
   await build()
-  t.match(built('src/deep/b.js'), 'b = 2')
+  t.match(read('src/deep/b.js'), 'b = 2')
   t.equal(state()['src/a.js'], before['src/a.js'])
   write('src/deep/b.ts', 'export const b: string = 2\n')
   const { 'src/deep/b.js': output } = state()
@@ -70,19 +72,18 @@ t.test('only what changed is written, and what has no source any more is deleted
   t.notOk(existsSync(join(folder, 'dist/src/a.js.map')))
   rmSync(join(folder, 'dist/src/deep/b.js'))
   await build()
-  t.match(built('src/deep/b.js'), 'b = 2', 'an output that is missing is made again')
+  t.match(read('src/deep/b.js'), 'b = 2', 'an output that is missing is made again')
 })
 
 t.test('a syntax error: file, line and column, exit code 1, and the last output stays', async (t) => {
-  const { write, build, built } = project(t)
-  await build()
+  const { write, build, built: read } = project(t, built)
   write('src/deep/b.ts', '\nexport const b = (\n')
   t.match(await build(), { code: 1, stdout: '', stderr: /^src\/deep\/b\.ts:2:19 Expression expected\.\n/ })
-  t.match(built('src/deep/b.js'), 'b = 1')
+  t.match(read('src/deep/b.js'), 'b = 1')
   t.match(await build(), { code: 1 }, 'until it is mended')
   write('src/deep/b.ts', 'export const b = 3\n')
   t.match(await build(), silent)
-  t.match(built('src/deep/b.js'), 'b = 3')
+  t.match(read('src/deep/b.js'), 'b = 3')
 })
 
 t.test('two builds at the same time do not disturb each other', async (t) => {
@@ -92,15 +93,17 @@ t.test('two builds at the same time do not disturb each other', async (t) => {
 })
 
 t.test('watching: a change is built, also after a syntax error', async (t) => {
-  const { folder, write, built } = project(t)
+  const { folder, write, built: read } = project(t, built)
   const child = spawn(process.execPath, [join(folder, 'tools/build.mjs'), '--watch'])
   t.teardown(() => child.kill())
   let err = ''
   child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString() })
-  const output = (): string => existsSync(join(folder, 'dist/.build.json')) ? built('src/deep/b.js') : ''
-  await until(() => output() !== '', 30_000)
+  // It says nothing when it begins: the change is made again until it is seen.
+  const again = setInterval(() => write('src/deep/b.ts', 'export const b = (\n'), 500)
+  t.teardown(() => clearInterval(again))
   write('src/deep/b.ts', 'export const b = (\n')
   await until(() => err.includes('src/deep/b.ts:'), 30_000)
+  clearInterval(again)
   write('src/deep/b.ts', 'export const b = 4\n')
-  await until(() => output().includes('b = 4'), 30_000)
+  await until(() => read('src/deep/b.js').includes('b = 4'), 30_000)
 })

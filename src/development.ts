@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+import { SCOPES } from '../routes/scopes.ts'
 import type { Config } from './config.ts'
 
 /** The development issuer beside the service, as the process needs it. */
@@ -9,14 +11,31 @@ export interface Development {
   readonly close: () => Promise<void>
 }
 
+export interface PreparedDevelopment {
+  /** What the realm file lacks for the scopes of the routes: lines for a person. */
+  readonly missingScopes: readonly string[]
+  /** Rejects with the system's error for a port that cannot be used. */
+  readonly start: (explain: (sentence: string) => void) => Promise<Development>
+}
+
+/** Keeps the keys of the development issuer, so that tokens remain valid over a restart. Git ignores it. */
+const KEYS_FILE = '.development-keys.json'
+/** The client that the README and `npm run client` use. */
+const CLIENT_ID = 'test_api_client'
+
 /**
- * Starts the development issuer, where no issuer is configured. Its code is imported only then: the image does not have it.
- * Rejects with a sentence about the realm file, or with the system's error for a port that cannot be used.
+ * Reads the realm file for the development issuer, where no issuer is configured; nothing listens yet. Its code is imported
+ * only then: the image does not have it. Rejects with a sentence about the realm file.
  */
-export async function startDevelopment ({ developmentIssuer, developmentIssuerPort }: Config): Promise<Development | undefined> {
+export async function prepareDevelopment ({ developmentIssuer, developmentIssuerPort: port }: Config): Promise<PreparedDevelopment | undefined> {
   if (!developmentIssuer) return undefined
-  const { startDevelopmentIssuer, projectRealmFile, readRealmFile, firstCall } = await import('./issuer/development-issuer.ts')
-  const realm = readRealmFile(projectRealmFile())
-  const { issuer, jwksUrl, close } = await startDevelopmentIssuer({ realm, port: developmentIssuerPort })
-  return { issuer, jwksUrl, close, commands: (api) => firstCall(realm, issuer, api) }
+  const { startDevelopmentIssuer, readProjectRealm, missingScopes, firstCall } = await import('./issuer/development-issuer.ts')
+  const realm = readProjectRealm()
+  return {
+    missingScopes: missingScopes(realm, Object.keys(SCOPES), CLIENT_ID),
+    async start (explain) {
+      const { issuer, jwksUrl, close } = await startDevelopmentIssuer({ realm, port, keysFile: resolve(KEYS_FILE), explain })
+      return { issuer, jwksUrl, close, commands: (api) => firstCall(realm, issuer, api) }
+    }
+  }
 }

@@ -2,16 +2,17 @@ import type { FastifyInstance } from 'fastify'
 import { NAME, VERSION } from './about.ts'
 import { buildApp } from './app.ts'
 import { loadConfig, readEnvironment, type Config } from './config.ts'
-import { startDevelopment, type Development } from './development.ts'
+import { prepareDevelopment, type Development } from './development.ts'
 import { createLog } from './log.ts'
 import { closeOnSignal } from './shutdown.ts'
 import { issuerProblem, listenProblem, sentenceOf, StartError } from './start-error.ts'
 
 async function start (): Promise<void> {
   const configured = loadConfig(readEnvironment())
+  const prepared = await prepareDevelopment(configured).catch(notPrepared(configured))
   const log = await createLog(configured, process.stdout.isTTY)
   // The issuer first: the service fetches its keys at once.
-  const [issuer] = await Promise.allSettled([startDevelopment(configured)])
+  const [issuer] = await Promise.allSettled([prepared?.start((sentence) => log.logger.warn(sentence))])
   const development = issuer.status === 'fulfilled' ? issuer.value : undefined
   const config = withIssuer(configured, development)
   const app = await buildApp(config, { logger: log.logger }).catch(closing(development))
@@ -28,8 +29,12 @@ async function start (): Promise<void> {
   for (const warning of config.warnings) log.logger.warn(warning)
   log.logger.info({ version: VERSION, node: process.version, issuer: config.issuer, audience: config.audience },
     `${NAME} ${VERSION} on Node.js ${process.version} accepts access tokens of ${config.issuer}`)
-  if (!config.production) process.stdout.write(greeting(addressOf(app), config, development))
+  if (!config.production) process.stdout.write(greeting(addressOf(app), config, development, prepared?.missingScopes))
   closeOnSignal({ app, closeLast: async () => { await development?.close() }, log, drain: config.production })
+}
+
+function notPrepared (config: Config): (error: unknown) => never {
+  return (error) => { throw new StartError([issuerProblem(error, config)]) }
 }
 
 /** The address of the development issuer is known once it listens: its port may be 0, any free one. */
@@ -52,7 +57,7 @@ function addressOf (app: FastifyInstance): string {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-function greeting (api: string, { issuer, audience }: Config, development: Development | undefined): string {
+function greeting (api: string, { issuer, audience }: Config, development: Development | undefined, missingScopes: readonly string[] = []): string {
   const names = audience === 'any' ? 'any API' : audience.join(' or ')
   const program = `${NAME} ${VERSION} on Node.js ${process.version}`
   if (development === undefined) return `\n${program} listens on ${api} and accepts tokens of ${issuer} made for ${names}. Ctrl-C ends it.\n\n`
@@ -67,7 +72,7 @@ ${program} is up. Ctrl-C ends it.
 Get a token, then call the API with it:
 
 ${development.commands(api)}
-
+${missingScopes.map((lines) => `\n${lines}\n`).join('')}
 `
 }
 

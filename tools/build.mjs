@@ -70,16 +70,16 @@ async function build () {
   for (const source of sources) {
     const text = readFileSync(join(ROOT, source), 'utf8')
     const output = join(OUT, outputOf(source))
-    const hash = hashOf(tool, text)
-    if (before[source] !== hash || !existsSync(output)) {
+    const made = () => hashOf(tool, text, existsSync(output) ? readFileSync(output, 'utf8') : '')
+    if (before[source] !== made()) {
       const { default: ts } = await import('typescript')
-      const made = transpile(ts, source, text)
-      errors.push(...made.errors)
-      if (made.errors.length > 0) continue
-      replace(`${output}.map`, made.map)
-      replace(output, made.outputText)
+      const transpiled = transpile(ts, source, text)
+      errors.push(...transpiled.errors)
+      if (transpiled.errors.length > 0) continue
+      replace(`${output}.map`, transpiled.map)
+      replace(output, transpiled.outputText)
     }
-    after[source] = hash
+    after[source] = made()
   }
   removeOrphans(new Set(sources.map(outputOf)))
   replace(MANIFEST, JSON.stringify(after))

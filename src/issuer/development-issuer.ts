@@ -24,6 +24,8 @@ export interface DevelopmentIssuerOptions {
   readonly accessTokenClock?: () => number
   /** A file, mode 0600, that keeps the keys from one start to the next; without one every start has new keys. */
   readonly keysFile?: string
+  /** Is called with a sentence for a person when a client requests a scope that it does not have: what the realm file lacks. */
+  readonly explain?: (sentence: string) => void
 }
 
 export interface DevelopmentIssuer {
@@ -62,7 +64,7 @@ const ADDRESSES = new Map<string, readonly string[]>([
  * Keycloak says 500; a body over 128 KiB is 413, where Keycloak says it of one parameter.
  */
 export async function startDevelopmentIssuer (options: DevelopmentIssuerOptions): Promise<DevelopmentIssuer> {
-  const { host = 'localhost', port: wanted = 0, accessTokenClock = Date.now } = options
+  const { host = 'localhost', port: wanted = 0, accessTokenClock = Date.now, explain = () => undefined } = options
   const addresses = ADDRESSES.get(host)
   if (addresses === undefined) throw new TypeError(`The development issuer listens on loopback only, not on ${host}.`)
   const directory = new Directory(parseRealm(options.realm))
@@ -70,7 +72,7 @@ export async function startDevelopmentIssuer (options: DevelopmentIssuerOptions)
   const keys = await RealmKeys.generate(realmName, options.keysFile)
   const issuerAt = (port: number): string => `http://localhost:${port}/realms/${encodeURIComponent(realmName)}`
   const { port, close } = await listenOn(addresses, wanted, (bound) =>
-    routes({ issuer: issuerAt(bound), directory, keys, clock: accessTokenClock }))
+    routes({ issuer: issuerAt(bound), directory, keys, clock: accessTokenClock, explain }))
   const issuer = issuerAt(port)
   return {
     issuer,

@@ -73,6 +73,9 @@ t.test('only what changed is written, and what has no source any more is deleted
   rmSync(join(folder, 'dist/src/deep/b.js'))
   await build()
   t.match(read('src/deep/b.js'), 'b = 2', 'an output that is missing is made again')
+  write('dist/src/deep/b.js', 'another program wrote this')
+  await build()
+  t.match(read('src/deep/b.js'), 'b = 2', 'so is one that another program wrote')
 })
 
 t.test('a syntax error: file, line and column, exit code 1, and the last output stays', async (t) => {

@@ -11,8 +11,6 @@ export interface UndefinedScope {
 /** Scopes of SAML, which Keycloak makes in every realm and nothing here uses. */
 const SAML_SCOPES = ['role_list', 'saml_organization']
 
-const isIncluded = (attributes: Readonly<Record<string, string>> = {}): boolean => attributes['include.in.token.scope'] !== 'false'
-
 /** The line that defines a scope in `clientScopes` of a realm file. */
 export const scopeDefinition = (name: string): string =>
   `{ "name": ${JSON.stringify(name)}, "protocol": "openid-connect", "attributes": { "include.in.token.scope": "true" } }`
@@ -37,20 +35,27 @@ export function undefinedScopes (realm: Realm): readonly UndefinedScope[] {
     names.flatMap((scope, index) => defined.has(scope) ? [] : [{ at: `${at}[${index}]`, owner, scope }]))
 }
 
-/**
- * What a realm file lacks for tokens with these scopes: the lines to add, for a person. Empty where every scope is defined,
- * is included in tokens, and can be requested by a client.
- */
+/** What to add to a realm file so that a client can request a scope, and the token shows it; empty where nothing is missing. */
+function stepsFor (realm: Realm, scope: string, clientId: string, isAssigned: boolean): readonly string[] {
+  const definition = realm.clientScopes?.find(({ name }) => name === scope)
+  const included = definition === undefined || definition.attributes?.['include.in.token.scope'] !== 'false'
+  return [
+    ...definition === undefined ? [`to "clientScopes": ${scopeDefinition(scope)}`] : [],
+    ...isAssigned ? [] : [`to "optionalClientScopes" of ${clientId}: ${JSON.stringify(scope)}`],
+    ...included ? [] : ['to the "attributes" of this scope: "include.in.token.scope": "true"']
+  ]
+}
+
+/** The steps for every scope that no token can have, for a person. `clientId` is the client that should have it. */
 export function missingScopes (realm: Realm, scopes: readonly string[], clientId: string): readonly string[] {
   return scopes.flatMap((scope) => {
-    const definition = realm.clientScopes?.find(({ name }) => name === scope)
-    const assigned = realm.clients?.some(({ defaultClientScopes = [], optionalClientScopes = [] }) =>
+    const isAssigned = realm.clients?.some(({ defaultClientScopes = [], optionalClientScopes = [] }) =>
       [...defaultClientScopes, ...optionalClientScopes].includes(scope)) === true
-    const steps = [
-      ...definition === undefined ? [`to "clientScopes":\n    ${scopeDefinition(scope)}`] : [],
-      ...assigned ? [] : [`to "optionalClientScopes" of ${clientId}:\n    ${JSON.stringify(scope)}`],
-      ...isIncluded(definition?.attributes) ? [] : ['to the "attributes" of this scope:\n    "include.in.token.scope": "true"']
-    ]
-    return steps.length === 0 ? [] : [`No token has the scope ${scope}. Add\n${steps.map((step) => `  ${step}`).join('\n')}`]
+    const steps = stepsFor(realm, scope, clientId, isAssigned)
+    return steps.length === 0 ? [] : [`No token has the scope ${scope}. Add to the realm file\n${steps.map((step) => `  ${step}`).join('\n')}`]
   })
 }
+
+/** Why a client was refused a scope, and what to add to the realm file. */
+export const refusedScope = (realm: Realm, scope: string, clientId: string): string =>
+  `The client ${clientId} cannot request the scope ${JSON.stringify(scope)}. Add to the realm file ${stepsFor(realm, scope, clientId, false).join('; ')}`

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { json, notImitated, Refusal } from '../http/responses.ts'
 import type { IssuerResponse } from '../http/responses.ts'
+import { refusedScope } from '../realm/scope-names.ts'
 import { authenticateClient, isSame } from './client-authentication.ts'
 import type { Client, Directory, Subject } from '../realm/directory.ts'
-import { grantScopes } from './scopes.ts'
+import { grantScopes, InvalidScope } from './scopes.ts'
 import { tokenResponse } from './tokens.ts'
 import type { Authority, Grant } from './tokens.ts'
 
@@ -120,11 +121,16 @@ function grantTokens (request: TokenRequest, authority: Authority): IssuerRespon
   return json(200, tokenResponse(grantType(request, client, directory), authority), { ...NOT_STORED, ...cors })
 }
 
-/** The token endpoint (RFC 6749 section 3.2), its checks in Keycloak's order. Logs nothing. */
+function explainScopes ({ words, clientId }: InvalidScope, { directory: { realm }, explain }: Authority): void {
+  for (const word of words) explain(refusedScope(realm, word, clientId))
+}
+
+/** The token endpoint (RFC 6749 section 3.2), its checks in Keycloak's order. */
 export function respondToTokenRequest (request: TokenRequest, authority: Authority): IssuerResponse {
   try {
     return grantTokens(request, authority)
   } catch (error) {
+    if (error instanceof InvalidScope) explainScopes(error, authority)
     if (error instanceof Refusal) return json(error.status, error.body, NOT_STORED)
     throw error
   }

@@ -23,6 +23,8 @@ export interface Authority {
   readonly directory: Directory
   readonly keys: RealmKeys
   readonly clock: () => number
+  /** Is called with a sentence for a person where a response may not say more than Keycloak's. */
+  readonly explain: (sentence: string) => void
 }
 
 /** An authority at one moment: all tokens of an answer are of the same second. */

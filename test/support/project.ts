@@ -1,0 +1,60 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Test } from 'tap'
+import { until } from './service.ts'
+
+export interface Started {
+  readonly child: ChildProcess
+  readonly out: () => string
+  readonly err: () => string
+  readonly code: Promise<number | null>
+  /** The addresses that it prints. */
+  readonly api: () => string
+  readonly issuer: () => string
+}
+
+export interface Project {
+  readonly folder: string
+  readonly edit: (file: string, change: (text: string) => string) => void
+  readonly start: (node?: readonly string[], env?: Readonly<Record<string, string>>) => Started
+}
+
+/** A checkout of its own, as built: its realm file, catalogue and keys belong to one test. */
+export function project (t: Test): Project {
+  const folder = mkdtempSync(join(tmpdir(), 'scopegate-project-'))
+  for (const name of ['dist', 'keycloak', 'package.json']) cpSync(name, join(folder, name), { recursive: true })
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
+  const running: Started[] = []
+  t.teardown(async () => {
+    for (const { child, code } of running) {
+      child.kill('SIGKILL')
+      await code
+    }
+    rmSync(folder, { recursive: true })
+  })
+  return {
+    folder,
+    edit: (file, change) => writeFileSync(join(folder, file), change(readFileSync(join(folder, file), 'utf8'))),
+    start (node = [], env = {}) {
+      const child = spawn(process.execPath, [...node, 'dist/src/server.js'], {
+        cwd: folder, env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', PORT: '0', DEVELOPMENT_ISSUER_PORT: '0', ...env }
+      })
+      let out = ''
+      let err = ''
+      child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString() })
+      child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString() })
+      const code = new Promise<number | null>((done) => child.on('close', done))
+      const started: Started = {
+        child, code, out: () => out, err: () => err,
+        api: () => /^ {2}API +(\S+)$/m.exec(out)?.[1] ?? '', issuer: () => /^ {2}Development issuer +(\S+)$/m.exec(out)?.[1] ?? ''
+      }
+      running.push(started)
+      return started
+    }
+  }
+}
+
+/** Waits until it has printed its greeting. */
+export const up = ({ out }: Started): Promise<void> => until(() => out().includes('Authorization: Bearer'), 30_000)

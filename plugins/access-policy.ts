@@ -155,5 +155,7 @@ function authorize (request: FastifyRequest, access: Access, done: HookHandlerDo
 function requireScope (this: FastifyRequest, ...scopes: string[]): void {
   const { principal } = this
   const missing = scopes.filter((scope) => !principal.has(scope))
-  if (missing.length > 0) throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, [...new Set([...this.access?.challengeScopes ?? [], ...scopes])])
+  if (missing.length === 0) return
+  const required = [...new Set([...this.access?.challengeScopes ?? [], ...scopes])]
+  throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, required, { grantedScopes: principal.scopes })
 }

@@ -49,7 +49,7 @@ function refuseScope ({ scopes, anyScope, challengeScopes }: Access, principal: 
   const words = missing.length > 0
     ? `the scope ${missing.join(' ')}`
     : `one of the scopes ${anyScope.join(' ')}`
-  throw new InsufficientScope('scope_missing', `The access token lacks ${words}`, challengeScopes)
+  throw new InsufficientScope('scope_missing', `The access token lacks ${words}`, challengeScopes, { grantedScopes: principal.scopes })
 }
 
 function refuseRole ({ challengeScopes }: Access, role: string): never {

@@ -1,6 +1,16 @@
-/** A value of a token for the log: short, one line, printable ASCII; everything else is escaped. */
+const MAX_LENGTH = 100
+
+/** A value of a token for the log: short, one line, printable ASCII as JSON; everything else is escaped. */
 export function printable (value: unknown): string {
   const json = JSON.stringify(value) as string | undefined ?? 'absent'
-  const text = json.replace(/[^\x20-\x7E]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text
+  return bounded(json.replace(/[^\x20-\x7E]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`))
+}
+
+/** A text of a token for the log, as `printable` gives it, without the quotes. */
+export function printableText (text: unknown): string {
+  return printable(text).replace(/^"|"$/g, '')
+}
+
+function bounded (text: string): string {
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text
 }

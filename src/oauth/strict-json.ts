@@ -34,6 +34,7 @@ function parse (text: string): unknown {
 const QUOTE = 0x22
 const BACKSLASH = 0x5C
 const COLON = 0x3A
+const COMMA = 0x2C
 
 /** Members written and depth reached in a text that JSON.parse has accepted: outside of strings every colon belongs to one member. */
 function measure (text: string): { members: number, depth: number } {
@@ -60,6 +61,44 @@ function isEscaped (text: string, at: number): boolean {
   let backslashes = 0
   while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++
   return backslashes % 2 === 1
+}
+
+interface Open {
+  /** Of an object, the names so far; of an array, undefined. */
+  readonly names: Set<string> | undefined
+  /** The member of the object or the index of the array that is being read. */
+  at: string | number
+}
+
+/**
+ * Where a part contains a member twice: names (and array indexes) from the outermost object inwards; empty where it does not. The part
+ * contains JSON, as `readJsonPart` has found.
+ */
+export function duplicateMember (part: string): readonly string[] {
+  const text = Buffer.from(part, 'base64url').toString('utf8')
+  const open: Open[] = []
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    const inner = open.at(-1)
+    if (code === 0x7B) open.push({ names: new Set(), at: '' })
+    else if (code === 0x5B) open.push({ names: undefined, at: 0 })
+    else if (code === 0x7D || code === 0x5D) open.pop()
+    else if (code === COMMA && typeof inner?.at === 'number') inner.at++
+    else if (code === QUOTE) {
+      const end = endOfString(text, at)
+      if (inner?.names !== undefined && isNameBefore(text, end + 1)) {
+        inner.at = JSON.parse(text.slice(at, end + 1)) as string
+        if (inner.names.has(inner.at)) return open.map((one) => String(one.at))
+        inner.names.add(inner.at)
+      }
+      at = end
+    }
+  }
+  return []
+}
+
+function isNameBefore (text: string, at: number): boolean {
+  return /^\s*:/.test(text.slice(at))
 }
 
 /** Members that are left after parsing: of two with one name, JSON.parse keeps the last and drops the first with all that is in it. */

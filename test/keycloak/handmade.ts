@@ -100,7 +100,7 @@ async function notAssigned (t: Test, realm: Handmade): Promise<void> {
 
 async function otherHost (t: Test, realm: Handmade, named: Api): Promise<void> {
   const token = await realm.token(undefined, realm.issuer.replace('localhost', '127.0.0.1'))
-  t.match(await named.refusal(token), { status: 401, reason: 'issuer_mismatch', detail: /127\.0\.0\.1/, hint: /the same server under another host name.*KC_HOSTNAME/ })
+  t.match(await named.refusal(token), { status: 401, reason: 'issuer_mismatch', detail: /127\.0\.0\.1/, hint: /the same realm name under another host name.*KC_HOSTNAME/ })
   const split = await startApi(t, { ISSUER: realm.issuer.replace('localhost', '127.0.0.1'), JWKS_URL: `${realm.issuer}/protocol/openid-connect/certs`, AUDIENCE: 'test_api' })
   t.match(await split.get('/api/private', token), { status: 200 }, 'ISSUER as the token has it, JWKS_URL as it is reached')
 }

@@ -14,6 +14,8 @@ export interface Settings {
 
 /** What is known about the refused request. Nothing of a token is verified here, except for reasons of rights; never a token or a secret. */
 export interface Evidence {
+  /** The settings of the issuer that the token names, where there are several. */
+  readonly settings?: Settings
   /** The scheme of the Authorization header. */
   readonly scheme?: string
   /** What was sent in place of an access token: a sentence of mistaken-token.ts. */
@@ -23,7 +25,7 @@ export interface Evidence {
   readonly typ?: unknown
   /** `iss` of the token. */
   readonly tokenIssuer?: string
-  /** The member that breaks the rule, as its names from the outermost object inwards. */
+  /** The member that the payload contains twice: names from the outermost object inwards. Empty for a header. */
   readonly path?: readonly string[]
   /** Members of `cnf`. */
   readonly confirmations?: readonly string[]

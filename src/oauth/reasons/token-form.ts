@@ -58,12 +58,12 @@ export const TOKEN_FORM_TEXTS = {
 } as const satisfies Readonly<Record<string, ReasonText>>
 
 function fixOfDuplicate ({ path }: ReasonContext): string {
-  const member = path === undefined || path.length === 0 ? 'detail names the member' : `the member is ${printable(path.join('.'))}`
-  const mapper = 'In Keycloak look for two mappers of the client or its client scopes that write the same claim.'
+  if (path?.length === 0) return 'It is in the header, which Keycloak never writes so: find out where the caller has this token from.'
+  const claim = path === undefined ? 'the claim that detail names' : printable(path.join('.'))
   if (path?.at(-1) === 'roles') {
-    return `A role mapper writes it once more (${member}): open the User Realm Role or User Client Role mapper with this Token Claim Name and switch Multivalued on, or remove the mapper if the client scope roles already writes the claim.`
+    return `Keycloak issues such a token when a role mapper writes ${claim} once more: open the User Realm Role or User Client Role mapper with this Token Claim Name (in the client or one of its client scopes) and switch Multivalued on, or remove it where the client scope roles already writes the claim.`
   }
-  return `A genuine token of Keycloak can contain this: ${member}. ${mapper} A Hardcoded claim mapper for a claim that Keycloak writes itself, or a role mapper into realm_access.roles with Multivalued off, does it too.`
+  return `Keycloak can issue such a token: look at the client and its client scopes for a mapper with the Token Claim Name ${claim}, such as a Hardcoded claim for a claim that Keycloak or another mapper writes too, and remove it.`
 }
 
 function fixOfAlgorithm ({ alg, algorithms }: ReasonContext): string {

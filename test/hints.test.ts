@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Reason } from '../src/oauth/reasons.ts'
-import { newKey, signTexts, type Json } from './support/issuer.ts'
+import { newKey, signTexts, TestIssuer, type Json } from './support/issuer.ts'
 import { startService, type Service } from './support/service.ts'
 
 const key = newKey()
@@ -130,8 +130,13 @@ t.test('issuer_mismatch: the hint names the difference', async (t) => {
 })
 
 t.test('key_unknown: the hint says that JWKS_URL is of another realm', async (t) => {
-  const service = await startService(t, { key, environment: { ISSUER: 'http://localhost:1/realms/other' }, impatient: true })
-  t.ok(service)
+  const issuer = await TestIssuer.start(key)
+  const iss = issuer.issuer.replace('test', 'other')
+  const service = await startService(t, { issuer, environment: { ISSUER: iss, JWKS_URL: issuer.jwksUrl } })
+  const line = await lineOf(service, `Bearer ${issuer.token({ iss }, { kid: 'x' })}`)
+  t.match(line, { reason: 'key_unknown', hint: /JWKS_URL contains the realm test, but ISSUER the realm other.*correct JWKS_URL/ })
+  const right = await startService(t, { key })
+  t.match(await lineOf(right, `Bearer ${right.issuer.token({}, { kid: 'x' })}`), { reason: 'key_unknown', hint: /Keys that are added to http.* are found automatically/ })
 })
 
 t.test('control characters of a claim never reach the log as they are, and a long claim is cut', async (t) => {

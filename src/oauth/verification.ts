@@ -1,4 +1,4 @@
-import { readAccessToken } from './access-token.ts'
+import { evidenceOf, readAccessToken, type AccessToken } from './access-token.ts'
 import { InvalidToken } from './errors.ts'
 import type { VerificationKey } from './key-set.ts'
 import { principalOf, type Claims, type Principal } from './principal.ts'
@@ -75,7 +75,7 @@ export class Verification<C> {
     const { issuers } = this.#options
     const { header, claims } = readAccessToken(token, issuers, this.#nowMs() / 1000)
     const issuer = issuers.of(claims.iss) as TrustedIssuer
-    const key = issuer.keyring.key(header.kid, header.alg)
+    const key = keyOf(header, claims, issuer)
     // Set before the work begins and removed when it ends, even if it ends at once.
     const begun: Pending = { token, principal: undefined }
     this.#pending.set(tail, begun)
@@ -91,6 +91,8 @@ export class Verification<C> {
         await this.#options.checkSignature(token, key, issuer)
       })
       return this.#keep(unproven, key)
+    } catch (error) {
+      throw withEvidence(error, unproven)
     } finally {
       this.#pending.delete(tail)
     }
@@ -105,4 +107,17 @@ export class Verification<C> {
     this.cache.set(token, principal, key, deadlineMs)
     return principal
   }
+}
+
+function keyOf ({ kid, alg }: AccessToken['header'], claims: Claims, issuer: TrustedIssuer): VerificationKey | Promise<VerificationKey> {
+  try {
+    return issuer.keyring.key(kid, alg)
+  } catch (error) {
+    throw withEvidence(error, { claims, issuer })
+  }
+}
+
+/** A refusal by key or signature says what the token says of its client, as a refusal by the reader does. */
+function withEvidence (error: unknown, { claims, issuer }: Pick<Unproven, 'claims' | 'issuer'>): unknown {
+  return error instanceof InvalidToken ? error.about(evidenceOf(claims, issuer)) : error
 }

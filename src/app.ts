@@ -55,7 +55,7 @@ export async function buildApp (config: Config, { logger, clock, limits = {} }: 
   await app.register(listening, { listeners })
   await app.register(securityHeaders)
   await app.register(readiness)
-  await app.register(refusals, { realmName: config.realmName, resourceMetadata, explained: config })
+  await app.register(refusals, { realmName: config.challengeRealm, resourceMetadata, explained: config })
   await app.register(errorHandler)
   await app.register(requestShape)
   await app.register(auth, { issuers: [config], tokenCacheBytes: config.tokenCacheBytes, ...clock && { clock } })

@@ -1,14 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import { NAME, VERSION } from './about.ts'
 import { buildApp } from './app.ts'
-import { loadConfig, readEnvironment, type Config } from './config.ts'
+import { loadConfig, readSources, type Config } from './config.ts'
 import { prepareDevelopment, type Development } from './development.ts'
 import { createLog } from './log.ts'
 import { closeOnSignal } from './shutdown.ts'
 import { issuerProblem, listenProblem, sentenceOf, StartError } from './start-error.ts'
 
 async function start (): Promise<void> {
-  const configured = loadConfig(readEnvironment())
+  const sources = readSources()
+  const configured = loadConfig(sources.variables, sources)
   const prepared = await prepareDevelopment(configured).catch(notPrepared(configured))
   const log = await createLog(configured, process.stdout.isTTY)
   // The issuer first: the service fetches its keys at once.

@@ -6,10 +6,11 @@ const ISSUER = 'http://127.0.0.1:9/realms/x'
 
 /** Real processes, in parallel: what they wrote when they ended, or had written when they were up. */
 async function outcome (server: ServerProcess): Promise<string> {
-  let ended = false
-  void server.code.then(() => { ended = true })
-  await until(() => ended || (/Ctrl-C ends it/.test(server.out()) && /accepts access tokens/.test(server.out())), 150_000)
-  return ended ? server.err() : server.out()
+  const up = (): boolean => /Ctrl-C ends it/.test(server.out()) && /accepts access tokens/.test(server.out())
+  await until(() => server.child.exitCode !== null || up(), 150_000)
+  if (up()) return server.out()
+  await server.code
+  return server.err()
 }
 
 t.test('no development issuer where nobody asked for one: the process names what to set, and exits with 1', async (t) => {

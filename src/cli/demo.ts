@@ -18,7 +18,7 @@ interface Stage {
 
 const TEN_MINUTES_MS = 600_000
 
-/** The whole story on free ports of this machine: issuer, API, client. Every step is asserted; nothing is left running. */
+/** The demo on free ports of this machine: issuer, API, client. Every step is asserted; nothing is left running. */
 async function main (): Promise<void> {
   const realm = readRealmFile(projectRealmFile())
   let shiftMs = 0
@@ -45,9 +45,9 @@ async function close (app: FastifyInstance, issuers: readonly DevelopmentIssuer[
 
 function introduce ({ story, api, issuer }: Stage): void {
   story.say(`Three parts, all on this machine:
-  issuer  ${issuer.issuer}   gives tokens to clients it knows (a stand-in for Keycloak)
-  API     ${api}                      lets in whoever shows the right token
-  client  test_api_client                             a program, no person: it has an id and a secret\n`)
+  issuer  ${issuer.issuer}   issues tokens to its clients, as Keycloak does
+  API     ${api}                      accepts tokens of this issuer with the right scope
+  client  test_api_client                             a program, not a person: it has an id and a secret\n`)
 }
 
 async function play (stage: Stage): Promise<void> {
@@ -59,20 +59,20 @@ async function play (stage: Stage): Promise<void> {
 
 async function withoutToken ({ story, api }: Stage): Promise<void> {
   await story.call('Anyone may call the public route', `${api}/api/public`, {}, { status: 200, body: 'No need of Authorization' })
-  await story.call('The private route asks for a token: the challenge says so', `${api}/api/private`, {}, { status: 401, challenge: 'Bearer realm=' })
+  await story.call('The private route requires a token: the challenge names the scheme', `${api}/api/private`, {}, { status: 401, challenge: 'Bearer realm=' })
 }
 
 async function withToken (stage: Stage): Promise<void> {
   const { story, api } = stage
   const plain = await tokenOf(stage, 'test_api_client')
-  await story.call('A token without the scope opens the private route', `${api}/api/private`, bearer(plain), { status: 200, body: 'Authorization is required' })
-  await story.call('… but not the scoped one: the answer names the scope that is missing', `${api}/api/private-scoped`, bearer(plain),
+  await story.call('The private route accepts a token without the scope', `${api}/api/private`, bearer(plain), { status: 200, body: 'Authorization is required' })
+  await story.call('… but not the scoped one: the response names the scope that is missing', `${api}/api/private-scoped`, bearer(plain),
     { status: 403, challenge: 'scope="test_api_access"', body: 'insufficient_scope' })
   const client = createClient({ tokenEndpoint: stage.issuer.tokenEndpoint, clientId: 'test_api_client', clientSecret: secretOf('test_api_client'), scope: ['test_api_access'], apiUrl: api })
   try {
-    await story.show('The client asks for the scope, and calls again', 'GET /api/private-scoped', await client.fetch('/api/private-scoped'), { status: 200, body: 'scope named test_api_access' })
+    await story.show('The client requests the scope, and calls again', 'GET /api/private-scoped', await client.fetch('/api/private-scoped'), { status: 200, body: 'scope named test_api_access' })
     const posted = await client.fetch('/api/messages', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: 'Hello' }) })
-    await story.show('It posts a message: the API knows who it is from', 'POST /api/messages {"text":"Hello"}', posted, { status: 201, body: '"from":"test_api_client"' })
+    await story.show('It posts a message: the API knows the sender', 'POST /api/messages {"text":"Hello"}', posted, { status: 201, body: '"from":"test_api_client"' })
   } finally {
     await client.close()
   }
@@ -91,9 +91,9 @@ async function refusedByTheIssuer (stage: Stage): Promise<void> {
       await client.close()
     }
   }
-  story.result('A client that may not have the scope does not get it from the issuer', 'test_other_client asks for test_api_access',
+  story.result('The issuer refuses the scope to a client that does not have it', 'test_other_client requests test_api_access',
     await ask('test_other_client', secretOf('test_other_client')), 'scope_refused')
-  story.result('A wrong secret: the client says what is wrong', 'test_api_client with a wrong secret', await ask('test_api_client', 'wrong'), 'credentials_refused')
+  story.result('A wrong secret: the client reports it', 'test_api_client with a wrong secret', await ask('test_api_client', 'wrong'), 'credentials_refused')
 }
 
 async function refusedByTheApi (stage: Stage): Promise<void> {
@@ -106,7 +106,7 @@ async function refusedByTheApi (stage: Stage): Promise<void> {
   const foreign = await tokenOf({ ...stage, issuer: otherRealm }, 'test_api_client', 'test_api_access')
   await story.call('A token of another realm', `${api}/api/private-scoped`, bearer(foreign), refused('issuer_mismatch'))
   const stranger = await tokenOf(stage, 'test_stranger_client')
-  await story.call('A token of this realm that was not made for this API', `${api}/api/private`, bearer(stranger), refused('audience_mismatch'))
+  await story.call('A token of this realm for another API', `${api}/api/private`, bearer(stranger), refused('audience_mismatch'))
 }
 
 /** The demo secrets of the realm file. */
@@ -120,9 +120,9 @@ function bearer (token: string): RequestInit {
 
 async function tokenOf ({ issuer }: Pick<Stage, 'issuer'>, clientId: string, scope?: string): Promise<string> {
   const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, client_secret: secretOf(clientId), ...scope !== undefined && { scope } })
-  const answer = await fetch(issuer.tokenEndpoint, { method: 'POST', body: form })
-  if (!answer.ok) throw new StepFailed(`a token for ${clientId}`, `the issuer answered ${answer.status}`)
-  return ((await answer.json()) as { access_token: string }).access_token
+  const response = await fetch(issuer.tokenEndpoint, { method: 'POST', body: form })
+  if (!response.ok) throw new StepFailed(`a token for ${clientId}`, `the response of the issuer was ${response.status}`)
+  return ((await response.json()) as { access_token: string }).access_token
 }
 
 try {

@@ -51,8 +51,8 @@ export function createStory (write: (text: string) => unknown, coloured: boolean
     say('')
     if (reason !== expected.reason) throw new StepFailed(step, `the log should give the reason ${expected.reason ?? ''}, not ${reason ?? ''}`)
     if (answer.status !== expected.status) throw new StepFailed(step, `${expected.status} was expected, not ${answer.status}`)
-    if (!challenge.includes(expected.challenge ?? '')) throw new StepFailed(step, `the challenge should say ${expected.challenge ?? ''}`)
-    if (!body.includes(expected.body ?? '')) throw new StepFailed(step, `the answer should say ${expected.body ?? ''}`)
+    if (!challenge.includes(expected.challenge ?? '')) throw new StepFailed(step, `the challenge should contain ${expected.challenge ?? ''}`)
+    if (!body.includes(expected.body ?? '')) throw new StepFailed(step, `the response should contain ${expected.body ?? ''}`)
   }
 
   /** The line is written once the answer is out: a turn of the event loop later. */
@@ -60,7 +60,7 @@ export function createStory (write: (text: string) => unknown, coloured: boolean
     if (expected.reason === undefined) return undefined
     await new Promise((resolve) => setTimeout(resolve, 20))
     const { reason, detail, hint } = lastLogLine() ?? {}
-    tell(paint('dim', `    The log of the API tells its operator why: ${reason ?? ''} (${detail ?? ''})`))
+    tell(paint('dim', `    The log of the API has the reason: ${reason ?? ''} (${detail ?? ''})`))
     tell(paint('dim', `    ${hint?.split('. ')[0] ?? ''}.`))
     return reason
   }
@@ -77,6 +77,6 @@ export function createStory (write: (text: string) => unknown, coloured: boolean
       say(`    ${paint('yellow', result)}\n`)
       if (!result.includes(part)) throw new StepFailed(step, `"${part}" was expected`)
     },
-    end: () => say(paint('green', `All ${steps} steps came out as they must. Next: npm start`))
+    end: () => say(paint('green', `All ${steps} steps passed. Next: npm start`))
   }
 }

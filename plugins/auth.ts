@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import type { Expectations } from '../src/oauth/access-token.ts'
 import { authorizationOf, readCredentials } from '../src/oauth/credentials.ts'
 import type { Clock } from '../src/oauth/clock.ts'
-import { MissingCredentials } from '../src/oauth/errors.ts'
+import { HandlerMistake, MissingCredentials } from '../src/oauth/errors.ts'
 import { Keyring } from '../src/oauth/keyring.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
@@ -103,6 +103,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
 
 function principalOf (this: FastifyRequest): Principal {
   const principal = this[PRINCIPAL]
-  if (principal === undefined) throw new MissingCredentials()
-  return principal
+  if (principal !== undefined) return principal
+  if (this.access?.mode === 'optional') throw new MissingCredentials()
+  throw new HandlerMistake(`request.principal of ${this.method} ${String(this.routeOptions.url)}: the route does not require a token, so nobody is known; declare config.auth { scopes: [] }, or { optional: true } and read request.optionalPrincipal`)
 }

@@ -1,10 +1,13 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { PROBLEM_TYPE, problemOf, type Problem } from '../src/http/problem.ts'
-import { Refusal } from '../src/oauth/errors.ts'
-import { sendProblem, type RefusalResponse } from './refusals.ts'
-import { SECURITY_HEADERS } from './security-headers.ts'
+import { HandlerMistake, Refusal } from '../src/oauth/errors.ts'
+import { shown } from '../src/oauth/printable.ts'
+import { detailOf } from './bodies.ts'
+import { REFUSED, sendProblem, type RefusalResponse } from './refusals.ts'
+import { REQUEST_ID, SECURITY_HEADERS } from './security-headers.ts'
 import { endingWith, isBodyLong } from './unread-body.ts'
+import { rawProblem, respondRaw } from './unrouted.ts'
 
 /** No such path. */
 export class NotFound extends Error {
@@ -25,23 +28,59 @@ export class MethodNotAllowed extends Error {
 /** Errors may carry the headers of their response, as Fastify's own error handler copies them. */
 type Thrown = FastifyError & { readonly headers?: Readonly<Record<string, string>> }
 
+export interface ErrorHandlerOptions {
+  /** A 404 names the path that does not exist. */
+  readonly showPaths: boolean
+}
+
 /** The service's own error handler and 404: whatever was thrown → status, the headers that the error carries, a problem body. */
-export default fp((app, _options, done) => {
+export default fp<ErrorHandlerOptions>((app, { showPaths }, done) => {
   app.setErrorHandler((error: Thrown | Refusal, request, reply) => {
-    send(error instanceof Refusal ? app.responseTo(error, request) : responseToError(error, request), request, reply)
+    if (error instanceof Refusal) send(app.responseTo(error, request), request, reply)
+    else if (error.statusCode === 404) sendNotFound(request, reply)
+    else send(responseToError(error, request), request, reply)
   })
-  app.setNotFoundHandler((request, reply) => send({ problem: problemOf(404), headers: {} }, request, reply))
+  app.setNotFoundHandler(sendNotFound)
   done()
 
-  function send (response: RefusalResponse, { raw, id }: FastifyRequest, reply: FastifyReply): void {
+  function sendNotFound (request: FastifyRequest, reply: FastifyReply): void {
+    const detail = showPaths ? `no route for ${request.method} ${pathOf(request)}` : undefined
+    if (detail !== undefined) request[REFUSED] = { detail }
+    send({ problem: problemOf(404, detail === undefined ? {} : { detail }), headers: {} }, request, reply)
+  }
+
+  function send ({ problem, headers }: RefusalResponse, request: FastifyRequest, reply: FastifyReply): void {
+    const { raw } = request
     // Whoever is refused before it was told to go on may send the body or not: what follows cannot be told from it.
     if (app.listeners.expectsContinue(raw)) reply.header('connection', 'close')
-    if (raw.complete || !isBodyLong(raw)) { sendProblem(reply, response); return }
-    const body = JSON.stringify({ ...response.problem, request_id: id })
-    void reply.code(response.problem.status).headers(response.headers).type(PROBLEM_TYPE)
+    answerLastErrors(request, reply)
+    if (raw.complete || !isBodyLong(raw)) { sendProblem(reply, { problem, headers }); return }
+    const body = JSON.stringify({ ...problem, request_id: request.id })
+    void reply.code(problem.status).headers(headers).type(PROBLEM_TYPE)
       .headers({ connection: 'close', 'content-length': Buffer.byteLength(body) }).send(endingWith(raw, body))
   }
 }, { name: 'error-handler', dependencies: ['refusals', 'listeners'] })
+
+/**
+ * After the one response that the error handler sends, anything else that is sent comes from an onSend hook that has thrown: Fastify
+ * would send its message. It is a 500 in our form, past all hooks.
+ */
+function answerLastErrors (request: FastifyRequest, reply: FastifyReply): void {
+  const send = reply.send.bind(reply)
+  reply.send = (payload) => {
+    reply.send = (error) => {
+      if (reply.sent || reply.raw.headersSent) return reply
+      request.log.error({ err: error }, 'an onSend hook has thrown')
+      respondRaw(reply.hijack().raw, rawProblem(500, {}, request.id))
+      return reply
+    }
+    return send(payload)
+  }
+}
+
+function pathOf ({ raw }: FastifyRequest): string {
+  return shown(String(raw.url).replace(/[?#].*$/s, ''))
+}
 
 function responseToError (error: Thrown, request: FastifyRequest): RefusalResponse {
   const problem = problemOfError(error, request)
@@ -50,14 +89,21 @@ function responseToError (error: Thrown, request: FastifyRequest): RefusalRespon
 
 /** Errors of the request keep their status; everything else is ours: 500, and the cause stays in the log. */
 function problemOfError (error: Thrown, request: FastifyRequest): Problem {
-  const { statusCode: status = 500, validation, validationContext } = error
-  if (validation !== undefined) return problemOf(400, { detail: `${validationContext ?? 'request'}: ${validation.map(({ instancePath, message = 'invalid' }) => `${instancePath} ${message}`.trim()).join(', ')}` })
-  if (status >= 400 && status < 500) return problemOf(status)
-  request.log.error({ err: error }, 'an error of this service')
+  const { statusCode: status = error.validation === undefined ? 500 : 400 } = error
+  if (status >= 400 && status < 500) {
+    const detail = detailOf(error, request)
+    if (detail === undefined) return problemOf(status)
+    request[REFUSED] = { detail }
+    return problemOf(status, { detail })
+  }
+  request.log.error({ err: error }, error instanceof HandlerMistake ? 'a mistake in the handler of this route' : 'an error of this service')
   return problemOf(500)
 }
 
 /** For Fastify's `frameworkErrors`: what the router refuses before any hook (`/%zz`, over-long parameters). */
-export function refuseUnrouted (error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply, { problem: problemOf(Number(error.statusCode)), headers: SECURITY_HEADERS })
+export function refuseUnrouted (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const status = Number(error.statusCode)
+  sendProblem(reply, { problem: problemOf(status), headers: { ...SECURITY_HEADERS, [REQUEST_ID]: request.id } })
+  const { id: reqId, method, ip: address } = request
+  request.server.log.info({ reqId, method, route: 'none', status, address }, 'request')
 }

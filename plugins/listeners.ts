@@ -28,6 +28,8 @@ export interface ListenerOptions {
 }
 
 interface Connection {
+  /** Asked for while the connection is open: afterwards a socket no longer knows it. */
+  readonly address: string | undefined
   underWay: number
   /** The response to the last request that came. */
   last: ServerResponse | undefined
@@ -67,7 +69,7 @@ export class Listeners {
     // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
     server.maxHeadersCount = 0
     server.setTimeout(limits.connectionTimeoutMs)
-    server.on('connection', (socket) => this.#connections.set(socket, { underWay: 0, last: undefined }))
+    server.on('connection', (socket) => this.#connections.set(socket, { address: socket.remoteAddress, underWay: 0, last: undefined }))
     server.on('request', (request, response) => this.#accept(handler, request, response))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       this.#expecting.add(request)

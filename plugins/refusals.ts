@@ -2,7 +2,9 @@ import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { challengeOf, type ChallengeContext } from '../src/oauth/challenge.ts'
 import { Unavailable, type Refusal } from '../src/oauth/errors.ts'
-import { explain, type Reason, type Settings } from '../src/oauth/reasons.ts'
+import { shown } from '../src/oauth/printable.ts'
+import type { Principal } from '../src/oauth/principal.ts'
+import { explain, type Evidence, type Reason, type ReasonContext, type Settings } from '../src/oauth/reasons.ts'
 import { PROBLEM_TYPE, problemOf, type Problem } from '../src/http/problem.ts'
 
 export interface RefusalOptions {
@@ -18,10 +20,17 @@ export interface RefusalResponse {
   readonly problem: Problem
 }
 
-/** Why a request was refused, for its log line. */
-export interface Refused { readonly reason: Reason, readonly detail: string | undefined, readonly hint: string }
+/** Why a request was refused, for its log line: printable, and without values of the request. */
+export interface Refused {
+  readonly reason?: Reason
+  readonly detail: string | undefined
+  readonly hint?: string
+  /** What the token claims, not who is calling. */
+  readonly unverifiedClient?: string
+  readonly grantedScopes?: string
+}
 
-const REFUSED = Symbol('refused')
+export const REFUSED = Symbol('refused')
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -45,12 +54,27 @@ export default fp<RefusalOptions>((app, { realmName: realm, resourceMetadata, ex
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
   app.decorate('responseTo', (refusal, request) => {
     const scopes = request.access?.challengeScopes ?? []
-    const { reason, detail, evidence } = refusal
-    request[REFUSED] = { reason, detail, hint: explain(reason, { ...explained, ...evidence, scopes }) }
+    request[REFUSED] = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes })
     return refusalResponse(refusal, { realm, scopes, resourceMetadata })
   })
   done()
 }, { name: 'refusals' })
+
+/** A token that lacks a scope was verified: the log lists those that it has. */
+function evidenceOf ({ reason, evidence }: Refusal, principal: Principal | undefined): Evidence {
+  return reason === 'scope_missing' && principal !== undefined ? { grantedScopes: principal.scopes, ...evidence } : evidence
+}
+
+function refusedOf ({ reason, detail }: Refusal, context: ReasonContext): Refused {
+  const { unverifiedClient, grantedScopes } = context
+  return {
+    reason,
+    detail,
+    hint: explain(reason, context),
+    ...unverifiedClient !== undefined && { unverifiedClient },
+    ...grantedScopes !== undefined && { grantedScopes: shown(grantedScopes.join(' ')) }
+  }
+}
 
 /** Refusal → status, headers and body (RFC 6750 §3, RFC 9457). Pure: no request, no reply. */
 export function refusalResponse (refusal: Refusal, context: ChallengeContext): RefusalResponse {

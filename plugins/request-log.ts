@@ -1,27 +1,63 @@
-import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { shown } from '../src/oauth/printable.ts'
+import type { Principal } from '../src/oauth/principal.ts'
+
+const REPLY = Symbol('reply')
+
+declare module 'node:http' {
+  interface IncomingMessage { [REPLY]?: FastifyReply }
+}
+
+/** For a caller who closed the connection before the response was complete (as nginx writes it). */
+const CLOSED_BY_CALLER = 499
 
 /** One line for each request: never a header, a query, an address as it was sent (the route's pattern instead) or a body. */
 export default fp((app, _options, done) => {
   const { log } = app
-  app.addHook('onResponse', (request, reply, next) => {
-    const level = reply.statusCode >= 500 ? 'warn' : 'info'
+  const write = (reply: FastifyReply, status: number): void => {
+    const level = status >= 500 ? 'warn' : 'info'
     // Without `isLevelEnabled` the logger is Fastify's own that says nothing.
-    if ((log as Partial<Leveled>).isLevelEnabled?.(level) !== true) { next(); return }
-    const { refused, optionalPrincipal } = request
-    log[level]({
-      reqId: request.id,
-      method: request.method,
-      route: request.routeOptions.url ?? 'none',
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime * 100) / 100,
-      ...optionalPrincipal !== undefined && { client: optionalPrincipal.clientId },
-      ...refused
-    }, 'request')
+    if ((log as Partial<Leveled>).isLevelEnabled?.(level) === true) log[level](lineOf(reply, status), 'request')
+  }
+  app.addHook('onRequest', ({ raw }, reply, next) => {
+    raw[REPLY] = reply
     next()
   })
+  app.addHook('onResponse', (_request, reply, next) => {
+    write(reply, reply.statusCode)
+    next()
+  })
+  app.listeners.left = (raw) => {
+    const reply = raw[REPLY]
+    if (reply !== undefined) write(reply, CLOSED_BY_CALLER)
+  }
   done()
-}, { name: 'request-log', dependencies: ['refusals', 'auth'] })
+}, { name: 'request-log', dependencies: ['refusals', 'auth', 'listeners'] })
+
+/** ASVS 16.2.1: who, from where, what, and with what result. `client`, `sub` and `jti` are those of a verified token. */
+function lineOf ({ request, elapsedTime }: FastifyReply, status: number): Readonly<Record<string, unknown>> {
+  const { optionalPrincipal } = request
+  return {
+    reqId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? 'none',
+    status,
+    ms: Math.round(elapsedTime * 100) / 100,
+    // Undefined for a Unix socket.
+    address: shown(request.ip),
+    ...optionalPrincipal !== undefined && callerOf(optionalPrincipal),
+    ...request.refused
+  }
+}
+
+function callerOf ({ clientId, subject, claims: { jti } }: Principal): Readonly<Record<string, string>> {
+  return {
+    ...clientId !== undefined && { client: shown(clientId) },
+    ...subject !== undefined && { sub: shown(subject) },
+    ...jti !== undefined && { jti: shown(jti) }
+  }
+}
 
 interface Leveled { isLevelEnabled: (level: string) => boolean }
 

@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import { readJsonBodies, refusedCoding } from './bodies.ts'
 import { NotFound } from './error-handler.ts'
 
 /** A request that is not one of HTTP/1.1 (RFC 9112 §3.2): no Host. */
@@ -7,8 +8,8 @@ class MalformedRequest extends Error {
 }
 
 /**
- * What Node would answer by itself, in our form: a missing Host, an unknown Expect. And a body is only asked for when the request was
- * let in: `100 Continue` is sent where the body is about to be read, not before the route's access was enforced.
+ * What a request must be before its body is read: an HTTP/1.1 request has a Host, its path exists, its body has no content coding. The
+ * caller is asked for the body (`100 Continue`) where it is about to be read, not before the access of the route was enforced.
  */
 export default fp((app, _options, done) => {
   app.addHook('onRequest', ({ raw }, reply, next) => {
@@ -18,9 +19,11 @@ export default fp((app, _options, done) => {
   })
   app.addHook('preParsing', (request, reply, _payload, next) => {
     if (request.is404) { next(new NotFound('no such path')); return }
+    const refused = refusedCoding(request)
+    if (refused !== undefined) { next(refused); return }
     app.listeners.continue(request.raw, reply.raw)
     next()
   })
-  app.removeContentTypeParser('text/plain')
+  readJsonBodies(app)
   done()
 }, { name: 'request-shape', dependencies: ['error-handler', 'listeners'] })

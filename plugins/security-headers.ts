@@ -7,9 +7,12 @@ export const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer'
 } as const
 
+/** The id of the request, as in its log line and in a problem body. */
+export const REQUEST_ID = 'x-request-id'
+
 export default fp((app, _options, done) => {
-  app.addHook('onRequest', (_request, reply, next) => {
-    reply.headers(SECURITY_HEADERS)
+  app.addHook('onRequest', (request, reply, next) => {
+    reply.headers(SECURITY_HEADERS).header(REQUEST_ID, request.id)
     next()
   })
   done()

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEM_TYPE, problemOf } from '../src/http/problem.ts'
-import { SECURITY_HEADERS } from './security-headers.ts'
+import { REQUEST_ID, SECURITY_HEADERS } from './security-headers.ts'
 
-/** A response to something that never reaches Fastify: a problem body of its own id, after which the connection is closed. */
+/** A response to something that never reaches Fastify: a problem body, after which the connection is closed. */
 export interface RawProblem {
   readonly status: number
   readonly requestId: string
@@ -12,15 +12,14 @@ export interface RawProblem {
   readonly body: string
 }
 
-export function rawProblem (status: number, headers: Readonly<Record<string, string>> = {}, detail?: string): RawProblem {
-  const requestId = randomUUID()
-  const body = JSON.stringify(problemOf(status, { ...detail !== undefined && { detail }, request_id: requestId }))
+export function rawProblem (status: number, headers: Readonly<Record<string, string>> = {}, requestId: string = randomUUID()): RawProblem {
+  const body = JSON.stringify(problemOf(status, { request_id: requestId }))
   return {
     status,
     requestId,
     body,
     headers: {
-      ...SECURITY_HEADERS, 'x-request-id': requestId, ...headers,
+      ...SECURITY_HEADERS, [REQUEST_ID]: requestId, ...headers,
       'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body), connection: 'close'
     }
   }

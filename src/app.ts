@@ -56,7 +56,7 @@ export async function buildApp (config: Config, { logger, clock, limits = {} }: 
   await app.register(securityHeaders)
   await app.register(readiness)
   await app.register(refusals, { realmName: config.challengeRealm, resourceMetadata, explained: config })
-  await app.register(errorHandler)
+  await app.register(errorHandler, { showPaths: !config.production })
   await app.register(requestShape)
   await app.register(auth, { issuers: [config], tokenCacheBytes: config.tokenCacheBytes, ...clock && { clock } })
   await app.register(requestLog)

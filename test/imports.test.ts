@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/cli': ['src/oauth', 'src/client', 'src/config.ts', 'src/app.ts', 'src/issuer'],
   tools: ['src/issuer', 'src/config.ts'],
   plugins: ['src/oauth', 'src/http', 'src/config.ts'],
-  routes: ['src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts']
+  routes: ['src/http/addresses.ts', 'src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts']
 }
 
 const files = ['src', 'plugins', 'routes', 'tools'].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`))

@@ -99,3 +99,8 @@ export class Unavailable extends Refusal {
     this.retryAfterSeconds = retryAfterSeconds
   }
 }
+
+/** The handler of a route uses what the route does not declare: an error of the service (500), never of the caller. */
+export class HandlerMistake extends Error {
+  override readonly name = 'HandlerMistake'
+}

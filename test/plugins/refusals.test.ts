@@ -121,7 +121,7 @@ t.test('what is wrong with a body of a caller who was let in', async (t) => {
   t.match(await post('text=a', 'application/x-www-form-urlencoded'), { status: 415 })
   t.match(await post('a', 'text/plain'), { status: 415 })
   t.match(await post(`{"text":"${'x'.repeat(70_000)}"}`), { status: 413 })
-  t.notMatch((await post('{"text":"a","sEcReT":1}')).text, /sEcReT/, 'nothing of what was sent')
+  t.notMatch((await post('{"text":"a","more":"sEcReT"}')).text, /sEcReT/, 'no value of what was sent')
 })
 
 t.test('what never reaches the routes is answered in the same form, without an echo', async (t) => {
@@ -211,7 +211,7 @@ t.test('one log line for a request: method, route, status, client, reason; no he
   const service = await startService(t, { key })
   const before = service.lines.length
   await service.get('/api/private?password=sEcReT', service.issuer.token())
-  await service.get('/api/unknown/sEcReT', service.issuer.token())
+  await service.get('/api/unknown?password=sEcReT', service.issuer.token())
   await service.get('/api/private', 'sEcReT.x.y')
   const lines = service.lines.slice(before)
   t.match(lines, [

@@ -51,7 +51,7 @@ function claimChanges (issuer: string): fc.Arbitrary<readonly Change[]> {
     realm_access: [{}, { roles: [] }, { roles: ['admin', 'ü'] }, { roles: 'admin' }, { roles: null }, { roles: [1] }, [], null, { x: 1 }],
     resource_access: [{}, { a: {} }, { a: { roles: ['x'] }, b: { y: 1 } }, new Written('{"__proto__":{"roles":["x"]}}'), { a: { roles: [null] } }, { a: null }, { a: [] }, [], null],
     azp: strings, client_id: strings, sub: strings, jti: strings, sid: strings,
-    x: [1, new Written(`"${'x'.repeat(4_900)}"`), new Written(`"${'x'.repeat(7_000)}"`), { deep: [{ deep: [] }] }]
+    x: [1, new Written(`"${'x'.repeat(4_900)}"`), new Written(`"${'x'.repeat(11_000)}"`), { deep: [{ deep: [] }] }]
   })
 }
 

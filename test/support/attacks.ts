@@ -127,6 +127,7 @@ export const ATTACKS: readonly Attack[] = [
   ['realm roles with a number', 'claim_type', claims({ realm_access: { roles: ['a', 1] } })],
   ['resource_access a list', 'claim_type', claims({ resource_access: [] })],
   ['client roles no lists', 'claim_type', claims({ resource_access: { test_api: { roles: [1] } } })],
+  ['client roles of the second client no list', 'claim_type', claims({ resource_access: { a: { roles: [] }, test_api: { roles: [1] } } })],
   ['resource_access null', 'claim_type', claims({ resource_access: null })],
   ['payload null', 'not_json_object', payloadText(() => 'null')],
   ['payload a list', 'not_json_object', payloadText((json) => `[${json}]`)],
@@ -173,7 +174,7 @@ export function respelt (token: string): string {
 
 /** Tokens that are accepted, however odd they look. */
 export const GOOD: ReadonlyArray<readonly [name: string, token: (issuer: TestIssuer) => string]> = [
-  ['header with the blanks of Keycloak', (i) => signTexts(key, `{"alg":"RS256","typ" : "JWT","kid" : "${key.kid}"}`, JSON.stringify(i.claims()))],
+  ['header with the spaces of Keycloak', (i) => signTexts(key, `{"alg":"RS256","typ" : "JWT","kid" : "${key.kid}"}`, JSON.stringify(i.claims()))],
   ['no header typ', (i) => i.token({}, { typ: undefined })],
   ['at+jwt header', (i) => i.token({}, { typ: 'at+jwt' })],
   ['bearer in lower case', (i) => i.token({ typ: 'bearer' })],
@@ -183,6 +184,8 @@ export const GOOD: ReadonlyArray<readonly [name: string, token: (issuer: TestIss
   ['lightweight', (i) => i.token({ acr: undefined, email_verified: undefined, client_id: undefined, jti: 'trltcc:c114e216' })],
   ['nested 16 deep', (i) => i.token({ x: JSON.parse(`${'['.repeat(15)}${']'.repeat(15)}`) as unknown })],
   ['quotes, colons and backslashes in strings', (i) => i.token({ x: '":{\\":"\\\\', 'y":': '\\' })],
+  ['strings that end with a quote or a backslash', (i) => i.token({ x: '"', y: 'z', z: ['\\', '\\"', '"'], w: ':' })],
+  ['20 lists and objects beside each other', (i) => i.token({ x: Array.from({ length: 20 }, () => []), y: Array.from({ length: 20 }, () => ({})) })],
   ['fractions of a second', (i) => i.token({ exp: now() + 30.5 })],
   ['within the tolerance', (i) => i.token({ exp: now() - 2 })],
   ['14,900 characters', (i) => i.token({ x: 'x'.repeat(10_400) })],

@@ -9,10 +9,10 @@ const PROGRAM = fileURLToPath(new URL('../../src/cli/healthcheck.ts', import.met
 
 interface Run { readonly code: unknown, readonly out: string, readonly err: string }
 
-/** The program in a process of its own, in a folder without `.env`. */
+/** The program in a process of its own, in a folder without `.env`; in development, where HOST may be every address without an issuer. */
 function run (t: Test, environment: Record<string, string>): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [...process.execArgv, PROGRAM], { cwd: t.testdir({}), env: { ...process.env, ...environment } }, (error, out, err) =>
+    execFile(process.execPath, [...process.execArgv, PROGRAM], { cwd: t.testdir({}), env: { ...process.env, NODE_ENV: 'development', ...environment } }, (error, out, err) =>
       resolve({ code: error === null ? 0 : error.code, out, err }))
   })
 }

@@ -16,7 +16,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY plugins plugins
 COPY routes routes
-RUN echo '{ "extends": "./tsconfig.build.json", "compilerOptions": { "sourceMap": false }, "include": [], "files": ["src/server.ts", "src/cli/healthcheck.ts"] }' > tsconfig.image.json \
+RUN echo '{ "extends": "./tsconfig.build.json", "include": [], "files": ["src/server.ts", "src/cli/healthcheck.ts"] }' > tsconfig.image.json \
  && npx tsc -p tsconfig.image.json --noCheck \
  && rm -r dist/src/issuer
 
@@ -42,4 +42,5 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
 
 # Node's permission model: it may read its own folder and use the network; no writing, no programs, workers or addons.
 # From Node 25 on the network must be allowed too: --allow-net.
-ENTRYPOINT ["node", "--permission", "--allow-fs-read=/app", "/app/dist/src/server.js"]
+# Source maps, so that a stack in the log names the line of the source; the sources themselves are not in the image.
+ENTRYPOINT ["node", "--permission", "--allow-fs-read=/app", "--enable-source-maps", "/app/dist/src/server.js"]

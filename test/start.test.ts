@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { serve, type ServerProcess } from './support/server-process.ts'
 import { until } from './support/service.ts'
@@ -51,4 +53,14 @@ t.test('an unknown environment with an issuer counts as production, with a warni
   await until(() => /accepts access tokens/.test(server.out()), 150_000)
   t.match(server.out(), /"level":40,[^\n]*NODE_ENV=\\"Production\\" is treated as production/)
   t.notMatch(server.out(), /Ctrl-C ends it/, 'no greeting: JSON only')
+})
+
+t.test('a stack names the line of the source, as npm start and the image run Node', async (t) => {
+  const program = 'import("./dist/src/config.js").then(({ loadConfig }) => loadConfig({ PORT: "x" }))'
+  const stack = await new Promise<string>((resolve) => { execFile(process.execPath, ['--enable-source-maps', '-e', program], (_error, _out, err) => resolve(err)) })
+  const [, line = ''] = /\(.*\/src\/config\.ts:(\d+):\d+\)/.exec(stack) ?? []
+  t.match(readFileSync('src/config.ts', 'utf8').split('\n')[Number(line) - 1], /throw new ConfigError/)
+  t.notMatch(stack, /at .*dist\/src\/config\.js/)
+  t.match((JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }).scripts.start, /--enable-source-maps/)
+  t.match(readFileSync('Dockerfile', 'utf8'), /^ENTRYPOINT .*"--enable-source-maps"/m)
 })

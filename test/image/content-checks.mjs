@@ -18,9 +18,9 @@ export async function checkContent ({ check, config, paths, tag, folder, env }) 
     assertNone(ours(paths), (path) => !/^\/app\/(dist\/|node_modules\/|package\.json$|$)/.test(path)))
   await check('no development dependency', () => assertNone(ours(paths), isDevelopmentDependency()))
   await check('no development issuer, no realm file, no command but the health check', () =>
-    assertNone(ours(paths), (path) => /\/dist\/(src\/(issuer|cli)|tools)/.test(path) && !/\/cli\/(healthcheck\.js)?$/.test(path)))
-  await check('no .env file, no sources, no tests, no history', () =>
-    assertNone(ours(paths), (path) => !path.startsWith('/app/node_modules/') && /\/(\.env|\.git|test|.*\.ts|.*\.map)(\/|$)/.test(path)))
+    assertNone(ours(paths), (path) => /\/dist\/(src\/(issuer|cli)|tools)/.test(path) && !/\/cli\/(healthcheck\.js(\.map)?)?$/.test(path)))
+  await check('no .env file, no sources, no tests, no history; maps of what was built only', () =>
+    assertNone(ours(paths), (path) => !path.startsWith('/app/node_modules/') && /\/(\.env|\.git|test|.*\.ts|.*(?<!\.js)\.map)(\/|$)/.test(path)))
   await check('no secret of the realm file, in any layer or setting', () => assertNoSecret({ tag, folder, env }))
 }
 

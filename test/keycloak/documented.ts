@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
 import { projectFolder } from '../../tools/keycloak/checks.ts'
+import { keycloakVersion } from '../../tools/keycloak/distribution.ts'
 import { run } from '../../tools/keycloak/process.ts'
 import { DEMO_ADMIN } from '../../tools/keycloak/server.ts'
 import { callAdmin } from '../support/keycloak-admin.ts'
@@ -23,7 +24,7 @@ export async function documented (t: Test, url: string): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'scopegate-'))
   const script = documentedLines(url, realm)
   t.equal(script.match(/^\S*kcadm\.sh /gm)?.length, 10, 'every line of the page is there')
-  const path = [join(projectFolder(), '.keycloak', 'keycloak-26.7.3', 'bin'), process.env.PATH].join(delimiter)
+  const path = [join(projectFolder(), '.keycloak', `keycloak-${keycloakVersion()}`, 'bin'), process.env.PATH].join(delimiter)
   t.teardown(async () => {
     rmSync(home, { recursive: true })
     await callAdmin(url, 'DELETE', `/${realm}`)

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { launch } from '../../tools/keycloak/process.ts'
@@ -15,7 +16,7 @@ test('help, and options that mean nothing', async (t) => {
   t.equal(code, 0)
   t.match(out, /--port 8081/)
   const refused = async (args: string[], err: RegExp): Promise<void> => { t.match(await keycloak(args), { code: 1, out: '', err }) }
-  await refused(['--prot', '1'], /^Unknown option '--prot'; npm run keycloak -- --help tells what is known\.\n$/)
+  await refused(['--prot', '1'], /^Unknown option '--prot'; npm run keycloak -- --help lists the options\.\n$/)
   await refused(['--port'], /'--port <value>' argument missing/)
   await refused(['--port', '0'], /^--port takes a whole number from 1 to 65535, not "0"\.\n$/)
   await refused(['--wait', 'long'], /^--wait takes a whole number/)
@@ -32,6 +33,51 @@ test('a port that is taken is noticed before anything is started', async (t) => 
     })
     await new Promise((resolve) => server.close(resolve))
   }
+})
+
+test('twice at nearly the same time: the second one is told of the first, and starts nothing', async (t) => {
+  const { folder, notes } = machineWith(t, 'echo started >> "$NOTES"', '/bin/sleep 1', answering(200))
+  const args = ['--port', String(await freePort()), '--folder', folder]
+  const first = keycloak(args, 'Authorization: Bearer')
+  const second = await keycloak(args)
+  t.match(second, {
+    code: 1, out: '', err: new RegExp(`^A Keycloak on port ${args[1] ?? ''} is being started already, by another \`npm run keycloak\` \\(process ${process.pid}\\)\\. Use it: its issuer is http://localhost:${args[1] ?? ''}/realms/myorg\\. .* --port`)
+  })
+  await until(() => notes().length === 1)
+  t.match(await first, { code: 0, err: '' })
+  t.match(await keycloak(args, 'Authorization: Bearer'), { code: 0, err: '' }, 'the port is given back')
+})
+
+test('once it is up, the second one says so; a claim of a process that is gone does not count', async (t) => {
+  const { folder } = machineWith(t, answering(200))
+  const port = await freePort()
+  const args = ['--port', String(port), '--folder', folder]
+  const claim = join(tmpdir(), `scopegate-keycloak-${port}.pid`)
+  for (const stale of ['999999999', 'nonsense', '']) {
+    writeFileSync(claim, stale)
+    t.match(await keycloak(args, 'Authorization: Bearer'), { code: 0, err: '' }, JSON.stringify(stale))
+    t.notOk(existsSync(claim))
+  }
+  const { PATH } = process.env
+  const child = spawn(process.execPath, ['dist/tools/keycloak/keycloak.js', ...args], { env: { ...process.env, PATH } })
+  t.teardown(() => child.kill('SIGKILL'))
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text })
+  await until(() => out.includes('Authorization: Bearer'))
+  t.match(await keycloak(args), { code: 1, err: /is up already, by another/ })
+  child.kill('SIGINT')
+  await until(() => !existsSync(claim))
+})
+
+test('KEYCLOAK_VERSION chooses another version', async (t) => {
+  const { program, notes } = machine(t)
+  t.teardown(() => { delete process.env.KEYCLOAK_VERSION })
+  program('docker', 'echo "$*" >> "$NOTES"', 'case "$1" in', `run) ${answering(200)};;`, 'esac')
+  process.env.KEYCLOAK_VERSION = '26.4.7'
+  t.match(await keycloak(['--port', String(await freePort())], 'Authorization: Bearer'), { code: 0, out: /Keycloak 26\.4\.7 is up/ })
+  t.match(notes()[1], /keycloak:26\.4\.7$/)
+  process.env.KEYCLOAK_VERSION = '../x'
+  t.match(await keycloak(['--help']), { code: 1, err: /^KEYCLOAK_VERSION must be a version such as 26\.7\.3, not "\.\.\/x"\.\n$/ })
 })
 
 test('a realm file that cannot be used is told before anything is started', async (t) => {
@@ -103,9 +149,9 @@ test('a Keycloak without the realm', async (t) => {
   t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: /^Keycloak is up, but without the realm: http:.* answers 404/ })
 })
 
-test('it is said when Keycloak ends by itself', async (t) => {
+test('it is reported when Keycloak exits', async (t) => {
   const { folder } = machineWith(t, answering(200, '; setTimeout(() => { console.log("out of memory"); process.exit(3) }, 300)'))
-  t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: 'Keycloak has ended by itself. It said last:\n  out of memory\n' })
+  t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: 'Keycloak exited. Its last lines:\n  out of memory\n' })
 })
 
 test('asked to end while Maven fetches: nothing is left', async (t) => {

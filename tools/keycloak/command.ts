@@ -2,12 +2,12 @@ import { parseArgs } from 'node:util'
 import { ConfigError } from '../../src/config.ts'
 import { firstCall, RealmFileError } from '../../src/issuer/development-issuer.ts'
 import { KeycloakError } from './checks.ts'
-import { KEYCLOAK_VERSION } from './distribution.ts'
+import { keycloakVersion } from './distribution.ts'
 import { DEMO_ADMIN, startKeycloak, type Keycloak, type KeycloakOptions } from './server.ts'
 
 interface Sink { readonly write: (text: string) => unknown }
 
-const HELP = `Starts Keycloak ${KEYCLOAK_VERSION} on this machine with the realm of the demo, for trying out. Ctrl-C ends it.
+const help = (): string => `Starts Keycloak ${keycloakVersion()} on this machine with the realm of the demo, for trying out. Ctrl-C ends it.
 
 Usage: npm run keycloak [-- options]
 
@@ -18,16 +18,18 @@ Usage: npm run keycloak [-- options]
   --log              shows all that Keycloak prints
   --help             this text
 
-It runs in Docker where an engine answers; else on Java 17 or later, from the distribution that Maven fetches the first time
+The variable KEYCLOAK_VERSION chooses another version, for example 26.4.7.
+
+It runs in Docker where an engine is running; else on Java 17 or later, from the distribution that Maven fetches the first time
 (176 MB). Its database is in memory: every start is a fresh realm. The administrator is ${DEMO_ADMIN.username}, password ${DEMO_ADMIN.password}.
 `
 
-/** Runs Keycloak until the signal says so; the exit code. 0: ended when asked to, at whatever time; 1: a sentence on `err` says why. */
+/** Runs Keycloak until the signal says so; the exit code. 0: ended on request, at whatever time; 1: a sentence on `err` gives the reason. */
 export async function main (args: readonly string[], out: Sink, err: Sink, signal: AbortSignal): Promise<number> {
   try {
     const options = readOptions(args, (line) => out.write(`${line}\n`))
     if (options === undefined) {
-      out.write(HELP)
+      out.write(help())
       return 0
     }
     return await keep(await startKeycloak({ ...options, signal, say: (line) => out.write(`  ${line}\n`) }), out, err, signal)
@@ -61,7 +63,7 @@ function parsed (args: readonly string[]): Given {
   try {
     return parseArgs({ args: [...args], options: { help: flag, log: flag, port: text, wait: text, folder: text, 'realm-file': text } }).values
   } catch (error) {
-    throw new KeycloakError(`${(error as Error).message.split('. ')[0] ?? ''}; npm run keycloak -- --help tells what is known.`)
+    throw new KeycloakError(`${(error as Error).message.split('. ')[0] ?? ''}; npm run keycloak -- --help lists the options.`)
   }
 }
 
@@ -73,14 +75,14 @@ function wholeNumber (name: string, text: string | undefined, maximum: number): 
 
 async function keep (keycloak: Keycloak, out: Sink, err: Sink, signal: AbortSignal): Promise<number> {
   out.write(greeting(keycloak))
-  const asked = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
-  const lastLines = signal.aborted ? undefined : await Promise.race([asked, keycloak.ended])
+  const requested = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+  const lastLines = signal.aborted ? undefined : await Promise.race([requested, keycloak.ended])
   await keycloak.stop()
   if (lastLines === undefined || signal.aborted) {
     out.write('Keycloak has ended.\n')
     return 0
   }
-  err.write(`Keycloak has ended by itself. It said last:\n${lastLines.slice(-5).map((line) => `  ${line}\n`).join('')}`)
+  err.write(`Keycloak exited. Its last lines:\n${lastLines.slice(-5).map((line) => `  ${line}\n`).join('')}`)
   return 1
 }
 
@@ -89,7 +91,7 @@ function greeting (keycloak: Keycloak): string {
   const isDemo = realm.clients?.some(({ clientId }) => clientId === 'test_api') === true
   const audience = isDemo ? 'test_api' : 'NAME_OF_YOUR_API'
   return `
-Keycloak ${KEYCLOAK_VERSION} is up, for trying out only. Ctrl-C ends it, and its realm is forgotten.
+Keycloak ${keycloakVersion()} is up, for trying out only. Ctrl-C ends it, and its realm is forgotten.
 
   Issuer         ${issuer}
   Admin console  ${url}/admin   (${DEMO_ADMIN.username}, password ${DEMO_ADMIN.password})
@@ -109,7 +111,7 @@ ${isDemo ? calls(keycloak) : ''}
 function calls ({ url, issuer, realm }: Keycloak): string {
   const client = url.endsWith(':8080') ? 'npm run client' : `ISSUER=${issuer} npm run client`
   return `
-In a third one call it, as a program or by hand:
+In a third terminal call it, with the client of this project or with curl:
 
   ${client}
 

@@ -4,9 +4,17 @@ import { readEnvironment } from '../../src/config.ts'
 import { KeycloakError } from './checks.ts'
 import { run } from './process.ts'
 
-export const KEYCLOAK_VERSION = '26.7.3'
+const DEFAULT_VERSION = '26.7.3'
 const JAVA_NEEDED = 17
-const ARCHIVE = `keycloak-quarkus-dist-${KEYCLOAK_VERSION}.tar.gz`
+
+/** KEYCLOAK_VERSION, for trying another one; else the version that this project is tested with. */
+export function keycloakVersion (): string {
+  const { KEYCLOAK_VERSION: version = DEFAULT_VERSION } = readEnvironment()
+  if (/^\d+\.\d+\.\d+$/.test(version)) return version
+  throw new KeycloakError(`KEYCLOAK_VERSION must be a version such as ${DEFAULT_VERSION}, not ${JSON.stringify(version)}.`)
+}
+
+const archiveName = (): string => `keycloak-quarkus-dist-${keycloakVersion()}.tar.gz`
 
 export interface Fetching {
   /** Where the distribution is kept; git ignores it. */
@@ -39,10 +47,10 @@ export async function checkJava (signal?: AbortSignal): Promise<void> {
 /** The unpacked distribution, fetched with Maven the first time. What is half made has another name until it is whole. */
 export async function distribution (fetching: Fetching): Promise<string> {
   const { folder, say, signal } = fetching
-  const home = join(folder, `keycloak-${KEYCLOAK_VERSION}`)
+  const home = join(folder, `keycloak-${keycloakVersion()}`)
   if (existsSync(home)) return home
   mkdirSync(folder, { recursive: true })
-  const archive = join(folder, ARCHIVE)
+  const archive = join(folder, archiveName())
   if (!existsSync(archive)) await fetchArchive(fetching, archive)
   say('unpacking it …')
   const unpacking = join(folder, `unpacking-${process.pid}`)
@@ -52,7 +60,7 @@ export async function distribution (fetching: Fetching): Promise<string> {
     const [unpacked] = readdirSync(unpacking)
     if (code !== 0 || unpacked === undefined) {
       rmSync(archive, { force: true })
-      throw new KeycloakError(`${ARCHIVE} could not be unpacked with tar; it is thrown away, to be fetched anew by the next try.`, lines.slice(-3))
+      throw new KeycloakError(`${archiveName()} could not be unpacked with tar; it is thrown away, to be fetched anew by the next try.`, lines.slice(-3))
     }
     renameSync(join(unpacking, unpacked), home)
   } finally {
@@ -63,12 +71,12 @@ export async function distribution (fetching: Fetching): Promise<string> {
 
 async function fetchArchive ({ folder, say, signal }: Fetching, archive: string): Promise<void> {
   const fetched = join(folder, `fetching-${process.pid}`)
-  say(`fetching Keycloak ${KEYCLOAK_VERSION} with Maven (176 MB, this once) …`)
+  say(`fetching Keycloak ${keycloakVersion()} with Maven (176 MB, this once) …`)
   try {
-    const { code, missing, lines } = await run('mvn', ['-B', '-q', 'dependency:copy', `-Dartifact=org.keycloak:keycloak-quarkus-dist:${KEYCLOAK_VERSION}:tar.gz`, `-DoutputDirectory=${fetched}`], { signal })
-    if (missing) throw new KeycloakError(`Maven (mvn) is not here, which fetches Keycloak the first time. Install it, or start Docker, or put ${ARCHIVE} into ${folder} yourself.`)
-    if (code !== 0 || !existsSync(join(fetched, ARCHIVE))) throw new KeycloakError('Maven could not fetch Keycloak:', lines.filter((line) => line.includes('ERROR')).slice(0, 3))
-    renameSync(join(fetched, ARCHIVE), archive)
+    const { code, missing, lines } = await run('mvn', ['-B', '-q', 'dependency:copy', `-Dartifact=org.keycloak:keycloak-quarkus-dist:${keycloakVersion()}:tar.gz`, `-DoutputDirectory=${fetched}`], { signal })
+    if (missing) throw new KeycloakError(`Maven (mvn) is not here, which fetches Keycloak the first time. Install it, or start Docker, or put ${archiveName()} into ${folder} yourself.`)
+    if (code !== 0 || !existsSync(join(fetched, archiveName()))) throw new KeycloakError('Maven could not fetch Keycloak:', lines.filter((line) => line.includes('ERROR')).slice(0, 3))
+    renameSync(join(fetched, archiveName()), archive)
   } finally {
     rmSync(fetched, { recursive: true, force: true })
   }

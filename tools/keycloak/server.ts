@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { projectRealmFile, readRealmFile, type Realm } from '../../src/issuer/development-issuer.ts'
 import { checkPort, KeycloakError, projectFolder } from './checks.ts'
-import { checkJava, distribution, hasDocker, KEYCLOAK_VERSION } from './distribution.ts'
+import { checkJava, distribution, hasDocker, keycloakVersion } from './distribution.ts'
+import { claimPort } from './port-claim.ts'
 import { launch, run, type Ending, type Running } from './process.ts'
 
 /** The administrator of every Keycloak that is started here: for trying out, on this machine, everybody knows it. */
@@ -38,7 +39,7 @@ export interface Keycloak {
 
 type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log'>> & Pick<KeycloakOptions, 'signal' | 'log'>
 
-const IMAGE = `quay.io/keycloak/keycloak:${KEYCLOAK_VERSION}`
+const imageName = (): string => `quay.io/keycloak/keycloak:${keycloakVersion()}`
 
 /**
  * A Keycloak in development mode at http://localhost:PORT with the realm of a file, in a Docker container where an engine
@@ -52,11 +53,22 @@ export async function startKeycloak (options: KeycloakOptions = {}): Promise<Key
     port: 8080, realmFile: projectRealmFile(), folder: join(root, '.keycloak'), deadlineSeconds: 180, say: () => undefined, ...options
   }
   const realm = readRealmFile(settings.realmFile)
+  const url = `http://localhost:${settings.port}`
+  const issuer = `${url}/realms/${encodeURIComponent(realm.realm)}`
+  const release = await claimPort(settings.port, issuer, async () => await statusOf(issuer) === 200)
+  try {
+    return await startOn(settings, realm, url, issuer, release)
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+async function startOn (settings: Settings, realm: Realm, url: string, issuer: string, release: () => void): Promise<Keycloak> {
   await checkPort(settings.port)
   const engine = await hasDocker(settings.signal) ? 'docker' : 'java'
   const running = engine === 'docker' ? await inDocker(settings) : await onJava(settings, realm)
-  const url = `http://localhost:${settings.port}`
-  const issuer = `${url}/realms/${encodeURIComponent(realm.realm)}`
+  void running.ended.then(release)
   try {
     await untilReady(running, issuer, settings)
   } catch (error) {
@@ -85,16 +97,17 @@ async function onJava (settings: Settings, realm: Realm): Promise<Running> {
 
 async function inDocker (settings: Settings): Promise<Running> {
   const { port, realmFile, signal, say } = settings
+  const image = imageName()
   say('in Docker')
-  if ((await run('docker', ['image', 'inspect', IMAGE], { signal })).code !== 0) {
-    say(`fetching the image ${IMAGE} …`)
-    const { code, lines } = await run('docker', ['pull', '--quiet', IMAGE], { signal })
-    if (code !== 0) throw new KeycloakError(`Docker could not fetch ${IMAGE}:`, lines.slice(-3))
+  if ((await run('docker', ['image', 'inspect', image], { signal })).code !== 0) {
+    say(`fetching the image ${image} …`)
+    const { code, lines } = await run('docker', ['pull', '--quiet', image], { signal })
+    if (code !== 0) throw new KeycloakError(`Docker could not fetch ${image}:`, lines.slice(-3))
   }
   const environment = Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['-e', `${name}=${value}`])
   const mount = `type=bind,source=${resolve(realmFile)},target=/opt/keycloak/data/import/realm.json,readonly`
   const name = `scopegate-keycloak-${port}`
-  const running = launch('docker', ['run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:8080`, ...environment, '--mount', mount, IMAGE, 'start-dev', '--import-realm'], {
+  const running = launch('docker', ['run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:8080`, ...environment, '--mount', mount, image, 'start-dev', '--import-realm'], {
     onLine: listener(settings), signal
   })
   const stop = async (): Promise<void> => {
@@ -137,9 +150,9 @@ async function untilReady (running: Running, issuer: string, { deadlineSeconds, 
 
 async function statusOf (url: string): Promise<number | undefined> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) })
-    await answer.body?.cancel()
-    return answer.status
+    const response = await fetch(url, { signal: AbortSignal.timeout(5_000) })
+    await response.body?.cancel()
+    return response.status
   } catch {
     return undefined
   }

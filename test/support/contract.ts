@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { createClient } from '../../src/client/client.ts'
+import { createClient, type Client } from '../../src/client/client.ts'
 import { startApi, type Answer, type Api, type Json } from './keycloak-api.ts'
 import { credentials, grant, ofUser, secretOf, tokenOf } from './keycloak-tokens.ts'
 
@@ -111,13 +111,18 @@ async function ofAUser (t: Test, { api, issuer }: Scene): Promise<void> {
 }
 
 async function withTheClient (t: Test, { api, issuer }: Scene): Promise<void> {
-  const client = createClient({ issuer, clientId: 'test_api_client', clientSecret: secretOf('test_api_client'), scope: ['test_api_access'], apiUrl: api.url })
-  t.teardown(() => client.close())
-  const answer = await client.fetch('/api/private-scoped')
-  t.same({ status: answer.status, body: await answer.json() as Json }, SCOPED)
-  const other = createClient({ issuer, clientId: 'test_other_client', clientSecret: secretOf('test_other_client'), scope: ['test_api_access'], apiUrl: api.url })
-  t.teardown(() => other.close())
-  await t.rejects(other.fetch('/api/private-scoped'), { code: 'scope_refused' })
+  for (const clientAuthentication of ['post', 'basic'] as const) {
+    const clientOf = (clientId: string, clientSecret = secretOf(clientId)): Client => {
+      const client = createClient({ issuer, clientId, clientSecret, clientAuthentication, scope: ['test_api_access'], apiUrl: api.url })
+      t.teardown(() => client.close())
+      return client
+    }
+    const response = await clientOf('test_api_client').fetch('/api/private-scoped')
+    t.same({ status: response.status, body: await response.json() as Json }, SCOPED, clientAuthentication)
+    await t.rejects(clientOf('test_other_client').fetch('/api/private-scoped'), { code: 'scope_refused' })
+    await t.rejects(clientOf('test_api_client', 'wrong').fetch('/api/private-scoped'), { code: 'credentials_refused' })
+    await t.rejects(clientOf('no such client: %+é', 'a:%+é').fetch('/api/private-scoped'), { code: 'credentials_refused' })
+  }
 }
 
 async function discovery (t: Test, { issuer }: Scene): Promise<void> {

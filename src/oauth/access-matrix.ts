@@ -36,14 +36,15 @@ const OPEN: Readonly<Record<Exclude<Access['mode'], 'protected'>, string>> = {
 }
 
 /** What a route requires, in words. */
-export function describeAccess ({ mode, scopes, anyScope, realmRoles, clientRoles, kind }: Access): string {
+export function describeAccess ({ mode, scopes, anyScope, realmRoles, clientRoles, kind, clientId }: Access): string {
   if (mode !== 'protected') return OPEN[mode]
   const demands = [
     ...scopes.length > 0 ? [`scope ${scopes.join(' and ')}`] : [],
     ...anyScope.length > 0 ? [`scope ${anyScope.join(' or ')}`] : [],
     ...realmRoles.length > 0 ? [`realm role ${realmRoles.join(' and ')}`] : [],
     ...Object.entries(clientRoles).map(([client, roles]) => `role ${roles.join(' and ')} of ${client}`),
-    ...kind === undefined ? [] : [`a ${kind}`]
+    ...kind === undefined ? [] : [`a ${kind}`],
+    ...clientId ? ['a client id'] : []
   ]
   return demands.length === 0 ? 'any valid token' : `valid token: ${demands.join(', ')}`
 }

@@ -13,7 +13,13 @@ export interface Demands {
   readonly realmRoles?: readonly string[]
   /** By client: the names of its roles. */
   readonly clientRoles?: Readonly<Record<string, readonly string[]>>
+  /**
+   * `service`: the token proves that a service is calling. `user`: it does not prove that, which proves nothing: a token of unknown kind is
+   * accepted too. Never the only protection of what users may do.
+   */
   readonly kind?: 'service' | 'user'
+  /** The token must name the client that is calling (`request.principal.clientId` is then a string). */
+  readonly clientId?: true
 }
 
 /** What a route declares in `config.auth`. `optional`: open, but a caller that presents a token is known, and a bad token is refused. */
@@ -27,6 +33,7 @@ export interface Access {
   readonly realmRoles: readonly string[]
   readonly clientRoles: Readonly<Record<string, readonly string[]>>
   readonly kind: 'service' | 'user' | undefined
+  readonly clientId: boolean
   /** The `scope` of a challenge: everything that this route may require. */
   readonly challengeScopes: readonly string[]
 }
@@ -35,12 +42,21 @@ export interface Access {
 export function enforceAccess (access: Access, principal: Principal): void {
   for (const scope of access.scopes) if (!principal.has(scope)) refuseScope(access, principal)
   if (access.anyScope.length > 0 && !access.anyScope.some((scope) => principal.has(scope))) refuseScope(access, principal)
-  if (access.kind !== undefined && access.kind !== principal.kind) {
-    throw new InsufficientScope('kind_not_allowed', `Only a ${access.kind === 'service' ? 'service\'s own' : 'user\'s'} access token may do this`, access.challengeScopes)
+  if (access.kind !== undefined) enforceKind(access, principal)
+  if (access.clientId && principal.clientId === undefined) {
+    throw new InsufficientScope('client_unknown', 'The access token does not name one client', access.challengeScopes)
   }
   for (const role of access.realmRoles) if (!principal.realmRoles.includes(role)) refuseRole(access, `realm role ${role}`)
   for (const [client, roles] of Object.entries(access.clientRoles)) {
     for (const role of roles) if (principal.clientRoles[client]?.includes(role) !== true) refuseRole(access, `role ${role} of client ${client}`)
+  }
+}
+
+function enforceKind ({ kind, challengeScopes }: Access, principal: Principal): void {
+  if (kind === 'user') {
+    if (principal.kind === 'service') throw new InsufficientScope('kind_not_allowed', 'Only a user\'s access token may do this', challengeScopes)
+  } else if (principal.kind !== 'service') {
+    throw new InsufficientScope(principal.kind === 'user' ? 'kind_not_allowed' : 'kind_unknown', 'Only a service\'s own access token may do this', challengeScopes)
   }
 }
 

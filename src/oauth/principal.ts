@@ -1,10 +1,14 @@
 /** Who is calling, as a verified token says. Deep-frozen and shared between the requests of one token. */
 export interface Principal {
-  /** `azp`, else `client_id`. Keycloak always says it; undefined when the token names no client. */
+  /**
+   * `azp`, else `client_id`; for RFC 9068 tokens (`at+jwt`) `client_id`. Undefined when the token names no client, or when the two
+   * claims name different ones: a route that needs it requires it with `clientId: true`.
+   */
   readonly clientId: string | undefined
   /** `sub`. Never to be compared with a client id (RFC 9700 §4.15). A lightweight user token may lack it. */
   readonly subject: string | undefined
-  readonly kind: 'service' | 'user'
+  /** `service` only with proof (see `kindOf`); `user` is what Keycloak marks as one, `unknown` is everything else. */
+  readonly kind: 'service' | 'user' | 'unknown'
   readonly scopes: readonly string[]
   readonly realmRoles: readonly string[]
   readonly clientRoles: Readonly<Record<string, readonly string[]>>
@@ -35,12 +39,21 @@ export interface Claims {
 
 const NONE: readonly string[] = Object.freeze([])
 
+/** What an issuer's tokens say about the caller. */
+export interface IssuerProofs {
+  readonly tokenKind: 'keycloak' | 'at+jwt'
+  /** A claim that only tokens of services contain, with exactly this value (SERVICE_CLAIM). */
+  readonly serviceClaim: { readonly name: string, readonly value: string } | undefined
+}
+
+const KEYCLOAK: IssuerProofs = { tokenKind: 'keycloak', serviceClaim: undefined }
+
 /**
  * Claims → principal. Thousands of them are kept: `has` is on the prototype.
  * Not checked here: anything about the claims; they come from a token that was read and verified.
  */
-export function principalOf (claims: Claims): Principal {
-  return Object.freeze(new TokenPrincipal(deepFreeze(claims)))
+export function principalOf (claims: Claims, issuer: IssuerProofs = KEYCLOAK): Principal {
+  return Object.freeze(new TokenPrincipal(deepFreeze(claims), issuer))
 }
 
 class TokenPrincipal implements Principal {
@@ -54,10 +67,10 @@ class TokenPrincipal implements Principal {
   readonly expiresAt: number
   readonly claims: Claims
 
-  constructor (claims: Claims) {
-    this.clientId = claims.azp ?? claims.client_id
+  constructor (claims: Claims, issuer: IssuerProofs) {
+    this.clientId = clientIdOf(claims, issuer)
     this.subject = claims.sub
-    this.kind = kindOf(claims)
+    this.kind = kindOf(claims, issuer)
     this.scopes = claims.scope === undefined || claims.scope === '' ? NONE : Object.freeze(claims.scope.split(' '))
     this.realmRoles = claims.realm_access?.roles ?? NONE
     this.clientRoles = clientRolesOf(claims.resource_access)
@@ -80,22 +93,33 @@ function clientRolesOf (access: Claims['resource_access']): Principal['clientRol
   return Object.freeze(roles)
 }
 
-/**
- * Keycloak 26 writes the grant into `jti` (`trrtcc:` is client credentials; `rt` a refresh of either). Without that, its service
- * accounts carry `client_id` and its users `sid`. Tokens of other issuers do not tell: RFC 9068 gives `client_id` to both.
- * What cannot be told is a user: `kind: 'service'` then stays closed.
- */
-function kindOf (claims: Claims): Principal['kind'] {
-  const grant = /^[a-z]{4}([a-z]{2}):/.exec(claims.jti ?? '')?.[1]
-  if (grant === 'cc') return 'service'
-  if (grant !== undefined && grant !== 'rt') return 'user'
-  if (claims.client_id === undefined || claims.client_id !== claims.azp) return 'user'
-  return grant === 'rt' ? kindOfRefreshed(claims) : claims.sid === undefined ? 'service' : 'user'
+/** RFC 9068 §2.2 has `client_id` alone; Keycloak has `azp`, and `client_id` by a mapper, which a realm can point at any text. */
+function clientIdOf ({ azp, client_id: clientId }: Claims, { tokenKind }: IssuerProofs): string | undefined {
+  if (tokenKind === 'at+jwt') return clientId
+  return azp === undefined || clientId === undefined || azp === clientId ? azp ?? clientId : undefined
 }
 
-/** A refreshed token has a session either way; Keycloak names the account of a service after its client. */
-function kindOfRefreshed ({ azp = '', preferred_username: name }: Claims): Principal['kind'] {
-  return name === `service-account-${azp.toLowerCase()}` ? 'service' : 'user'
+/** Keycloak since 26.2.0: two letters each for session, token and grant, then an id. */
+const MARK = /^[a-z]{4}([a-z]{2}):/
+
+/**
+ * Only two things prove a service: the configured claim, and in Keycloak's own tokens the grant that `jti` names (`cc`, client
+ * credentials). Any other grant is a user's, but for a refresh (`rt`), which is the same for both. `sid`, `client_id` and a
+ * `preferred_username` that begins with `service-account-` prove nothing: services have sessions, mappers write the second, and users can
+ * have such names. RFC 9068 gives nothing to tell by.
+ */
+function kindOf (claims: Claims, { tokenKind, serviceClaim }: IssuerProofs): Principal['kind'] {
+  if (serviceClaim !== undefined && Object.hasOwn(claims, serviceClaim.name) && claims[serviceClaim.name] === serviceClaim.value) return 'service'
+  if (tokenKind === 'at+jwt') return 'unknown'
+  switch (MARK.exec(claims.jti ?? '')?.[1]) {
+    case undefined:
+    case 'rt':
+      return 'unknown'
+    case 'cc':
+      return 'service'
+    default:
+      return 'user'
+  }
 }
 
 function deepFreeze<T> (value: T): T {

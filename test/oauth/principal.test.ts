@@ -7,29 +7,56 @@ interface Recorded { readonly case: string, readonly response: { readonly body?:
 const recorded = new Map((JSON.parse(readFileSync('test/recordings/access-tokens.json', 'utf8')) as Recorded[]).map((one) => [one.case, one.response.body?.access_token?.payload]))
 const of = (name: string): ReturnType<typeof principalOf> => principalOf(structuredClone(recorded.get(name)) as Claims)
 
-t.test('tokens of a real Keycloak: a service is told from a user', async (t) => {
-  for (const name of ['service, no scope asked', 'service with a refresh token', 'service refreshes', 'lightweight token', 'at+jwt', 'no built-in scope at the client: what is left']) {
+t.test('tokens of a real Keycloak: the grant in jti tells a service from a user, a refresh tells nothing', async (t) => {
+  for (const name of ['service, no scope asked', 'service with a refresh token', 'lightweight token', 'at+jwt', 'no built-in scope at the client: what is left']) {
     t.equal(of(name).kind, 'service', name)
   }
-  for (const name of ['user, direct grant', 'user, refreshed', 'token exchange by test_api of a user\'s token']) t.equal(of(name).kind, 'user', name)
+  for (const name of ['user, direct grant', 'token exchange by test_api of a user\'s token']) t.equal(of(name).kind, 'user', name)
+  for (const name of ['service refreshes', 'user, refreshed']) t.equal(of(name).kind, 'unknown', name)
 })
 
-t.test('without the mark of the grant in jti', async (t) => {
-  const base = { iss: 'i', exp: 1 }
+const base = { iss: 'i', exp: 1 }
+
+t.test('what does not prove a service', async (t) => {
   const kinds: ReadonlyArray<readonly [Claims, string]> = [
-    [{ ...base, azp: 'c', client_id: 'c' }, 'service'],
-    [{ ...base, azp: 'c', client_id: 'c', sid: 's' }, 'user'],
-    [{ ...base, azp: 'c', client_id: 'other' }, 'user'],
-    [{ ...base, azp: 'c' }, 'user'],
-    [{ ...base, client_id: 'c', jti: 'x' }, 'user'],
-    [{ ...base, client_id: 'c', sid: 's' }, 'user'],
-    [{ ...base, client_id: 'c', auth_time: 1 }, 'user'],
-    [{ ...base, azp: 'c', client_id: 'c', sid: 's', jti: 'onrtrt:x' }, 'user'],
-    [{ ...base, azp: 'C', client_id: 'C', sid: 's', jti: 'onrtrt:x', preferred_username: 'service-account-c' }, 'service'],
-    [{ ...base, client_id: 'c', jti: 'onrtrt:x', preferred_username: 'service-account-' }, 'user'],
-    [{ ...base, azp: 'c', client_id: 'c', jti: 'onrtac:x' }, 'user']
+    [{ ...base, azp: 'c', client_id: 'c' }, 'unknown'],
+    [{ ...base, azp: 'c', client_id: 'c', sid: 's' }, 'unknown'],
+    [{ ...base, azp: 'c', client_id: 'c', preferred_username: 'service-account-c' }, 'unknown'],
+    [{ ...base, azp: 'c', client_id: 'c', jti: '5db459ca-3623-217e-0ff0-50243cc1771a' }, 'unknown'],
+    [{ ...base, azp: 'c', client_id: 'c', jti: 'trrtccx:1' }, 'unknown'],
+    [{ ...base, azp: 'c', client_id: 'c', jti: 'x trrtcc:1' }, 'unknown'],
+    [{ ...base, azp: 'C', client_id: 'C', sid: 's', jti: 'onrtrt:x', preferred_username: 'service-account-c' }, 'unknown'],
+    [{ ...base, azp: 'c', client_id: 'c', preferred_username: 'service-account-c', jti: 'onrtro:x' }, 'user'],
+    [{ ...base, azp: 'c', client_id: 'c', jti: 'onrtac:x' }, 'user'],
+    [{ ...base, azp: 'c', jti: 'trrtte:x' }, 'user'],
+    [{ ...base, azp: 'c', sid: 's', jti: 'onrtcc:x' }, 'service']
   ]
   for (const [claims, kind] of kinds) t.equal(principalOf({ ...claims }).kind, kind, JSON.stringify(claims))
+})
+
+t.test('SERVICE_CLAIM proves a service, compared exactly; for RFC 9068 tokens it is the only proof', async (t) => {
+  const keycloak = { tokenKind: 'keycloak', serviceClaim: { name: 'client_type', value: 'service' } } as const
+  const rfc9068 = { ...keycloak, tokenKind: 'at+jwt' } as const
+  for (const issuer of [keycloak, rfc9068]) {
+    t.equal(principalOf({ ...base, client_type: 'service' }, issuer).kind, 'service')
+    for (const value of ['Service', 'service ', ['service'], { service: true }, true, null, undefined]) {
+      t.equal(principalOf({ ...base, client_type: value }, issuer).kind, 'unknown', JSON.stringify(value))
+    }
+  }
+  t.equal(principalOf({ ...base, jti: 'trrtcc:1' }, rfc9068).kind, 'unknown')
+  t.equal(principalOf({ ...base, jti: 'onrtro:1' }, rfc9068).kind, 'unknown')
+  t.equal(principalOf({ ...base, jti: 'onrtrt:1', client_type: 'service' }, keycloak).kind, 'service')
+  t.equal(principalOf({ ...base }, { tokenKind: 'at+jwt', serviceClaim: { name: 'constructor', value: 'x' } }).kind, 'unknown')
+})
+
+t.test('the client: azp or client_id, none when they differ; in RFC 9068 tokens client_id', async (t) => {
+  const rfc9068 = { tokenKind: 'at+jwt', serviceClaim: undefined } as const
+  t.equal(principalOf({ ...base, azp: 'a' }).clientId, 'a')
+  t.equal(principalOf({ ...base, azp: 'a', client_id: 'a' }).clientId, 'a')
+  t.equal(principalOf({ ...base, azp: 'a', client_id: 'b' }).clientId, undefined)
+  t.equal(principalOf({ ...base, azp: 'a', client_id: 'A' }).clientId, undefined)
+  t.equal(principalOf({ ...base, azp: 'a', client_id: 'b' }, rfc9068).clientId, 'b')
+  t.equal(principalOf({ ...base, azp: 'a' }, rfc9068).clientId, undefined)
 })
 
 t.test('who it is, and what it may', async (t) => {

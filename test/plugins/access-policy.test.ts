@@ -44,6 +44,7 @@ t.test('what a declaration may not be, all faults of all routes together', async
     [{ anyScope: [] }, /anyScope is not an array of one or more/], [{ anyScope: ['test_api_access test_api_access'] }, /one name in each/], [{ anyScope: 'x' }, /anyScope/],
     [{ realmRoles: [] }, /realmRoles/], [{ realmRoles: 'a' }, /realmRoles/], [{ realmRoles: [''] }, /realmRoles/],
     [{ clientRoles: {} }, /clientRoles/], [{ clientRoles: { a: [] } }, /clientRoles/], [{ clientRoles: { '': ['x'] } }, /clientRoles/], [{ clientRoles: [] }, /clientRoles/],
+    [{ clientId: false }, /clientId is not true/], [{ clientId: 'x' }, /clientId is not true/],
     [{ kind: 'machine' }, /kind is neither/], [{ kind: undefined }, /kind is neither/],
     [{ optional: false }, /optional stands alone/], [{ optional: true, scopes: [] }, /optional stands alone/]
   ]
@@ -81,6 +82,7 @@ t.test('every form of a declaration, over the wire', async (t) => {
       open('client', { clientRoles: { test_api: ['writer'] } })
       open('service', { kind: 'service' })
       open('user', { kind: 'user' })
+      open('named', { clientId: true })
       open('all', { scopes: ['test_api_access'], realmRoles: ['auditor'], clientRoles: { test_api: ['writer'] }, kind: 'service' })
       open('optional', { optional: true })
       open('public', 'public')
@@ -91,6 +93,8 @@ t.test('every form of a declaration, over the wire', async (t) => {
   const scoped = issuer.token({ scope: 'x test_api_access' })
   const roles = issuer.token({ realm_access: { roles: ['auditor'] }, resource_access: { test_api: { roles: ['writer'] } }, scope: 'test_api_access' })
   const user = issuer.token({ jti: 'onrtro:1', sid: 's', client_id: undefined })
+  const unmarked = issuer.token({ jti: '5db459ca', preferred_username: 'service-account-test_client' })
+  const refreshed = issuer.token({ jti: 'onrtrt:1' })
   const entries: ReadonlyArray<readonly [string, string | undefined, number]> = [
     ['any', plain, 200], ['any', undefined, 401],
     ['both', plain, 403], ['both', scoped, 200], ['both', issuer.token({ scope: 'TEST_API_ACCESS test_api_access2' }), 403],
@@ -98,6 +102,8 @@ t.test('every form of a declaration, over the wire', async (t) => {
     ['realm', plain, 403], ['realm', roles, 200],
     ['client', plain, 403], ['client', roles, 200], ['client', issuer.token({ resource_access: { other: { roles: ['writer'] } } }), 403], ['client', issuer.token({ realm_access: { roles: ['writer'] } }), 403],
     ['service', plain, 200], ['service', user, 403], ['user', user, 200], ['user', plain, 403],
+    ['service', unmarked, 403], ['service', refreshed, 403], ['user', unmarked, 200], ['user', refreshed, 200], ['any', unmarked, 200],
+    ['named', plain, 200], ['named', user, 200], ['named', issuer.token({ client_id: 'other' }), 403], ['named', issuer.token({ azp: undefined, client_id: undefined }), 403], ['any', issuer.token({ client_id: 'other' }), 200],
     ['all', roles, 200], ['all', scoped, 403],
     ['optional', undefined, 200], ['optional', plain, 200], ['optional', 'x.y.z', 401], ['public', 'x.y.z', 200]
   ]
@@ -110,6 +116,13 @@ t.test('every form of a declaration, over the wire', async (t) => {
   t.match(refusal.body, { status: 403, error: 'insufficient_scope', error_description: 'The access token lacks the realm role auditor' })
   t.match((await get('/t/one', plain)).challenge, /scope="test_api_access"/)
   t.match((await get('/t/user', plain)).body.error_description, /Only a user's access token/)
+  const reasonOf = async (path: string, token: string): Promise<unknown> => {
+    await get(path, token)
+    return service.lines.findLast(({ route }) => route === path)
+  }
+  t.match(await reasonOf('/t/service', unmarked), { reason: 'kind_unknown', hint: /SERVICE_CLAIM/ })
+  t.match(await reasonOf('/t/service', user), { reason: 'kind_not_allowed' })
+  t.match(await reasonOf('/t/named', issuer.token({ client_id: 'other' })), { reason: 'client_unknown' })
 })
 
 t.test('the matched route decides, never the text of the path', async (t) => {

@@ -55,7 +55,12 @@ export const RIGHTS_TEXTS = {
   kind_unknown: {
     status: 403,
     sentence: 'The route is for services, and the token does not prove that a service is calling.',
-    fix: () => 'Since version 26 Keycloak marks tokens of the client credentials flow in jti; a refreshed token has no such mark. For other issuers and versions set SERVICE_CLAIM=name=value to a claim that only the tokens of services contain.'
+    fix: () => 'Since version 26.2.0 Keycloak marks tokens of the client credentials flow in jti; a refreshed token has no such mark. For other issuers and versions set SERVICE_CLAIM=name=value to a claim that only the tokens of services contain.'
+  },
+  client_unknown: {
+    status: 403,
+    sentence: 'The route requires a client id, and the token names none, or two different ones in azp and client_id.',
+    fix: () => 'Keycloak writes azp; a mapper for client_id must write the same. With TOKEN_KIND=at+jwt only client_id counts.'
   }
 } as const satisfies Readonly<Record<string, ReasonText>>
 

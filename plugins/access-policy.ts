@@ -83,8 +83,7 @@ export default fp<AccessPolicyOptions>((app, rules, done) => {
   app.decorateRequest('requireScope', requireScope)
   app.addHook('onReady', (ready) => {
     const missed = routesMissed(app, rules, hook.name, early)
-    check([...guarded.faults(), ...missed])
-    check(guarded.settle(app))
+    check([...guarded.settle(app), ...missed])
     ready()
   })
   done()

@@ -37,6 +37,8 @@ interface Witnessed {
 /** What the rules say of one declaration. `by`: where access comes from when the route declares none. */
 interface Verdict { readonly access: Access, readonly by?: string }
 
+type Verdicts = ReadonlyArray<readonly [route: Witnessed, verdict: Verdict | readonly string[]]>
+
 /** The routes of one guard, as its onRoute hook has seen them, and what each requires. */
 export class GuardedRoutes {
   readonly #rules: RouteRules
@@ -55,35 +57,40 @@ export class GuardedRoutes {
     this.#witnessed.push({ route, held, url: route.url })
   }
 
-  /** Fixes what each route requires, or returns everything that is wrong. Declarations are not looked at again. */
+  /** Fixes what each route requires, or returns everything that is wrong. Each declaration is read once, here, and never again. */
   settle (app: FastifyInstance): string[] {
-    const faults = [...this.faults(), ...this.#unusedAllowances()]
+    const verdicts = this.#verdicts()
+    const faults = [...faultsOf(verdicts), ...this.#unusedAllowances(verdicts)]
     if (faults.length > 0) return faults
-    const rows: AccessRow[] = []
-    for (const one of this.#witnessed) {
-      const verdict = this.#judge(one) as Verdict
-      one.held.access = verdict.access
-      if (one.route.config?.[HELD] !== one.held) this.#replaced.add(one.url)
-      rows.push(...rowsOf(one, verdict), ...this.#secondSpelling(app, one).flatMap((spelling) => rowsOf(spelling, verdict)))
+    this.#settled = this.#rows(app, verdicts)
+    for (const [{ route, held, url }, verdict] of verdicts) {
+      held.access = (verdict as Verdict).access
+      if (route.config?.[HELD] !== held) this.#replaced.add(url)
     }
-    this.#settled = Object.freeze(rows)
     return []
   }
 
   /** Every route so far that declares nothing or something wrong. */
   faults (): string[] {
-    return this.#witnessed.flatMap((one) => {
-      const verdict = this.#judge(one)
-      return isFaults(verdict) ? methodsOf(one.route).flatMap((method) => verdict.map((fault) => `${method} ${one.url}: ${fault}`)) : []
-    })
+    return faultsOf(this.#verdicts())
   }
 
   /** Every route with what it requires; before the application is ready, those so far. */
   rows (app: FastifyInstance): readonly AccessRow[] {
-    return this.#settled ?? Object.freeze(this.#witnessed.flatMap((one) => {
-      const verdict = this.#judge(one)
-      return isFaults(verdict) ? [] : [one, ...this.#secondSpelling(app, one)].flatMap((spelling) => rowsOf(spelling, verdict))
-    }))
+    return this.#settled ?? this.#rows(app, this.#verdicts())
+  }
+
+  #rows (app: FastifyInstance, verdicts: Verdicts): readonly AccessRow[] {
+    const rows = new Map<string, AccessRow>()
+    for (const [one, verdict] of verdicts) {
+      if (isFaults(verdict)) continue
+      for (const row of [one, ...this.#secondSpelling(app, one)].flatMap((spelling) => rowsOf(spelling, verdict))) {
+        // Fastify calls the hook for a HEAD route that it then leaves out, since there is one already.
+        const name = `${row.method} ${row.url} ${row.constraints ?? ''}`
+        if (!rows.has(name)) rows.set(name, row)
+      }
+    }
+    return Object.freeze([...rows.values()])
   }
 
   of (route: RouteOptions): Access | undefined {
@@ -109,7 +116,7 @@ export class GuardedRoutes {
       return isList(access) ? access : { access }
     }
     const pattern = this.#rules.trusted?.find((trusted) => covers(trusted, methods, url))?.path
-    if (pattern !== undefined) return { access: PUBLIC, by: `trusted: ${pattern}` }
+    if (pattern !== undefined) return { access: PUBLIC, by: trustedBy(pattern) }
     if (misplaced.length > 0) return misplaced
     if (this.#rules.unlisted === 'public') return { access: PUBLIC, by: 'not declared' }
     return methods.every((method) => method === 'OPTIONS') ? { access: PREFLIGHT } : compileAccess(undefined) as readonly string[]
@@ -120,10 +127,14 @@ export class GuardedRoutes {
     return this.#judgeDeclared(config.auth, methodsOf(route), url, misplacedAccess(config, route))
   }
 
-  #unusedAllowances (): string[] {
-    const unused = (this.#rules.trusted ?? []).filter((trusted) =>
-      !this.#witnessed.some(({ route, url }) => route.config?.auth === undefined && covers(trusted, methodsOf(route), url)))
-    return unused.map(({ path }) => `trusted ${path}: no route without config.auth is covered by it; remove it`)
+  #verdicts (): Verdicts {
+    return this.#witnessed.map((one) => [one, this.#judge(one)])
+  }
+
+  #unusedAllowances (verdicts: Verdicts): string[] {
+    const used = verdicts.map(([, verdict]) => isFaults(verdict) ? undefined : verdict.by)
+    return (this.#rules.trusted ?? []).filter(({ path }) => !used.includes(trustedBy(path)))
+      .map(({ path }) => `trusted ${path}: no route without config.auth is covered by it; remove it`)
   }
 
   /** `get('/')` below a prefix is registered with and without the slash; the second of them without a call of onRoute. */
@@ -135,6 +146,15 @@ export class GuardedRoutes {
     const methods = methodsOf(route).filter((method) => !own(method) && app.hasRoute({ method, url: slashed, ...constraints && { constraints } }))
     return methods.length === 0 ? [] : [{ route: { ...route, method: methods }, held, url: slashed }]
   }
+}
+
+function faultsOf (verdicts: Verdicts): string[] {
+  return verdicts.flatMap(([{ route, url }, verdict]) =>
+    isFaults(verdict) ? methodsOf(route).flatMap((method) => verdict.map((fault) => `${method} ${url}: ${fault}`)) : [])
+}
+
+function trustedBy (path: string): string {
+  return `trusted: ${path}`
 }
 
 /** Whether a list of sentences came in place of a result. */

@@ -1,11 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AccessRow } from '../src/oauth/access-matrix.ts'
-import { enforceAccess, type Access, type DeclaredAccess } from '../src/oauth/access-policy.ts'
-import { InsufficientScope, type Refusal } from '../src/oauth/errors.ts'
+import { compileAccess, PREFLIGHT } from '../src/oauth/access-declaration.ts'
+import { enforceAccess, type Access, type DeclaredAccess, type ScopeCatalogue } from '../src/oauth/access-policy.ts'
+import { HandlerMistake, InsufficientScope, type Refusal } from '../src/oauth/errors.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { GuardedRoutes, HELD, type Held, type RouteRules } from './guarded-routes.ts'
-import { registeredRoutes } from './registered-routes.ts'
+import { isPreflight } from './preflight.ts'
+import { registeredRoutes, type PrintedRoute } from './registered-routes.ts'
 
 export type AccessPolicyOptions = RouteRules
 
@@ -79,11 +81,12 @@ export default fp<AccessPolicyOptions>((app, rules, done) => {
     of: (route: RouteOptions) => guarded.of(route),
     check: () => check(guarded.faults())
   })
-  app.decorateRequest('access', { getter () { return (this.routeOptions.config[HELD] ?? late.get(this.routeOptions.config))?.access } })
-  app.decorateRequest('requireScope', requireScope)
+  app.decorateRequest('access', { getter () { return (this.routeOptions.config[HELD] ?? holdLate(this, guarded, late))?.access } })
+  app.decorateRequest('requireScope', function (...scopes) { requireScope(this, scopesAsked(scopes, rules.scopes)) })
   app.addHook('onReady', (ready) => {
-    const missed = routesMissed(app, rules, hook.name, early)
-    check([...guarded.settle(app), ...missed])
+    const before = routesBefore(app, hook.name, early)
+    const faults = guarded.settle(app, before.filter(isOptions).map(preflightRow))
+    check([...faults, ...faultsBefore(app, rules, before.filter((route) => !isOptions(route)).map(nameOf))])
     ready()
   })
   done()
@@ -93,21 +96,28 @@ function nameOf ({ method, path }: { readonly method: string, readonly path: str
   return `${method} ${path}`
 }
 
-/**
- * Routes of this context that were registered before the guard. It enforces what they declare, but nothing of them is in the matrix: with
- * `unlisted: 'refuse'` they stop the start. OPTIONS routes are left (@fastify/cors registers one): undeclared, they are open for a
- * preflight only.
- */
-function routesMissed (app: FastifyInstance, { unlisted }: AccessPolicyOptions, hook: string, early: ReadonlySet<string>): string[] {
+function isOptions ({ method }: { readonly method: string }): boolean {
+  return method === 'OPTIONS'
+}
+
+/** Routes of this context that were registered before the guard, so that its onRoute hook has not seen them. */
+function routesBefore (app: FastifyInstance, hook: string, early: ReadonlySet<string>): PrintedRoute[] {
   const routes = registeredRoutes(app)
   const outside = routes.filter(({ onRequest }) => !onRequest.includes(hook)).map(nameOf)
   if (outside.length > 0) app.log.debug({ routes: outside }, 'routes outside of the context of this access policy')
-  const before = routes.filter((route) => route.method !== 'OPTIONS' && route.onRequest.includes(hook) && early.has(nameOf(route))).map(nameOf)
-  if (unlisted === 'public') {
-    if (before.length > 0) app.log.warn({ routes: before }, 'routes registered before the access policy: they are not in the access matrix; await the registration of the policy first')
-    return []
-  }
-  return before.map((route) => `${route}: registered before the access policy; await the registration of the policy first`)
+  return routes.filter((route) => route.onRequest.includes(hook) && early.has(nameOf(route)))
+}
+
+/** @fastify/cors registers an OPTIONS route: undeclared, it is open for a preflight only, also when it was there before the guard. */
+function preflightRow ({ method, path }: PrintedRoute): AccessRow {
+  return Object.freeze({ method, url: path, access: PREFLIGHT, by: 'registered before the access policy' })
+}
+
+/** The guard enforces what these routes declare, but they are not in the matrix: with `unlisted: 'refuse'` they stop the start. */
+function faultsBefore (app: FastifyInstance, { unlisted }: AccessPolicyOptions, routes: readonly string[]): string[] {
+  if (unlisted !== 'public') return routes.map((route) => `${route}: registered before the access policy; await the registration of the policy first`)
+  if (routes.length > 0) app.log.warn({ routes }, 'routes registered before the access policy: they are not in the access matrix; await the registration of the policy first')
+  return []
 }
 
 /** What a route that no onRoute hook of ours has seen requires, by the declaration in its configuration. */
@@ -119,11 +129,6 @@ function holdLate (request: FastifyRequest, guarded: GuardedRoutes, late: WeakMa
   const held = { access: guarded.judgeUnmarked(config) }
   late.set(config, held)
   return held
-}
-
-/** Whether this is a CORS preflight (Fetch standard §3.2.2), which never carries credentials. */
-function isPreflight ({ method, headers }: FastifyRequest): boolean {
-  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
 /** An OPTIONS route that declares no access: for anything but a preflight there is no such route. */
@@ -151,10 +156,18 @@ function authorize (request: FastifyRequest, access: Access, done: HookHandlerDo
   known.then((principal) => enforceAccess(access, principal)).then(() => done(), (error: unknown) => done(error as Refusal))
 }
 
-function requireScope (this: FastifyRequest, ...scopes: string[]): void {
-  const { principal } = this
+/** The scopes of a handler's own check, as single words. Throws HandlerMistake for what is not a scope of the catalogue. */
+function scopesAsked (scopes: readonly string[], catalogue: ScopeCatalogue | undefined): readonly string[] {
+  const compiled = compileAccess({ scopes }, catalogue)
+  if (!('mode' in compiled)) throw new HandlerMistake(`request.requireScope(${scopes.map((scope) => JSON.stringify(scope)).join(', ')}): ${compiled.join('; ')}`)
+  if (compiled.scopes.length === 0) throw new HandlerMistake('request.requireScope() was called without a scope')
+  return compiled.scopes
+}
+
+function requireScope (request: FastifyRequest, scopes: readonly string[]): void {
+  const { principal } = request
   const missing = scopes.filter((scope) => !principal.has(scope))
   if (missing.length === 0) return
-  const required = [...new Set([...this.access?.challengeScopes ?? [], ...scopes])]
-  throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, required, { grantedScopes: principal.scopes })
+  const needed = [...new Set([...request.access?.challengeScopes ?? [], ...scopes])]
+  throw new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, needed, { grantedScopes: principal.scopes })
 }

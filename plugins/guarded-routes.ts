@@ -57,12 +57,15 @@ export class GuardedRoutes {
     this.#witnessed.push({ route, held, url: route.url })
   }
 
-  /** Fixes what each route requires, or returns everything that is wrong. Each declaration is read once, here, and never again. */
-  settle (app: FastifyInstance): string[] {
+  /**
+   * Fixes what each route requires, or returns everything that is wrong. Each declaration is read once, here, and never again.
+   * `before`: rows for routes that no hook has seen.
+   */
+  settle (app: FastifyInstance, before: readonly AccessRow[] = []): string[] {
     const verdicts = this.#verdicts()
     const faults = [...faultsOf(verdicts), ...this.#unusedAllowances(verdicts)]
     if (faults.length > 0) return faults
-    this.#settled = this.#rows(app, verdicts)
+    this.#settled = Object.freeze([...this.#rows(app, verdicts), ...before])
     for (const [{ route, held, url }, verdict] of verdicts) {
       held.access = (verdict as Verdict).access
       if (route.config?.[HELD] !== held) this.#replaced.add(url)

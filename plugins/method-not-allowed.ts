@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import createRouter, { type HTTPMethod } from 'find-my-way'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { MethodNotAllowed } from './error-handler.ts'
+import { isPreflight } from './preflight.ts'
 
 /** A path of the application, in one method. `open`: at least one of the routes there can be called without a token. */
 interface Place { open: boolean }
@@ -19,7 +20,7 @@ interface Found {
 export default fp((app, _options, done) => {
   let methodsAt: ((method: string, url: string) => Found) | undefined
   app.addHook('onRequest', (request, reply, next) => {
-    if (!request.is404 && request.access?.mode !== 'preflight') { next(); return }
+    if (!request.is404 && !isUndeclaredOptions(request)) { next(); return }
     methodsAt ??= placesOf(app)
     const { allow, open } = methodsAt(request.method, request.raw.url as string)
     if (allow.length === 0) { next(); return }
@@ -27,6 +28,11 @@ export default fp((app, _options, done) => {
   })
   done()
 }, { name: 'method-not-allowed', dependencies: ['auth', 'error-handler'] })
+
+/** An OPTIONS route that is there for preflights alone; for any other request to it, the path has no such method. */
+function isUndeclaredOptions (request: FastifyRequest): boolean {
+  return request.method === 'OPTIONS' && request.access?.mode === 'preflight' && !isPreflight(request)
+}
 
 function refuse (request: FastifyRequest, reply: FastifyReply, allow: readonly string[], open: boolean, next: HookHandlerDoneFunction): void {
   const refusal = new MethodNotAllowed(allow)

@@ -1,6 +1,7 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import accessPolicy from '../plugins/access-policy.ts'
 import auth from '../plugins/auth.ts'
+import cors from '../plugins/cors.ts'
 import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
 import listening, { closeListeners, Listeners, type Limits } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
@@ -54,6 +55,7 @@ export async function buildApp (config: Config, { logger, clock, limits = {} }: 
 
   await app.register(listening, { listeners })
   await app.register(securityHeaders)
+  if (config.corsOrigins.length > 0) await app.register(cors, { origins: config.corsOrigins })
   await app.register(readiness)
   await app.register(refusals, { realmName: config.challengeRealm, resourceMetadata, explained: config })
   await app.register(errorHandler, { showPaths: !config.production })

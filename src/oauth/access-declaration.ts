@@ -28,9 +28,9 @@ export function compileAccess (declared: unknown, catalogue?: ScopeCatalogue): A
   if (declared === undefined) return [UNDECLARED]
   if (declared === 'public') return PUBLIC
   if (typeof declared !== 'object' || declared === null || Array.isArray(declared)) return [`config.auth is ${printed(declared)}: 'public' or an object is expected`]
-  const inherited = KNOWN.filter((name) => name in declared && !Object.hasOwn(declared, name))
-  if (inherited.length > 0) return inherited.map((name) => `config.auth.${name} is inherited: write it into the object itself`)
   const own = readOnce(declared) as Readonly<Record<string, unknown>>
+  const inherited = KNOWN.filter((name) => name in declared && !Object.hasOwn(own, name))
+  if (inherited.length > 0) return inherited.map((name) => `config.auth.${name} is inherited: write it into the object itself`)
   if (Object.hasOwn(own, 'optional')) {
     if (own.optional === true && Reflect.ownKeys(own).length === 1) return OPTIONAL
     return ['config.auth.optional stands alone, as { optional: true }: a route that is open to anyone cannot require anything']

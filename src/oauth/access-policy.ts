@@ -23,7 +23,19 @@ export interface Demands {
 }
 
 /** What a route declares in `config.auth`. `optional`: open, but a caller that presents a token is known, and a bad token is refused. */
-export type DeclaredAccess = 'public' | Demands | { readonly optional: true }
+export type DeclaredAccess = 'public' | RequiredAccess | OptionalAccess
+
+/**
+ * One member at least, and none under a name that is often written instead. Fastify infers a type of its own from the whole `config`, so
+ * that TypeScript compares only the members that are named here: of `{}`, a number or `{ scope: [] }` it would say nothing otherwise. Any
+ * other name stops the start.
+ */
+type RequiredAccess = { [Name in keyof Demands]-?: Demands & Required<Pick<Demands, Name>> }[keyof Demands] & Misspelt & { readonly optional?: never }
+type OptionalAccess = { readonly optional: true } & { readonly [Name in keyof Demands]?: never } & Misspelt
+type Misspelt = { readonly [Name in
+  'scope' | 'Scopes' | 'scopeS' | 'scops' | 'anyScopes' | 'anyscope' | 'any_scope' | 'anyOf' | 'allScopes' | 'requiredScopes' |
+  'role' | 'roles' | 'realmRole' | 'realm_roles' | 'realmroles' | 'clientRole' | 'client_roles' | 'clientroles' | 'permissions' |
+  'kinds' | 'type' | 'clientID' | 'client' | 'clients' | 'client_id' | 'public' | 'required' | 'audience']?: never }
 
 /** A declaration that was checked, in one shape, deep-frozen. `preflight`: open for a CORS preflight only. */
 export interface Access {

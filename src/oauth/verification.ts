@@ -99,7 +99,7 @@ export class Verification<C> {
   }
 
   #keep ({ token, claims, issuer }: Unproven, key: VerificationKey): Principal {
-    const principal = principalOf(claims)
+    const principal = principalOf(claims, issuer)
     const deadlineMs = (principal.expiresAt + issuer.clockToleranceSeconds) * 1000
     // Both may have ended while the signature waited for its turn.
     if (!key.alive) throw new InvalidToken('key_unknown', 'withdrawn meanwhile')

@@ -166,9 +166,28 @@ t.test('a check inside a handler throws the same 403', async (t) => {
   t.same((await service.get('/documents/secret', service.issuer.token({ scope: 'test_api_access' }))).body, { may: true })
 })
 
-t.test('where nobody is known, request.principal is a refusal and no undefined', async (t) => {
-  const service = await startService(t, { key, prepare: (app) => app.get('/open', { config: { auth: 'public' } }, (request) => request.principal.clientId) })
-  t.match(await service.get('/open'), { status: 401, challenge: 'Bearer realm="scopegate"' })
+t.test('request.principal where nobody is known, and an unknown scope, are mistakes of the handler and not of the caller', async (t) => {
+  const service = await startService(t, {
+    key,
+    prepare: (app) => {
+      app.get('/open', { config: { auth: 'public' } }, (request) => request.principal.clientId)
+      app.get('/optional', { config: { auth: { optional: true } } }, (request) => request.principal.clientId)
+      app.get('/scope/:name', { config: { auth: { scopes: [] } } }, (request) => request.requireScope((request.params as { name: string }).name))
+      app.get('/none', { config: { auth: { scopes: [] } } }, (request) => request.requireScope())
+      app.get('/open-scope', { config: { auth: 'public' } }, (request) => request.requireScope('test_api_access'))
+    }
+  })
+  const token = service.issuer.token()
+  const mistakes: ReadonlyArray<readonly [string, RegExp]> = [
+    ['/open', /request\.principal of GET \/open: the route does not require a token/], ['/open-scope', /request\.principal of GET \/open-scope/],
+    ['/scope/tset_api_access', /requireScope\("tset_api_access"\): the scope "tset_api_access" is not in the catalogue .* did you mean 'test_api_access'/],
+    ['/scope/%22', /is not an array of scope names/], ['/none', /without a scope/]
+  ]
+  for (const [path, message] of mistakes) {
+    t.match(await service.get(path, token), { status: 500, challenge: '', text: /Internal Server Error/ }, path)
+    t.match(service.lines.findLast(({ err }) => err !== undefined), { err: { type: 'HandlerMistake', message } }, path)
+  }
+  t.match(await service.get('/optional'), { status: 401, challenge: 'Bearer realm="scopegate"' }, 'an optional route whose handler needs the caller')
 })
 
 t.test('a refusal where no route matched has a challenge without scopes', async (t) => {

@@ -1,12 +1,10 @@
 import staticFiles from '@fastify/static'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import t, { type Test } from 'tap'
-import fp from 'fastify-plugin'
-import accessPolicy, { type AccessPolicyOptions } from '../../plugins/access-policy.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import t from 'tap'
+import type { AccessPolicyOptions } from '../../plugins/access-policy.ts'
 import { formatAccess } from '../../src/oauth/access-matrix.ts'
-import { MissingCredentials } from '../../src/oauth/errors.ts'
-import { principalOf } from '../../src/oauth/principal.ts'
+import { guarded } from '../support/guarded.ts'
 import { newKey } from '../support/issuer.ts'
 import { startService } from '../support/service.ts'
 
@@ -118,20 +116,3 @@ t.test('an undeclared OPTIONS route is open for a preflight only', async (t) => 
   t.equal(await status('/declared', { authorization: 'Bearer good' }), 200)
   t.match(formatAccess(app.access.routes()), /OPTIONS +\/own +CORS preflight only/)
 })
-
-/** A Fastify application with a guard over a stand-in for the auth plugin: `Bearer good` is a service. */
-async function guarded (t: Test, options: AccessPolicyOptions): Promise<FastifyInstance> {
-  const app = Fastify()
-  t.teardown(() => app.close())
-  await app.register(authentication)
-  await app.register(accessPolicy, options)
-  return app
-}
-
-const authentication = fp((app, _options, done) => {
-  app.decorateRequest('authenticate', function () {
-    if (this.headers.authorization !== 'Bearer good') throw new MissingCredentials()
-    return principalOf({ iss: 'i', exp: 1, azp: 'c', jti: 'trrtcc:1', scope: 'one' })
-  })
-  done()
-}, { name: 'auth' })

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import type { Expectations } from '../src/oauth/access-token.ts'
 import { authorizationOf, readCredentials } from '../src/oauth/credentials.ts'
 import type { Clock } from '../src/oauth/clock.ts'
-import { HandlerMistake, MissingCredentials } from '../src/oauth/errors.ts'
+import { HandlerMistake, InvalidRequest, MissingCredentials } from '../src/oauth/errors.ts'
 import { Keyring } from '../src/oauth/keyring.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
@@ -87,7 +87,9 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
   }
 
   function authenticate (this: FastifyRequest): Principal | Promise<Principal> {
-    const authorization = authorizationOf(this.raw.rawHeaders)
+    const { rawHeaders } = this.raw
+    if (rawHeaders.length >= 2 * countedHeaders(app.server.maxHeadersCount)) throw new InvalidRequest('headers_too_many')
+    const authorization = authorizationOf(rawHeaders)
     const known = (authorization.startsWith(PREFIX) ? verification.recall(authorization.slice(PREFIX.length), this) : undefined) ??
       read(authorization, this)
     if (known instanceof Promise) return known.then((principal) => (this[PRINCIPAL] = principal))
@@ -100,6 +102,17 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
     return (authorization === PREFIX + token ? undefined : verification.recall(token, request)) ?? verification.verify(token, request)
   }
 }, { name: 'auth' })
+
+/** Node reads so many headers where nothing else is set, and silently drops the others. */
+const HEADERS_READ = 1_000
+
+/**
+ * With so many headers, one may have been dropped. `maxHeadersCount` of the first server says nothing of further ones (`localhost` has
+ * several addresses), which may still have Node's own limit.
+ */
+function countedHeaders (maxHeadersCount: number | null): number {
+  return maxHeadersCount === null || maxHeadersCount === 0 ? HEADERS_READ : Math.min(maxHeadersCount, HEADERS_READ)
+}
 
 function principalOf (this: FastifyRequest): Principal {
   const principal = this[PRINCIPAL]

@@ -27,7 +27,21 @@ const SECRET_MEMBERS = ['headers.authorization', 'headers.cookie', 'req.headers.
 export async function createLog ({ logLevel, production }: Pick<Config, 'logLevel' | 'production'>, terminal: boolean): Promise<Log> {
   const options = { level: logLevel, base: null, redact: SECRET_MEMBERS }
   const pretty = terminal && !production ? await import('pino-pretty').then(({ default: build }) => build, () => undefined) : undefined
-  if (pretty !== undefined) return { logger: pino(options, pretty(READABLE)), flush: () => Promise.resolve() }
+  if (pretty !== undefined) {
+    const readable = pretty(READABLE)
+    return { logger: pino(options, { write: (line) => void readable.write(keptEscapes(line)) }), flush: () => Promise.resolve() }
+  }
   const blocks = new BlockWriter(BLOCKS)
-  return { logger: pino(options, blocks), flush: () => blocks.flush() }
+  return { logger: pino(options, { write: (line) => blocks.write(printableLine(line)) }), flush: () => blocks.flush() }
+}
+
+/** A line of JSON in printable ASCII: the same values, with the characters that a terminal might obey as escapes. */
+export function printableLine (line: string): string {
+  if (!/[^\x20-\x7E\n]/.test(line)) return line
+  return line.replace(/[^\x20-\x7E\n]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** A line of JSON for a reader that writes its values to a terminal: control and direction characters stay escapes there too. */
+export function keptEscapes (line: string): string {
+  return printableLine(line).replace(/\\\\|\\[bfr]|\\u(?:00[01][0-9a-f]|007f|00[89][0-9a-f]|20[0-9a-f]{2}|feff)/gi, (found) => found === '\\\\' ? found : `\\${found}`)
 }

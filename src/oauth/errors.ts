@@ -52,11 +52,16 @@ export class MissingCredentials extends Refusal {
   }
 }
 
+const MALFORMED = {
+  credentials_malformed: 'The Authorization header is malformed',
+  credentials_repeated: 'More than one Authorization header',
+  headers_too_many: 'The request has too many headers'
+} as const
+
 /** The credentials cannot be read (RFC 6750 §3.1 invalid_request). */
 export class InvalidRequest extends Refusal {
-  constructor (reason: 'credentials_malformed' | 'credentials_repeated', evidence: Evidence = {}) {
-    const message = reason === 'credentials_repeated' ? 'More than one Authorization header' : 'The Authorization header is malformed'
-    super(message, reason, { error: 'invalid_request', evidence })
+  constructor (reason: 'credentials_malformed' | 'credentials_repeated' | 'headers_too_many', evidence: Evidence = {}) {
+    super(MALFORMED[reason], reason, { error: 'invalid_request', evidence })
   }
 }
 

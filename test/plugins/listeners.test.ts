@@ -193,3 +193,18 @@ t.test('connections that are silent or slow end, whatever was begun', async (t) 
     }
   }
 })
+
+t.test('a request with as many headers as a server reads is refused, whichever server read it', async (t) => {
+  const { service, places } = await startOnBoth(t)
+  const token = service.issuer.token()
+  const request = (headers: number): string => `GET /api/private HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n${'x:y\r\n'.repeat(headers - 3)}\r\n`
+  // Listeners of an application that sets no limit, a small one, or one that only its first server has.
+  for (const [limits, refusedFrom] of [[[null, null], 1_000], [[10, 10], 10], [[0, null], 1_000], [[5_000, null], 1_000]] as const) {
+    service.app.listeners.servers.forEach((server, at) => { server.maxHeadersCount = limits[at] as number | null })
+    for (const place of places) {
+      t.equal(statusOf(await raw(place, request(refusedFrom - 1))), 200, `${refusedFrom - 1} headers`)
+      t.equal(statusOf(await raw(place, request(refusedFrom))), 400, `${refusedFrom} headers`)
+    }
+  }
+  t.match(service.lines.at(-1), { reason: 'headers_too_many' })
+})

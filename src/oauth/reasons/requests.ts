@@ -23,6 +23,11 @@ export const REQUEST_TEXTS = {
     sentence: 'The request has more than one Authorization header.',
     fix: () => 'The caller or a gateway adds a second one. Remove it: which of them counts must not depend on the reader.'
   },
+  headers_too_many: {
+    status: 400,
+    sentence: 'The request has as many headers as the server reads: a second Authorization header may have been cut off.',
+    fix: () => 'Look for a caller or a gateway that adds headers without end. The service itself needs fewer than 100.'
+  },
   issuer_unavailable: {
     status: 503,
     sentence: 'The keys of the issuer cannot be fetched, so that no new token can be verified.',

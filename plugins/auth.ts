@@ -9,7 +9,7 @@ import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import { Verification } from '../src/oauth/verification.ts'
 import { conditionsOf, loggedEvents, type KeysSource } from './issuer-conditions.ts'
-import { createSignatureCheck } from './signature-check.ts'
+import { createVerifiers } from './verifiers.ts'
 
 /** One issuer to trust. Nothing of it is ever taken from a token. */
 export interface IssuerOptions extends Expectations {
@@ -56,7 +56,13 @@ declare module 'fastify' {
 /** @fastify/jwt over get-jwks' keys, behind the strict reader and the cache; decorates the request with the principal. */
 export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) => {
   const trusted = new TrustedIssuers(issuers.map((one) => ({ ...one, keyring: keyringOf(one) })))
-  const verification = new Verification<FastifyRequest>({ issuers: trusted, cacheBytes: tokenCacheBytes, checkSignature: createSignatureCheck() })
+  const verification = new Verification<FastifyRequest>({
+    issuers: trusted,
+    cacheBytes: tokenCacheBytes,
+    verifierOf: createVerifiers(),
+    addressOf: ({ ip }) => ip,
+    hasLeft: ({ raw }) => raw.socket.destroyed
+  })
 
   app.decorate('trustedIssuers', trusted)
   app.decorate('keyring', { getter: () => (trusted.all[0] as KeysSource).keyring })

@@ -20,7 +20,9 @@ let forged = false
 const verificationOf = (cacheMb) => new Verification({
   issuers: new TrustedIssuers([{ ...loadConfig({ ISSUER, AUDIENCE }), keyring: { key: () => KEY } }]),
   cacheBytes: cacheMb * 2 ** 20,
-  checkSignature: () => { if (forged) throw new InvalidToken('signature_invalid') }
+  addressOf: () => '',
+  hasLeft: () => false,
+  verifierOf: () => () => { if (forged) throw new InvalidToken('signature_invalid') }
 })
 
 /** As it comes from Node's parser: one text for the header's value, not shared with anything. */

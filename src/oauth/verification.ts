@@ -1,33 +1,41 @@
 import { evidenceOf, readAccessToken, type AccessToken } from './access-token.ts'
 import { InvalidToken } from './errors.ts'
+import type { Caller } from './fair-lines.ts'
 import type { VerificationKey } from './key-set.ts'
+import { KnownCallers } from './known-callers.ts'
 import { principalOf, type Claims, type Principal } from './principal.ts'
 import { bearer, type Proof } from './proof.ts'
 import { tailOf, TokenCache } from './token-cache.ts'
 import type { TrustedIssuer, TrustedIssuers } from './trusted-issuers.ts'
-import { VerificationLane } from './verification-lane.ts'
+import { VerificationQueue } from './verification-queue.ts'
 
-/** Checks the signature of a token with a key of its issuer that fits its header; throws or rejects with InvalidToken if it is not that key's. */
-export type SignatureCheck = (token: string, key: VerificationKey, issuer: TrustedIssuer) => void | Promise<void>
+/** Checks signature and claims of one token with the key that it was created for; throws or rejects with InvalidToken. */
+export type Verifier = (token: string) => void | Promise<void>
 
 export interface VerificationOptions<C> {
   readonly issuers: TrustedIssuers
   readonly cacheBytes: number
-  readonly checkSignature: SignatureCheck
+  /** The verifier for a key of an issuer; ready at once but for the first use of a key. */
+  readonly verifierOf: (key: VerificationKey, issuer: TrustedIssuer) => Verifier | Promise<Verifier>
+  /** The address of a request, by which the queue is fair: of the caller, not of a gateway that is trusted to name it. */
+  readonly addressOf: (context: C) => string
+  /** Whether the caller has closed its connection: nobody is there to hear the outcome. */
+  readonly hasLeft: (context: C) => boolean
   /** What a request must prove beside its token; bearer by default: nothing. */
   readonly proof?: Proof<C>
   /** Milliseconds since the epoch. */
   readonly nowMs?: () => number
 }
 
-interface Pending {
+interface Pending<C> {
   readonly token: string
+  /** The requests that present it and wait. */
+  readonly contexts: C[]
   principal: Promise<Principal> | undefined
 }
 
 /** A token that was read: its issuer is one of ours, nothing else is proven. */
-interface Unproven {
-  readonly token: string
+interface Unproven<C> extends Pending<C> {
   readonly tail: string
   readonly claims: Claims
   readonly issuer: TrustedIssuer
@@ -39,18 +47,20 @@ interface Unproven {
  */
 export class Verification<C> {
   readonly cache: TokenCache
-  readonly lane = new VerificationLane()
+  readonly queue = new VerificationQueue()
   /** What was done so far. */
   readonly counts = { cacheHits: 0, tokensRead: 0, signatureChecks: 0 }
   readonly #options: VerificationOptions<C>
   readonly #proof: Proof<C>
   readonly #nowMs: () => number
-  readonly #pending = new Map<string, Pending>()
+  readonly #pending = new Map<string, Pending<C>>()
+  readonly #known: KnownCallers
 
   constructor (options: VerificationOptions<C>) {
     this.#options = options
     this.#proof = options.proof ?? bearer
     this.#nowMs = options.nowMs ?? Date.now
+    this.#known = new KnownCallers(this.#nowMs)
     this.cache = new TokenCache(options.cacheBytes)
   }
 
@@ -64,33 +74,44 @@ export class Verification<C> {
 
   /** The caller that presents a token which `recall` does not know. Throws or rejects with a Refusal. */
   verify (token: string, context: C): Promise<Principal> {
-    return this.#verified(token).then((principal) => this.#proof(principal, context))
+    return this.#verified(token, context).then((principal) => this.#proof(principal, context))
   }
 
-  #verified (token: string): Promise<Principal> {
+  #verified (token: string, context: C): Promise<Principal> {
     const tail = tailOf(token)
     const pending = this.#pending.get(tail)
-    if (pending?.token === token) return pending.principal as Promise<Principal>
+    if (pending?.token === token) {
+      pending.contexts.push(context)
+      return pending.principal as Promise<Principal>
+    }
     this.counts.tokensRead++
     const { issuers } = this.#options
     const { header, claims } = readAccessToken(token, issuers, this.#nowMs() / 1000)
     const issuer = issuers.of(claims.iss) as TrustedIssuer
     const key = keyOf(header, claims, issuer)
     // Set before the work begins and removed when it ends, even if it ends at once.
-    const begun: Pending = { token, principal: undefined }
+    const begun: Unproven<C> = { token, contexts: [context], principal: undefined, tail, claims, issuer }
     this.#pending.set(tail, begun)
-    return (begun.principal = this.#check({ token, tail, claims, issuer }, key))
+    return (begun.principal = this.#check(begun, key))
   }
 
-  async #check (unproven: Unproven, found: VerificationKey | Promise<VerificationKey>): Promise<Principal> {
-    const { token, tail, issuer } = unproven
+  async #check (unproven: Unproven<C>, found: VerificationKey | Promise<VerificationKey>): Promise<Principal> {
+    const { token, tail, claims, contexts, issuer } = unproven
     try {
       const key = found instanceof Promise ? await found : found
-      await this.lane.enter(async () => {
-        this.counts.signatureChecks++
-        await this.#options.checkSignature(token, key, issuer)
+      const prepared = this.#options.verifierOf(key, issuer)
+      const verifier = prepared instanceof Promise ? await prepared : prepared
+      const caller = { address: this.#options.addressOf(contexts[0] as C), client: claims.azp ?? claims.client_id ?? '' }
+      await this.queue.enter({
+        caller,
+        isKnown: () => this.#known.has(caller),
+        isAbandoned: () => contexts.every(this.#options.hasLeft),
+        run: () => {
+          this.counts.signatureChecks++
+          return verifier(token)
+        }
       })
-      return this.#keep(unproven, key)
+      return this.#keep(unproven, key, caller)
     } catch (error) {
       throw withEvidence(error, unproven)
     } finally {
@@ -98,13 +119,14 @@ export class Verification<C> {
     }
   }
 
-  #keep ({ token, claims, issuer }: Unproven, key: VerificationKey): Principal {
+  #keep ({ token, claims, issuer }: Unproven<C>, key: VerificationKey, caller: Caller): Principal {
     const principal = principalOf(claims, issuer)
     const deadlineMs = (principal.expiresAt + issuer.clockToleranceSeconds) * 1000
     // Both may have ended while the signature waited for its turn.
     if (!key.alive) throw new InvalidToken('key_unknown', 'withdrawn meanwhile')
     if (this.#nowMs() >= deadlineMs) throw new InvalidToken('expired', 'meanwhile')
     this.cache.set(token, principal, key, deadlineMs)
+    this.#known.add(caller, deadlineMs)
     return principal
   }
 }
@@ -118,6 +140,6 @@ function keyOf ({ kid, alg }: AccessToken['header'], claims: Claims, issuer: Tru
 }
 
 /** A refusal by key or signature says what the token says of its client, as a refusal by the reader does. */
-function withEvidence (error: unknown, { claims, issuer }: Pick<Unproven, 'claims' | 'issuer'>): unknown {
+function withEvidence (error: unknown, { claims, issuer }: Pick<Unproven<unknown>, 'claims' | 'issuer'>): unknown {
   return error instanceof InvalidToken ? error.about(evidenceOf(claims, issuer)) : error
 }

@@ -43,8 +43,8 @@ t.test('the exact iss chooses audience, algorithms, clock and keyring; nothing i
   const b = issuerOf({ issuer: 'https://b', audience: ['other'], algorithms: ['RS256'], clockToleranceSeconds: 0 })
   const checked: Array<[VerificationKey, TrustedIssuer]> = []
   const verification = new Verification<undefined>({
-    issuers: new TrustedIssuers([a, b]), cacheBytes: 1 << 20, nowMs: () => 99_000,
-    checkSignature: (_token, key, issuer) => { checked.push([key, issuer]) }
+    issuers: new TrustedIssuers([a, b]), cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 99_000,
+    verifierOf: (key, issuer) => () => { checked.push([key, issuer]) }
   })
   t.equal(await reasonOf(verification, tokenOf({})), undefined)
   t.equal(await reasonOf(verification, tokenOf({ iss: 'https://b', aud: 'other' }, { alg: 'RS256' })), undefined)
@@ -63,7 +63,7 @@ t.test('a refusal of one issuer\'s keys is not an answer about another\'s', asyn
   const a = issuerOf({ keyring: { key: () => { throw new InvalidToken('key_unknown') } } })
   const b = issuerOf({ issuer: 'https://b' })
   const issuers = new TrustedIssuers([a, b])
-  const verification = new Verification<undefined>({ issuers, cacheBytes: 1 << 20, nowMs: () => 0, checkSignature: () => undefined })
+  const verification = new Verification<undefined>({ issuers, cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0, verifierOf: () => () => undefined })
   t.equal(await reasonOf(verification, tokenOf({})), 'key_unknown')
   t.match(await verification.verify(tokenOf({ iss: 'https://b' }), undefined), { issuer: 'https://b', subject: 's' })
   t.equal(await reasonOf(verification, tokenOf({})), 'key_unknown', 'same sub, same kid, same client: nothing is remembered across')

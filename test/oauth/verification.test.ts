@@ -27,8 +27,8 @@ function scene (): Scene {
     release: () => undefined,
     verification: new Verification<undefined>({
       issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key } }]),
-      cacheBytes: 1 << 20, nowMs: () => one.nowMs,
-      checkSignature: () => new Promise((resolve, reject) => { one.release = (error) => error === undefined ? resolve() : reject(error) })
+      cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => one.nowMs,
+      verifierOf: () => () => new Promise((resolve, reject) => { one.release = (error) => error === undefined ? resolve() : reject(error) })
     })
   }
   return one
@@ -84,7 +84,7 @@ t.test('the proof of a request is asked for cached tokens too, and sees what was
   const proven: Array<[string | undefined, string]> = []
   const verification = new Verification<string>({
     issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key } }]),
-    cacheBytes: 1 << 20, nowMs: () => 0, checkSignature: () => undefined,
+    cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0, verifierOf: () => () => undefined,
     proof: (principal, context) => {
       proven.push([principal.clientId, context])
       if (context === 'thief') throw new InvalidToken('confirmation_unsupported')

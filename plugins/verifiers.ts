@@ -3,28 +3,20 @@ import fastify from 'fastify'
 import { InvalidToken } from '../src/oauth/errors.ts'
 import type { VerificationKey } from '../src/oauth/key-set.ts'
 import type { TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
-import type { SignatureCheck } from '../src/oauth/verification.ts'
-
-/** Checks signature and registered claims of one token; throws an error of fast-jwt. */
-type Verifier = (token: string) => unknown
+import type { Verifier, VerificationOptions } from '../src/oauth/verification.ts'
 
 /**
  * @fastify/jwt in private contexts: one Fastify instance for each key, which serves nothing, so that neither `app.jwt` nor
  * `request.user` exists on the host, and a host may have its own @fastify/jwt. With the key fixed at registration, its PEM is parsed
  * once and `jwt.verify(token)` uses the one verifier that was created then; any other form of the call creates one for each token.
  */
-export function createSignatureCheck (): SignatureCheck {
+export function createVerifiers (): VerificationOptions<unknown>['verifierOf'] {
   const verifiers = new WeakMap<VerificationKey, Verifier | Promise<Verifier>>()
 
-  return (token, key, issuer) => {
-    const verifier = verifiers.get(key) ?? prepare(key, issuer)
-    if (verifier instanceof Promise) return verifier.then((ready) => { check(ready, token) }, refuse)
-    check(verifier, token)
-    return undefined
-  }
+  return (key, issuer) => verifiers.get(key) ?? prepare(key, issuer)
 
   function prepare (key: VerificationKey, issuer: TrustedIssuer): Promise<Verifier> {
-    const preparing = verifierOf(key, issuer)
+    const preparing = verifierOf(key, issuer).catch(refuse)
     verifiers.set(key, preparing)
     void preparing.then((verifier) => verifiers.set(key, verifier), () => verifiers.delete(key))
     return preparing
@@ -47,14 +39,12 @@ async function verifierOf ({ pem, algorithms }: VerificationKey, issuer: Trusted
   })
   await context.ready()
   const { jwt } = context
-  return (token) => jwt.verify(token)
-}
-
-function check (verifier: Verifier, token: string): void {
-  try {
-    verifier(token)
-  } catch (error) {
-    refuse(error)
+  return (token) => {
+    try {
+      jwt.verify(token)
+    } catch (error) {
+      refuse(error)
+    }
   }
 }
 

@@ -1,0 +1,173 @@
+import t from 'tap'
+import { FairLines, networkOf } from '../../src/oauth/fair-lines.ts'
+import { KNOWN_CALLERS_LIMITS, KnownCallers } from '../../src/oauth/known-callers.ts'
+import { QUEUE_LIMITS, VerificationQueue } from '../../src/oauth/verification-queue.ts'
+
+/** Time and turns of the event loop as the test decides; `served` has the names in the order in which their checks ran. */
+class Scene {
+  #nowMs = 0
+  #next: Array<() => void> = []
+  readonly served: string[] = []
+  readonly refused: string[] = []
+  readonly queue = new VerificationQueue({ nowMs: () => this.#nowMs, next: (call) => { this.#next.push(call) } })
+
+  /** A check that takes so long. */
+  present (name: string, { address = '192.0.2.1', client = 'c', known = false, tookMs = 0.25, gone = (): boolean => false } = {}): void {
+    const run = (): void => {
+      this.#nowMs += tookMs
+      this.served.push(name)
+    }
+    this.queue.enter({ caller: { address, client }, isKnown: () => known, isAbandoned: gone, run })
+      .catch((error: { reason?: string }) => this.refused.push(`${name} ${error.reason}`))
+  }
+
+  async turn (): Promise<void> {
+    const calls = this.#next
+    this.#next = []
+    for (const call of calls) call()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** How many turns pass until a check has run. */
+  async turnsUntil (name: string): Promise<number> {
+    let turns = 0
+    for (; !this.served.includes(name) && turns < 5_000; turns++) await this.turn()
+    return turns
+  }
+}
+
+const times = (count: number, call: (n: number) => void): void => { for (let n = 0; n < count; n++) call(n) }
+const perTurn = QUEUE_LIMITS.perTurnMs / 0.25
+
+t.test('one turn of the event loop has a bounded time of verification, not a number of checks', async (t) => {
+  const quick = new Scene()
+  times(20, (n) => quick.present(`${n}`))
+  t.equal(quick.served.length, perTurn, 'at once, while there is time')
+  await quick.turn()
+  t.equal(quick.served.length, 2 * perTurn)
+  const slow = new Scene()
+  times(20, (n) => slow.present(`${n}`, { tookMs: 3 }))
+  t.equal(slow.served.length, 1, 'a slow algorithm: one')
+  await slow.turn()
+  t.equal(slow.served.length, 2, 'and always one')
+  for (let n = 2; n < 20; n++) await slow.turn()
+  t.same(slow.served, Array.from({ length: 20 }, (_, n) => `${n}`), 'one line is served in order')
+  await slow.turn()
+  slow.present('idle again')
+  t.equal(slow.served.at(-1), 'idle again', 'at once')
+})
+
+t.test('flood from one address: another address waits for one check of it, not for all', async (t) => {
+  const scene = new Scene()
+  times(1000, (n) => scene.present(`flood ${n}`, { address: '192.0.2.66' }))
+  times(20, (n) => scene.present(`good ${n}`, { address: `198.51.100.${n}` }))
+  for (let turn = 0; turn < 11; turn++) await scene.turn()
+  t.ok(scene.served.filter((name) => name.startsWith('good')).length >= 17, 'one check of the flood for a round of the others')
+})
+
+t.test('flood from one address, beyond the bound: the flood loses its newest, others always have room', async (t) => {
+  const scene = new Scene()
+  times(3000, (n) => scene.present(`flood ${n}`, { address: '192.0.2.66' }))
+  times(20, (n) => scene.present(`good ${n}`, { address: `198.51.100.${n}` }))
+  t.equal(scene.queue.length, QUEUE_LIMITS.waiting)
+  for (let turn = 0; turn < 30; turn++) await scene.turn()
+  t.ok(scene.served.filter((name) => name.startsWith('good')).length >= 17, 'all but those that share its line by chance')
+  t.equal(scene.refused.length, 3020 - perTurn - QUEUE_LIMITS.waiting)
+  t.ok(scene.refused.every((line) => /^flood \d+ overloaded$/.test(line)))
+})
+
+t.test('random clients from one address have the line of that address, and no more', async (t) => {
+  const scene = new Scene()
+  times(3000, (n) => scene.present(`flood ${n}`, { address: '192.0.2.66', client: `random-${n}` }))
+  times(20, (n) => scene.present(`good ${n}`, { address: `198.51.100.${n}` }))
+  for (let turn = 0; turn < 30; turn++) await scene.turn()
+  const good = scene.served.filter((name) => name.startsWith('good')).length
+  t.ok(good >= 17, `${good} of 20 among the first ${scene.served.length}: all whose address does not share the line of the flood by chance`)
+})
+
+t.test('flood from thousands of addresses: a known caller has a share of its own, whatever client the flood names', async (t) => {
+  const scene = new Scene()
+  times(5000, (n) => scene.present(`flood ${n}`, { address: `10.${n >> 8}.${n & 255}.1`, client: 'victim' }))
+  scene.present('good', { client: 'victim', known: true })
+  scene.present('new', { address: '198.51.100.7', client: 'never seen' })
+  t.equal(await scene.turnsUntil('good'), 1)
+  t.ok(await scene.turnsUntil('new') * perTurn <= QUEUE_LIMITS.waiting + perTurn, 'a new one waits its turn among the others')
+})
+
+t.test('one gateway without TRUST_PROXY: all have one address; a client at work is served at once, a new one in its own line', async (t) => {
+  const scene = new Scene()
+  times(1000, (n) => scene.present(`flood ${n}`, { client: 'attacker' }))
+  scene.present('known', { client: 'victim', known: true })
+  times(20, (n) => scene.present(`new ${n}`, { client: `newcomer-${n}` }))
+  for (let turn = 0; turn < 40; turn++) await scene.turn()
+  t.ok(scene.served.includes('known') && scene.served.indexOf('known') <= 2 * perTurn)
+  t.ok(scene.served.filter((name) => name.startsWith('new')).length >= 10, 'all but those whose client shares the line of the flood by chance')
+  const random = new Scene()
+  times(3000, (n) => random.present(`flood ${n}`, { client: `random-${n}` }))
+  random.present('known', { client: 'victim', known: true })
+  t.equal(await random.turnsUntil('known'), 1)
+})
+
+t.test('a share is full when its estimated time is: slow algorithms fill it with fewer', async (t) => {
+  const scene = new Scene()
+  times(40, (n) => { scene.present(`slow ${n}`, { tookMs: 5 }) })
+  while (scene.queue.length > 0) await scene.turn()
+  await scene.turn()
+  times(600, (n) => scene.present(`more ${n}`, { tookMs: 5 }))
+  t.ok(scene.queue.length < 300 && scene.queue.length >= 200, `${scene.queue.length} wait, for at most ${QUEUE_LIMITS.waitingMs} ms`)
+})
+
+t.test('what nobody waits for any more is not verified, waiting or not', async (t) => {
+  const scene = new Scene()
+  let gone = false
+  times(10, (n) => scene.present(`${n}`, { gone: () => gone && n % 2 === 1 }))
+  gone = true
+  while (scene.queue.length > 0) await scene.turn()
+  t.same(scene.served, ['0', '1', '2', '3', '4', '6', '8'])
+  t.same(scene.refused, ['5 overloaded', '7 overloaded', '9 overloaded'])
+  await scene.turn()
+  scene.present('left', { gone: () => true })
+  await scene.turn()
+  t.equal(scene.refused.at(-1), 'left overloaded')
+})
+
+t.test('a failure is the failure of one, at once or later, thrown or rejected', async (t) => {
+  const queue = new VerificationQueue()
+  const outcomes = await Promise.allSettled(Array.from({ length: 100 }, async (_, n) => queue.enter({
+    caller: { address: '', client: '' }, isKnown: () => false, isAbandoned: () => false,
+    run: () => {
+      for (const end = performance.now() + 0.1; performance.now() < end;);
+      if (n % 3 === 0) throw new Error(`no ${n}`)
+      return n % 3 === 1 ? Promise.reject(new Error(`no ${n}`)) : undefined
+    }
+  })))
+  t.same(outcomes.map(({ status }) => status), Array.from({ length: 100 }, (_, n) => n % 3 === 2 ? 'fulfilled' : 'rejected'))
+})
+
+t.test('the lines of an empty queue, and networks: an IPv6 caller is its first 64 bits', async (t) => {
+  const lines = new FairLines<number>()
+  t.same([lines.shift(), lines.dropFromLongest(), lines.length], [undefined, undefined, 0])
+  lines.push({ address: 'a', client: 'b' }, 1)
+  t.same([lines.dropFromLongest(), lines.shift(), lines.length], [1, undefined, 0])
+  for (const [address, network] of [
+    ['192.0.2.1', '192.0.2.1'], ['::ffff:192.0.2.1', '::ffff:192.0.2.1'], ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'], ['2001:db8::1', '2001:db8:0:0'],
+    ['2001:db8:1:2::9', '2001:db8:1:2'], ['::1', '0:0:0:0'], ['::', '0:0:0:0'], ['2001::a:b:c:d:e', '2001:0:0:a'], ['', '']
+  ] as const) t.equal(networkOf(address), network, address)
+})
+
+t.test('a caller is known while a token of it is valid and ten minutes more, from its address only; the number is bounded', async (t) => {
+  let nowMs = 0
+  const known = new KnownCallers(() => nowMs)
+  const caller = { address: '192.0.2.1', client: 'c' }
+  known.add(caller, 300_000)
+  t.ok(known.has(caller))
+  t.notOk(known.has({ ...caller, address: '192.0.2.2' }))
+  t.notOk(known.has({ ...caller, client: 'd' }))
+  nowMs = 300_000 + KNOWN_CALLERS_LIMITS.afterTokenMs
+  t.notOk(known.has(caller))
+  t.notOk(known.has(caller), 'and forgotten')
+  known.add(caller, nowMs)
+  times(KNOWN_CALLERS_LIMITS.callers, (n) => known.add({ address: `${n}`, client: 'c' }, nowMs))
+  t.notOk(known.has(caller), 'the longest known has left')
+  t.ok(known.has({ address: '0', client: 'c' }))
+})

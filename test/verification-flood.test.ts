@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import t from 'tap'
+import { newKey } from './support/issuer.ts'
+import { startService, until, type Service } from './support/service.ts'
+
+/** The slowest algorithm: a flood of it fills the queue within a turn of the event loop. */
+const key = newKey('ES512')
+const FLOOD = 250
+const environment = { ALGORITHMS: 'ES512', TRUST_PROXY: 'loopback' }
+
+/** A token that is right in everything but its signature, whose numbers are within the curve's order, so that it costs a full check. */
+function forged ({ issuer }: Service, n: number, azp: string): string {
+  const token = issuer.token({ jti: `forged ${n}`, azp, client_id: azp })
+  const signature = randomBytes(132)
+  signature[0] = signature[66] = 0
+  return `${token.slice(0, token.lastIndexOf('.'))}.${signature.toString('base64url')}`
+}
+
+/** All at once, each over a connection of its own; resolves when many of them wait. */
+async function flood (service: Service, azp: (n: number) => string, address: (n: number) => string): Promise<readonly Socket[]> {
+  const { port } = new URL(service.url)
+  const tokens = Array.from({ length: FLOOD }, (_, n) => forged(service, n, azp(n)))
+  const sockets = await Promise.all(tokens.map(async () => {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => undefined)
+    await once(socket.resume(), 'connect')
+    return socket
+  }))
+  // A server accepts one connection in a turn of the event loop: a flood is one when all are accepted.
+  let accepted = 0
+  await until(() => {
+    service.app.server.getConnections((_error, count) => { accepted = count })
+    return accepted >= FLOOD
+  })
+  for (const [n, token] of tokens.entries()) {
+    sockets[n]?.write(`GET /api/private HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${address(n)}\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+  }
+  await until(() => service.app.verification.queue.length > 100)
+  return sockets
+}
+
+interface Case {
+  readonly name: string
+  readonly trustProxy: boolean
+  /** Of the nth request of the flood. */
+  readonly address: (n: number) => string
+  readonly azp: (n: number) => string
+  /** The victim has presented another token before. */
+  readonly known: boolean
+}
+
+const CASES: readonly Case[] = [
+  { name: 'from one address with the victim\'s azp; the victim is new', trustProxy: true, address: () => '192.0.2.66', azp: () => 'victim', known: false },
+  { name: 'from one address with random azp; the victim is new', trustProxy: true, address: () => '192.0.2.66', azp: (n) => `random-${n}`, known: false },
+  { name: 'from many addresses with the victim\'s azp', trustProxy: true, address: (n) => `192.0.2.${n}`, azp: () => 'victim', known: true },
+  { name: 'through one gateway without TRUST_PROXY, with an azp of its own', trustProxy: false, address: () => '192.0.2.66', azp: () => 'attacker', known: true },
+  { name: 'through one gateway without TRUST_PROXY, with random azp', trustProxy: false, address: () => '192.0.2.66', azp: (n) => `random-${n}`, known: true }
+]
+
+for (const { name, trustProxy, address, azp, known } of CASES) {
+  t.test(`flood ${name}: good tokens do not wait for it`, async (t) => {
+    const service = await startService(t, { key, environment: trustProxy ? environment : { ALGORITHMS: 'ES512' } })
+    const { counts } = service.app.verification
+    const good = (n: number): string => service.issuer.token({ jti: `good ${n}`, azp: 'victim', client_id: 'victim' })
+    // Ten addresses: one or two may share the line of the flood by chance.
+    const from = (n: number): Record<string, string> => ({ 'x-forwarded-for': `198.51.100.${n}` })
+    if (known) for (let n = 0; n < 10; n++) t.equal((await service.get('/api/private', good(1000 + n), from(n))).status, 200)
+    const sockets = await flood(service, azp, address)
+    const before = counts.signatureChecks
+    const checksUntil = await Promise.all(Array.from({ length: 10 }, async (_, n) => {
+      const { status } = await service.get('/api/private', good(n), from(n))
+      return { status, checks: counts.signatureChecks - before }
+    }))
+    const quick = checksUntil.filter(({ status, checks }) => status === 200 && checks < FLOOD / 2)
+    t.ok(quick.length >= 8, JSON.stringify(checksUntil))
+    for (const socket of sockets) socket.destroy()
+  })
+}
+
+t.test('the live probe is answered between the checks of a flood of the slowest algorithm', async (t) => {
+  const service = await startService(t, { key, environment })
+  const { counts } = service.app.verification
+  const sockets = await flood(service, () => 'victim', () => '192.0.2.66')
+  const before = counts.signatureChecks
+  t.equal((await service.get('/health/live')).status, 200)
+  t.ok(counts.signatureChecks - before < 100, `${counts.signatureChecks - before} checks`)
+  for (const socket of sockets) socket.destroy()
+})
+
+t.test('what a caller presented who has left is not verified', async (t) => {
+  const service = await startService(t, { key, environment })
+  const { counts, queue } = service.app.verification
+  const sockets = await flood(service, () => 'victim', () => '192.0.2.66')
+  for (const socket of sockets) socket.destroy()
+  await until(() => queue.length === 0)
+  t.ok(counts.signatureChecks < FLOOD - 50, `${counts.signatureChecks} of ${FLOOD}`)
+  t.equal((await service.get('/api/private', service.issuer.token())).status, 200)
+})

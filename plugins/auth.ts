@@ -78,6 +78,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
     ready()
   })
   app.addHook('onClose', async () => {
+    verification.cache.close()
     await Promise.all(trusted.all.map(({ keyring }) => keyring.stop()))
   })
   done()

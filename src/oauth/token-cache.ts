@@ -1,109 +1,131 @@
-import type { Principal } from './principal.ts'
+import { EntryList, type Entry } from './entry-list.ts'
+import { heldBytes } from './held-bytes.ts'
 import type { VerificationKey } from './key-set.ts'
+import type { Principal } from './principal.ts'
 
-/** A token that was verified, by which key, until when. */
-interface Entry {
-  readonly token: string
-  readonly principal: Principal
-  readonly key: VerificationKey
-  /** Milliseconds since the epoch: `exp` and the tolerance. Refused from then on. */
-  readonly deadlineMs: number
-  readonly bytes: number
-  /** Asked for since it came to the head of its queue. */
-  used: boolean
-}
-
-/** Of the whole bound, for tokens that were not yet asked for a second time. */
-const NEWCOMERS_SHARE = 0.1
-/** How many used residents one eviction may pass over, so that it does not go round them all. */
-const SECOND_CHANCES = 16
+/** Fixed, and each one shown by a test. */
+export const CACHE_LIMITS = {
+  /** Of the whole bound, for tokens that were not yet looked up a second time. */
+  newcomersShare: 0.1,
+  /** How many used residents one eviction may pass over, so that it does not go round them all. */
+  secondChances: 16,
+  /** One visit to every entry takes so many sweeps, one in each second: a dead entry leaves within 40 s. */
+  sweepsForAll: 20,
+  sweepEveryMs: 1_000
+} as const
 
 /**
  * The tokens that were verified, found by the last characters of their signature and then compared whole. The bound is in bytes and
- * hard. Two queues (S3-FIFO): a newcomer that is never asked for again leaves without touching the tokens in use, so a flood of
+ * hard. Two lists (S3-FIFO): a newcomer that is never looked up again leaves without touching the tokens in use, so a flood of
  * one-shot tokens cannot flush hot ones. Every operation is O(1), counted over many; a hit moves nothing.
  */
 export class TokenCache {
   readonly #capacityBytes: number
-  readonly #newcomers = new Map<string, Entry>()
-  readonly #residents = new Map<string, Entry>()
-  readonly #queues = { newcomers: this.#newcomers, residents: this.#residents }
-  readonly #bytes = { newcomers: 0, residents: 0 }
+  readonly #nowMs: () => number
+  readonly #entries = new Map<string, Entry>()
+  readonly #newcomers = new EntryList()
+  readonly #residents = new EntryList()
+  /** What is left to visit of the present round of sweeps. */
+  #round: IterableIterator<Entry> | undefined
+  #perSweep = 0
+  #sweeps = 0
+  #timer: NodeJS.Timeout | undefined
 
-  constructor (capacityBytes: number) {
+  /** `nowMs` in milliseconds since the epoch, for the sweeps. */
+  constructor (capacityBytes: number, nowMs: () => number = Date.now) {
     this.#capacityBytes = capacityBytes
+    this.#nowMs = nowMs
   }
 
-  /** Live entries and those that have not been asked for since they died. */
+  /** Live entries and those that died lately. */
   get size (): number {
-    return this.#newcomers.size + this.#residents.size
+    return this.#entries.size
   }
 
   /** Estimated bytes held. Never more than the capacity. */
   get bytes (): number {
-    return this.#bytes.newcomers + this.#bytes.residents
+    return this.#newcomers.bytes + this.#residents.bytes
   }
 
   /** The principal of a live token: not expired, its key not withdrawn. */
   get (token: string, nowMs: number): Principal | undefined {
-    const tail = tailOf(token)
-    const entry = this.#residents.get(tail) ?? this.#newcomers.get(tail)
+    const entry = this.#entries.get(tailOf(token))
     if (entry?.token !== token) return undefined
     if (nowMs < entry.deadlineMs && entry.key.alive) {
       entry.used = true
       return entry.principal
     }
-    this.#remove(tail)
+    this.#remove(entry)
     return undefined
   }
 
   /** Keeps a verified token. Only the caller knows that it is verified. One that alone is over the bound is not kept. */
   set (token: string, principal: Principal, key: VerificationKey, deadlineMs: number): void {
+    const bytes = heldBytes(token, principal)
+    if (bytes > this.#capacityBytes * CACHE_LIMITS.newcomersShare) return
     const tail = tailOf(token)
-    const bytes = bytesOf(token)
-    if (bytes > this.#capacityBytes * NEWCOMERS_SHARE) return
-    this.#remove(tail)
-    this.#newcomers.set(tail, { token, principal, key, deadlineMs, bytes, used: false })
-    this.#bytes.newcomers += bytes
-    let chances = SECOND_CHANCES
+    const known = this.#entries.get(tail)
+    if (known !== undefined) this.#remove(known)
+    const entry: Entry = { tail, token, principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined }
+    this.#entries.set(tail, entry)
+    this.#newcomers.add(entry)
+    this.#makeRoom()
+    this.#timer ??= setInterval(() => { this.sweep() }, CACHE_LIMITS.sweepEveryMs).unref()
+  }
+
+  /** Visits a part of the entries and removes the dead; the timer calls it while there are any. */
+  sweep (): void {
+    const nowMs = this.#nowMs()
+    if (this.#round === undefined) {
+      this.#round = this.#entries.values()
+      this.#perSweep = Math.ceil(this.#entries.size / CACHE_LIMITS.sweepsForAll)
+    }
+    for (let visited = 0; visited < this.#perSweep; visited++) {
+      const { value: entry } = this.#round.next() as { value: Entry | undefined }
+      if (entry === undefined) break
+      if (nowMs >= entry.deadlineMs || !entry.key.alive) this.#remove(entry)
+    }
+    this.#sweeps = (this.#sweeps + 1) % CACHE_LIMITS.sweepsForAll
+    if (this.#sweeps === 0) this.#round = undefined
+    if (this.#entries.size === 0) this.close()
+  }
+
+  /** Stops the timer; it also stops when nothing is kept. */
+  close (): void {
+    clearInterval(this.#timer)
+    this.#timer = this.#round = undefined
+    this.#sweeps = 0
+  }
+
+  #makeRoom (): void {
+    let chances: number = CACHE_LIMITS.secondChances
     while (this.bytes > this.#capacityBytes) {
-      if (this.#newcomers.size > 0 && (chances === 0 || this.#residents.size === 0 || this.#bytes.newcomers > this.#capacityBytes * NEWCOMERS_SHARE)) this.#pass('newcomers')
-      else if (!this.#pass('residents')) chances--
+      const { oldest } = this.#newcomers
+      const many = this.#newcomers.bytes > this.#capacityBytes * CACHE_LIMITS.newcomersShare
+      if (oldest !== undefined && (chances === 0 || this.#residents.oldest === undefined || many)) this.#pass(oldest)
+      else if (!this.#pass(this.#residents.oldest as Entry)) chances--
     }
   }
 
-  #remove (tail: string): void {
-    for (const queue of ['newcomers', 'residents'] as const) {
-      const entry = this.#queues[queue].get(tail)
-      if (entry !== undefined) this.#leave(queue, tail, entry)
+  /** The oldest of a list leaves; one that was used goes round among the residents instead. True: room was made. */
+  #pass (entry: Entry): boolean {
+    if (!entry.used || !entry.key.alive) {
+      this.#remove(entry)
+      return true
     }
-  }
-
-  #leave (queue: Queue, tail: string, { bytes }: Entry): void {
-    this.#queues[queue].delete(tail)
-    this.#bytes[queue] -= bytes
-  }
-
-  /** The oldest of a queue leaves; one that was used goes round among the residents instead. True: room was made. */
-  #pass (queue: Queue): boolean {
-    const [[tail, entry]] = this.#queues[queue].entries() as unknown as [[string, Entry]]
-    this.#leave(queue, tail, entry)
-    if (!entry.used || !entry.key.alive) return true
+    entry.list?.remove(entry)
     entry.used = false
-    this.#queues.residents.set(tail, entry)
-    this.#bytes.residents += entry.bytes
+    this.#residents.add(entry)
     return false
   }
-}
 
-type Queue = 'newcomers' | 'residents'
+  #remove (entry: Entry): void {
+    entry.list?.remove(entry)
+    this.#entries.delete(entry.tail)
+  }
+}
 
 /** 43 characters of base64url are 256 bits of the signature: 0.7 µs to look up, where the whole token takes 3 µs to hash. */
 export function tailOf (token: string): string {
   return token.slice(-43)
-}
-
-/** Measured (bench/README.md): the text itself, its parsed claims, and what the principal and the entry cost around them. */
-function bytesOf (token: string): number {
-  return Math.ceil(token.length * 2.65)
 }

@@ -61,7 +61,7 @@ export class Verification<C> {
     this.#proof = options.proof ?? bearer
     this.#nowMs = options.nowMs ?? Date.now
     this.#known = new KnownCallers(this.#nowMs)
-    this.cache = new TokenCache(options.cacheBytes)
+    this.cache = new TokenCache(options.cacheBytes, this.#nowMs)
   }
 
   /** The caller that presents a token which was verified before and is still valid: the hot path, on which nothing is decoded. */

@@ -1,13 +1,14 @@
 import t from 'tap'
 import type { VerificationKey } from '../../src/oauth/key-set.ts'
 import { principalOf, type Principal } from '../../src/oauth/principal.ts'
-import { TokenCache } from '../../src/oauth/token-cache.ts'
+import { heldBytes } from '../../src/oauth/held-bytes.ts'
+import { CACHE_LIMITS, TokenCache } from '../../src/oauth/token-cache.ts'
 
 const key = (): VerificationKey => ({ kid: 'k', algorithms: ['RS256'], pem: '', alive: true })
 const principal: Principal = principalOf({ iss: 'i', exp: 1 })
 /** As long as a token of Keycloak, all different. */
 const tokenOf = (n: number): string => `${'x'.repeat(900)}${String(n).padStart(43, '0')}`
-const COST = Math.ceil(943 * 2.65)
+const COST = heldBytes(tokenOf(0), principal)
 
 t.test('gives back what was put in, and only for the same text', async (t) => {
   const cache = new TokenCache(1 << 20)
@@ -94,4 +95,37 @@ t.test('residents that nobody asks for any more make room', async (t) => {
   t.equal(cache.get(tokenOf(0), 0), undefined)
   t.ok(cache.get(tokenOf(499), 0))
   t.ok(cache.size >= 95, `${cache.size} kept`)
+})
+
+t.test('dead entries leave within 40 sweeps, one in each second, without being looked up', async (t) => {
+  let nowMs = 0
+  const cache = new TokenCache(1 << 24, () => nowMs)
+  const withdrawn = key()
+  const shared = key()
+  for (let n = 0; n < 1000; n++) cache.set(tokenOf(n), principal, n % 4 === 0 ? withdrawn : shared, n % 2 === 0 ? 1e9 : 30_500)
+  const pass = (seconds: number): void => {
+    for (let n = 0; n < seconds; n++) {
+      nowMs += CACHE_LIMITS.sweepEveryMs
+      cache.sweep()
+    }
+  }
+  pass(30)
+  t.equal(cache.size, 1000, 'nothing is dead')
+  withdrawn.alive = false
+  for (let n = 1000; n < 1100; n++) cache.set(tokenOf(n), principal, shared, 31_000)
+  pass(40)
+  t.same({ size: cache.size, bytes: cache.bytes }, { size: 250, bytes: 250 * COST }, 'expired and withdrawn ones, also those that were added between sweeps')
+  nowMs = 2e9
+  pass(40)
+  t.equal(cache.size, 0)
+  cache.set(tokenOf(1), principal, shared, 3e9)
+  t.equal(cache.get(tokenOf(1), nowMs), principal)
+  cache.close()
+})
+
+t.test('the timer sweeps without help, and does not keep the process alive', async (t) => {
+  const cache = new TokenCache(1 << 20, () => 2_000)
+  cache.set(tokenOf(1), principal, key(), 1_000)
+  while (cache.size > 0) await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(cache.bytes, 0)
 })

@@ -95,6 +95,7 @@ t.test('the lines that a scope of the catalogue needs', (t) => {
   t.match(missingScopes({ ...defined, clients, clientScopes: scope({ 'include.in.token.scope': 'false' }) }, ['reports:read'], 'c')[0],
     /Add to the realm file\n {2}to the "attributes" of this scope: "include\.in\.token\.scope": "true"$/)
   t.equal(missingScopes({ realm: 'r' }, ['x'], 'c').length, 1)
+  t.strictSame(missingScopes({ ...defined, clients: [{ clientId: 'c', optionalClientScopes: ['reports:read'] }] }, ['reports:read'], 'c'), [])
   t.end()
 })
 

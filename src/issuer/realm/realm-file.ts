@@ -12,7 +12,7 @@ export class RealmFileError extends Error {
 /** keycloak/myorg-realm.json of the project: three levels up from the source, four from what is built of it. */
 export function projectRealmFile (): string {
   const places = ['../../../', '../../../../'].map((up) => new URL(`${up}keycloak/myorg-realm.json`, import.meta.url))
-  return fileURLToPath(places.find((place) => existsSync(place)) ?? String(places[0]))
+  return fileURLToPath(String([...places.filter((place) => existsSync(place)), ...places][0]))
 }
 
 /** Reads a realm file as Keycloak imports it. Throws a RealmFileError. Not checked: whether the names in it refer to anything. */

@@ -19,7 +19,7 @@ const EXIT_OF: Readonly<Record<ClientErrorCode, number>> = {
   scope_refused: EXIT.tokenRefused,
   request_refused: EXIT.tokenRefused,
   issuer_unreachable: EXIT.unreachable,
-  issuer_answer_invalid: EXIT.unreachable,
+  issuer_response_invalid: EXIT.unreachable,
   api_unreachable: EXIT.unreachable,
   api_redirected: EXIT.unexpected,
   client_closed: EXIT.unexpected
@@ -29,7 +29,7 @@ const ADVICE: Readonly<Partial<Record<ClientErrorCode, string>>> = {
   credentials_refused: 'Look at CLIENT_ID and CLIENT_SECRET; Keycloak shows the secret under Clients, Credentials.',
   scope_refused: 'Look at SCOPE, and in Keycloak at the client\'s tab "Client scopes": the scope must be there, as default or optional.',
   issuer_unreachable: 'Is the issuer running? "npm start" brings one for development; look at TOKEN_ENDPOINT (or ISSUER).',
-  issuer_answer_invalid: 'Look at TOKEN_ENDPOINT (or ISSUER).',
+  issuer_response_invalid: 'Look at TOKEN_ENDPOINT (or ISSUER).',
   api_unreachable: 'Is the API running? "npm start" starts it; look at API_URL.'
 }
 
@@ -114,7 +114,7 @@ function refusalSentence (status: number, challenge: BearerChallenge | undefined
 
 function explain (error: unknown, complain: Say): number {
   if (error instanceof SettingsError) {
-    complain(['These settings cannot be worked with:', ...error.faults.map(({ option, expected }) => `  ${VARIABLES[option] ?? option}: ${expected}`)].join('\n'))
+    complain(['These settings cannot be worked with:', ...error.problems.map(({ option, expected }) => `  ${VARIABLES[option] ?? option}: ${expected}`)].join('\n'))
     return EXIT.settings
   }
   if (error instanceof ClientError) {

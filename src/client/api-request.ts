@@ -1,4 +1,7 @@
-import { ApiRedirected, ApiUnreachable, SettingsError, systemCode } from './errors.ts'
+import { readConnectionError } from '../http/connection-error.ts'
+import type { Connections, Lease } from '../http/connections.ts'
+import { beginExchange, untilGivenUp } from '../http/exchange.ts'
+import { ApiRedirected, ApiUnreachable } from './errors.ts'
 
 /** One call of the API, as for `fetch`. An `Authorization` header is replaced. */
 export interface ApiRequest {
@@ -11,54 +14,57 @@ export interface ApiRequest {
   readonly scope?: readonly string[]
 }
 
-/** The address of a call. Throws {@link SettingsError} for one of another origin, however it is spelt (`//host`, `/\host`). */
-export function addressOf (path: string, apiUrl: URL): URL {
-  const url = URL.canParse(path, apiUrl.href) ? new URL(path, apiUrl) : undefined
-  if (url === undefined || url.origin !== apiUrl.origin || url.username !== '' || url.password !== '') {
-    throw new SettingsError([{ option: 'path', expected: `a path at ${apiUrl.origin}; the token is sent nowhere else` }])
-  }
-  return url
-}
-
 /** Whether the same body can be sent once more. */
 export function isRepeatable ({ body }: ApiRequest): boolean {
   return !(typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
 }
 
 /**
- * One attempt. The deadline is over the answer's body as well, so reading that may throw a `TimeoutError`.
- * A fault of the request itself is the TypeError of `Request`; the caller's own abort is the reason that the caller gave.
- * Not checked: size and kind of the answer.
+ * One attempt. The deadline and the caller's own signal are over the body of the response as well, so reading that may throw a
+ * `TimeoutError` or the caller's reason. An error of the request itself is the TypeError of `fetch`.
+ * Not checked: size and kind of the response.
  */
-export async function send (url: URL, request: ApiRequest, token: string, deadlineMs: number): Promise<Response> {
-  const deadline = AbortSignal.timeout(deadlineMs)
-  const ready = new Request(url, {
-    method: request.method ?? 'GET',
-    headers: withToken(request.headers, token),
-    body: request.body ?? null,
-    redirect: 'manual',
-    signal: request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]),
-    ...(isRepeatable(request) ? {} : { duplex: 'half' })
-  })
-  const response = await fetch(ready).catch((error: unknown) => {
+export async function send (url: URL, request: ApiRequest, token: string, connections: Connections, deadlineMs: number): Promise<Response> {
+  request.signal?.throwIfAborted()
+  const headers = withToken(request.headers, token)
+  const late = new DOMException(`no complete response within ${deadlineMs} ms`, 'TimeoutError')
+  const stop = (): void => { exchange.giveUp(request.signal?.reason) }
+  const over = (): void => { request.signal?.removeEventListener('abort', stop) }
+  const exchange = beginExchange(leaseOf(connections, url), deadlineMs, () => late, { over })
+  request.signal?.addEventListener('abort', stop, { once: true })
+  const response = await untilGivenUp(fetch(url, {
+    method: request.method ?? 'GET', headers, body: request.body ?? null, ...exchange.options, ...!isRepeatable(request) && { duplex: 'half' }
+  }), exchange.signal).catch((error: unknown) => {
     request.signal?.throwIfAborted()
-    throw new ApiUnreachable(deadline.aborted
-      ? `the API at ${url.origin} gave no answer within ${deadlineMs} ms`
-      : `the API cannot be reached at ${url.origin} (${innermostCode(error)})`)
+    exchange.giveUp(error)
+    throw error === late ? new ApiUnreachable(`the API at ${url.origin} gave no response within ${deadlineMs} ms`) : failure(error, url)
   })
   if (response.status < 300 || response.status > 399 || response.status === 304) return response
   await response.body?.cancel()
-  throw new ApiRedirected(`the API answered with a redirect (${response.status}), and the token is not sent elsewhere: check the address`)
+  throw new ApiRedirected(`the API responded with a redirect (${response.status}), and the token is not sent elsewhere: check the address`)
+}
+
+function leaseOf (connections: Connections, url: URL): Lease {
+  try {
+    return connections.lease()
+  } catch (error) {
+    throw unreachable(error, url)
+  }
+}
+
+/** `fetch` gives a cause to every error of the network, and none to what it cannot send. */
+function failure (error: unknown, url: URL): unknown {
+  return error instanceof TypeError && error.cause === undefined ? error : unreachable(error, url)
+}
+
+/** A message without a code may quote the response. */
+function unreachable (error: unknown, url: URL): ApiUnreachable {
+  const { code, message } = readConnectionError(error)
+  return new ApiUnreachable(`the API cannot be reached at ${url.origin} (${code === undefined ? 'the connection failed' : message})`)
 }
 
 function withToken (given: ApiRequest['headers'], token: string): Headers {
   const headers = new Headers(given)
   headers.set('authorization', `Bearer ${token}`)
   return headers
-}
-
-function innermostCode (error: unknown): string {
-  let at = error
-  while (at instanceof Error && at.cause !== undefined) at = at.cause
-  return systemCode((at as NodeJS.ErrnoException | null)?.code, 'the connection failed')
 }

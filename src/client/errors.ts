@@ -1,59 +1,59 @@
-/** Which party is to be asked, so that a caller can decide without reading sentences. */
+/** Which party the error concerns, so that a caller can decide without reading sentences. */
 export type ClientErrorCode =
   | 'settings_invalid' // the options of this client
-  | 'secret_unavailable' // the function that gives the secret
+  | 'secret_unavailable' // the function that returns the secret
   | 'credentials_refused' // the issuer does not know this client, or not with this secret
-  | 'scope_refused' // the issuer does not grant a scope that was asked for
+  | 'scope_refused' // the issuer does not grant a scope that was requested
   | 'request_refused' // the issuer refuses for any other reason
-  | 'issuer_unreachable' // no answer in time, or one that says "not now" (429, 5xx)
-  | 'issuer_answer_invalid' // an answer that no token endpoint gives
-  | 'api_unreachable' // no answer in time
-  | 'api_redirected' // an answer that would lead the token elsewhere
+  | 'issuer_unreachable' // no response in time, or one that means "not now" (429, 5xx)
+  | 'issuer_response_invalid' // a response that no token endpoint gives
+  | 'api_unreachable' // no response in time
+  | 'api_redirected' // a response that would lead the token elsewhere
   | 'client_closed'
 
 /**
  * What every error of this client is. None has a `cause`, and none quotes what an issuer or an API wrote:
- * parsers and libraries keep pieces of an answer in their errors, and an answer may hold the token or the secret.
+ * parsers and libraries keep pieces of a response in their errors, and a response may hold the token or the secret.
  */
 export abstract class ClientError extends Error {
   abstract readonly code: ClientErrorCode
 }
 
-/** One option that cannot be worked with. `expected` is a sentence without the value. */
-export interface SettingsFault {
+/** One option that cannot be used. `expected` is a sentence without the value. */
+export interface SettingsProblem {
   readonly option: string
   readonly expected: string
 }
 
-/** All faults of the options together. */
+/** All problems of the options, reported at once. */
 export class SettingsError extends ClientError {
   override readonly name = 'SettingsError'
   readonly code = 'settings_invalid'
-  readonly faults: readonly SettingsFault[]
+  readonly problems: readonly SettingsProblem[]
 
-  constructor (faults: readonly SettingsFault[]) {
-    super(faults.map(({ option, expected }) => `${option}: ${expected}`).join('; '))
-    this.faults = faults
+  constructor (problems: readonly SettingsProblem[]) {
+    super(problems.map(({ option, expected }) => `${option}: ${expected}`).join('; '))
+    this.problems = problems
   }
 }
 
-/** The function given as `clientSecret` threw, or gave no text. Of its error only a system code (ENOENT) is passed on. */
+/** The function given as `clientSecret` threw, or returned no text. Of its error only a system code (ENOENT) is passed on. */
 export class SecretUnavailable extends ClientError {
   override readonly name = 'SecretUnavailable'
   readonly code = 'secret_unavailable'
 }
 
-/** RFC 6749 section 5.2, `invalid_client` and `unauthorized_client`: to ask again with the same credentials is of no use. */
+/** RFC 6749 section 5.2, `invalid_client` and `unauthorized_client`: another request with the same credentials is of no use. */
 export class CredentialsRefused extends ClientError {
   override readonly name = 'CredentialsRefused'
   readonly code = 'credentials_refused'
 }
 
-/** RFC 6749 section 5.2, `invalid_scope`, or a grant that is narrower than what was asked for (section 5.1). */
+/** RFC 6749 section 5.2, `invalid_scope`. */
 export class ScopeRefused extends ClientError {
   override readonly name = 'ScopeRefused'
   readonly code = 'scope_refused'
-  /** The scopes that are missing; all that were asked for where the issuer does not say which. */
+  /** The scopes that were requested; the issuer does not say which of them it refuses. */
   readonly scopes: readonly string[]
 
   constructor (message: string, scopes: readonly string[]) {
@@ -68,11 +68,11 @@ export class RequestRefused extends ClientError {
   readonly code = 'request_refused'
 }
 
-/** The issuer cannot be asked now. */
+/** The issuer does not respond now. */
 export class IssuerUnreachable extends ClientError {
   override readonly name = 'IssuerUnreachable'
   readonly code = 'issuer_unreachable'
-  /** What the issuer asked for with `Retry-After`; 0 when it said nothing. */
+  /** What the issuer requested with `Retry-After`, at most a minute; 0 without it. */
   readonly retryAfterMs: number
 
   constructor (message: string, retryAfterMs = 0) {
@@ -81,10 +81,10 @@ export class IssuerUnreachable extends ClientError {
   }
 }
 
-/** Something answered, but not as RFC 6749 section 5 says: most often the address is wrong. */
-export class IssuerAnswerInvalid extends ClientError {
-  override readonly name = 'IssuerAnswerInvalid'
-  readonly code = 'issuer_answer_invalid'
+/** A response, but none of RFC 6749 section 5: most often the address is wrong. */
+export class IssuerResponseInvalid extends ClientError {
+  override readonly name = 'IssuerResponseInvalid'
+  readonly code = 'issuer_response_invalid'
 }
 
 /** The request may or may not have arrived at the API. */

@@ -1,5 +1,6 @@
+import { readConnectionError } from './connection-error.ts'
 import { createConnections, type Lease } from './connections.ts'
-import { beginExchange, type ResponseHeaders } from './exchange.ts'
+import { beginExchange, untilGivenUp, type ResponseHeaders } from './exchange.ts'
 
 /** What one exchange may cost. `deadlineMs` covers connect, headers and the whole body together; `maxBytes` counts the body. */
 export interface Bounds {
@@ -16,10 +17,13 @@ export type FetchErrorCode = 'deadline' | 'too_large' | 'redirect' | 'content_en
 export class FetchError extends Error {
   override readonly name = 'FetchError'
   readonly code: FetchErrorCode
+  /** Of `unreachable`, where there is one: ECONNREFUSED, CERT_HAS_EXPIRED. Then the message is a fixed text and can be shown to anyone. */
+  readonly systemCode: string | undefined
 
-  constructor (code: FetchErrorCode, message: string) {
+  constructor (code: FetchErrorCode, message: string, systemCode?: string) {
     super(message)
     this.code = code
+    this.systemCode = systemCode
   }
 }
 
@@ -69,7 +73,7 @@ export function createBoundedFetch (bounds: Bounds): BoundedFetch {
     try {
       return boundedExchange(connections.lease(newConnection), bounds)
     } catch (error) {
-      throw new FetchError('unreachable', describe(error))
+      throw unreachable(error)
     }
   }
 
@@ -106,9 +110,9 @@ function boundedExchange (lease: Lease, { deadlineMs, maxBytes }: Bounds): Bound
   return {
     options: { ...exchange.options, headers: IDENTITY },
     async response (work) {
-      const error = await failureOf(work, exchange.signal)
+      const error: unknown = await untilGivenUp(work, exchange.signal).then(() => undefined, (reason: unknown) => reason)
       if (complete && head !== undefined) return { ...head, text: Buffer.concat(chunks).toString('utf8') }
-      const failure = exchange.signal.aborted ? exchange.signal.reason as FetchError : new FetchError('unreachable', describe(error))
+      const failure = exchange.signal.aborted ? exchange.signal.reason as FetchError : unreachable(error)
       exchange.giveUp(failure)
       throw failure
     }
@@ -126,18 +130,7 @@ function isIdentity (encodings = ''): boolean {
   return encodings.split(',').every((name) => ['', 'identity'].includes(name.trim().toLowerCase()))
 }
 
-/** Ends with the work or with the exchange, since a `fetch` can lose its signal. */
-async function failureOf (work: Promise<unknown>, signal: AbortSignal): Promise<unknown> {
-  const givenUp = new Promise<void>((resolve) => { signal.addEventListener('abort', () => resolve(), { once: true }) })
-  return await Promise.race([work.then(() => undefined, (error: unknown) => error), givenUp])
-}
-
-/** The innermost cause's code says it best: ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED. */
-function describe (error: unknown): string {
-  let at = error
-  while (at instanceof Error && at.cause !== undefined) at = at.cause
-  if (at instanceof AggregateError && at.errors[0] !== undefined) at = at.errors[0] as unknown
-  if (!(at instanceof Error)) return 'the connection failed'
-  const { code } = at as NodeJS.ErrnoException
-  return code ?? at.message
+function unreachable (error: unknown): FetchError {
+  const { code, message } = readConnectionError(error)
+  return new FetchError('unreachable', message, code)
 }

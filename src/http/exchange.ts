@@ -18,10 +18,10 @@ export interface Receiver {
 export interface Exchange {
   /** For one `fetch` with an address, not with a `Request`: that one is collected together with the way to its signal. */
   readonly options: RequestInit
-  /** Aborts when the exchange is given up; its reason is the error. */
+  /** Aborts when the exchange is given up; its reason is the one that was given. */
   readonly signal: AbortSignal
   /** Ends the exchange and closes its connection. No effect when it is over. */
-  readonly giveUp: (error: Error) => void
+  readonly giveUp: (reason: unknown) => void
 }
 
 type Controller = Dispatcher.DispatchController
@@ -50,11 +50,11 @@ export function beginExchange ({ dispatcher, release }: Lease, deadlineMs: numbe
     receiver.over?.(complete)
   }
 
-  function giveUp (error: Error): void {
+  function giveUp (reason: unknown): void {
     if (over) return
     end()
-    abort.abort(error)
-    connection?.abort(error)
+    abort.abort(reason)
+    connection?.abort(reason instanceof Error ? reason : new Error('given up'))
   }
 
   const timer = setTimeout(() => giveUp(late()), deadlineMs).unref()
@@ -70,7 +70,7 @@ export function beginExchange ({ dispatcher, release }: Lease, deadlineMs: numbe
 interface Watched {
   readonly begin: (controller: Controller) => void
   readonly end: (complete?: boolean) => void
-  readonly giveUp: (error: Error) => void
+  readonly giveUp: (reason: unknown) => void
 }
 
 /** A handler from the fetch of Node 20 speaks an older protocol: undici's own wrapper translates. */
@@ -105,4 +105,16 @@ function watch (handler: Handler, receiver: Receiver, { begin, end, giveUp }: Wa
 
 function joined (headers: IncomingHttpHeaders): ResponseHeaders {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
+}
+
+/** Ends with the work, or rejects with the reason of the signal: a `fetch` can lose its signal and never end. */
+export async function untilGivenUp<Result> (work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  let lost = (): void => undefined
+  const givenUp = new Promise<never>((_resolve, reject) => { lost = () => { reject(signal.reason as Error) } })
+  signal.addEventListener('abort', lost, { once: true })
+  try {
+    return await Promise.race([work, givenUp])
+  } finally {
+    signal.removeEventListener('abort', lost)
+  }
 }

@@ -63,22 +63,22 @@ t.test('what the token endpoint answers, and what it amounts to', (t) => {
     ['DPoP demanded', json(400, { error: 'invalid_request', error_description: 'DPoP proof is missing' }), { code: 'request_refused', message: /demands DPoP/ }],
     ['overload', json(429, {}), { code: 'issuer_unreachable', message: /status 429/ }],
     ['an error page', json(502, '<html>'), { code: 'issuer_unreachable', message: /status 502/ }],
-    ['no such realm', json(404, { error: 'Realm does not exist' }), { code: 'issuer_answer_invalid', message: /status 404.*realm/ }],
-    ['an unknown refusal', json(400, '[]'), { code: 'issuer_answer_invalid', message: /status 400/ }],
-    ['no content', (response) => response.writeHead(204).end(), { code: 'issuer_answer_invalid', message: /status 204/ }],
-    ['a web page', json(200, '<html>'), { code: 'issuer_answer_invalid', message: /not a JSON object/ }],
-    ['null', json(200, 'null'), { code: 'issuer_answer_invalid' }],
-    ['no token', json(200, { ...good, access_token: undefined }), { code: 'issuer_answer_invalid', message: /no usable access_token/ }],
-    ['a token that would break the header', json(200, { ...good, access_token: 'a\r\nX: y' }), { code: 'issuer_answer_invalid' }],
-    ['a token outside of ASCII', json(200, { ...good, access_token: 'é' }), { code: 'issuer_answer_invalid' }],
-    ['no token_type', json(200, { ...good, token_type: undefined }), { code: 'issuer_answer_invalid', message: /token_type is not Bearer/ }],
-    ['an unknown token_type', json(200, { ...good, token_type: 'mac' }), { code: 'issuer_answer_invalid', message: /token_type is not Bearer/ }],
-    ['a DPoP token', json(200, { ...good, token_type: 'DPoP' }), { code: 'issuer_answer_invalid', message: /DPoP/ }],
-    ['a scope that is no text', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_answer_invalid', message: /scope is not a text/ }],
-    ['a life that is over', json(200, { ...good, expires_in: 0 }), { code: 'issuer_answer_invalid', message: /expires_in/ }],
-    ['a life that is a word', json(200, { ...good, expires_in: '5 minutes' }), { code: 'issuer_answer_invalid', message: /expires_in/ }],
-    ['a redirect', (response) => response.writeHead(307, { location: '/elsewhere' }).end(), { code: 'issuer_answer_invalid', message: /redirect/ }],
-    ['too much', json(200, { ...good, more: 'x'.repeat(70_000) }), { code: 'issuer_answer_invalid', message: /65536 bytes/ }],
+    ['no such realm', json(404, { error: 'Realm does not exist' }), { code: 'issuer_response_invalid', message: /status 404.*realm/ }],
+    ['an unknown refusal', json(400, '[]'), { code: 'issuer_response_invalid', message: /status 400/ }],
+    ['no content', (response) => response.writeHead(204).end(), { code: 'issuer_response_invalid', message: /status 204/ }],
+    ['a web page', json(200, '<html>'), { code: 'issuer_response_invalid', message: /not a JSON object/ }],
+    ['null', json(200, 'null'), { code: 'issuer_response_invalid' }],
+    ['no token', json(200, { ...good, access_token: undefined }), { code: 'issuer_response_invalid', message: /no usable access_token/ }],
+    ['a token that would break the header', json(200, { ...good, access_token: 'a\r\nX: y' }), { code: 'issuer_response_invalid' }],
+    ['a token outside of ASCII', json(200, { ...good, access_token: 'é' }), { code: 'issuer_response_invalid' }],
+    ['no token_type', json(200, { ...good, token_type: undefined }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
+    ['an unknown token_type', json(200, { ...good, token_type: 'mac' }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
+    ['a DPoP token', json(200, { ...good, token_type: 'DPoP' }), { code: 'issuer_response_invalid', message: /DPoP/ }],
+    ['a scope that is no text', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_response_invalid', message: /scope is not a text/ }],
+    ['a life that is over', json(200, { ...good, expires_in: 0 }), { code: 'issuer_response_invalid', message: /expires_in/ }],
+    ['a life that is a word', json(200, { ...good, expires_in: '5 minutes' }), { code: 'issuer_response_invalid', message: /expires_in/ }],
+    ['a redirect', (response) => response.writeHead(307, { location: '/elsewhere' }).end(), { code: 'issuer_response_invalid', message: /redirect/ }],
+    ['too much', json(200, { ...good, more: 'x'.repeat(70_000) }), { code: 'issuer_response_invalid', message: /65536 bytes/ }],
     ['a cut line', (response) => response.destroy(), { code: 'issuer_unreachable', message: /cannot be reached at http:\/\/127/ }],
     ['silence', () => undefined, { code: 'issuer_unreachable', message: /within 2000 ms/ }]
   ]
@@ -132,7 +132,7 @@ t.test('the token endpoint of an issuer', (t) => {
     t.same(issuer.seen.map(({ path }) => path), ['/realm/.well-known/openid-configuration', '/token', '/token'])
   })
 
-  const faults: [string, Answer, RegExp][] = [
+  const problems: [string, Answer, RegExp][] = [
     ['no document', json(404, {}), /discovery document is not there/],
     ['another issuer', document({ issuer: 'https://other.example' }), /names another issuer/],
     ['no JSON', json(200, '<html>'), /discovery document/],
@@ -141,7 +141,7 @@ t.test('the token endpoint of an issuer', (t) => {
     ['down', json(503, {}), /cannot answer now/],
     ['overloaded', json(429, {}), /cannot answer now/]
   ]
-  for (const [name, answer, message] of faults) {
+  for (const [name, answer, message] of problems) {
     t.test(name, async (t) => {
       const issuer = await listen(t, answer)
       const { client } = await story(t, options(`${issuer.url}/realm`))

@@ -1,12 +1,12 @@
 import { ClientError, IssuerUnreachable } from './errors.ts'
 import type { ClientErrorCode } from './errors.ts'
-import type { IssuedToken } from './token-answer.ts'
+import type { IssuedToken } from './token-response.ts'
 
-/** One token for one set of scopes, kept alive as long as it is used. */
-export interface TokenLife {
-  /** A token that is good now. Waits only when there is none. Throws the {@link ClientError} of the last attempt while that is fresh. */
+/** One token for one set of scopes, renewed as long as it is used. */
+export interface TokenSource {
+  /** A token that is valid now. Waits only when there is none. Throws the {@link ClientError} of the last attempt while that is fresh. */
   current: () => Promise<string>
-  /** Another token than the one that the API refused; nothing when there is none to be had now. Never throws. */
+  /** Another token than the one that the API refused; nothing when there is none now. Never throws. */
   replace: (refused: string) => Promise<string | undefined>
 }
 
@@ -16,12 +16,12 @@ export interface Chance {
   readonly random: () => number
 }
 
-/** Renewal starts after this part of the life, and at most this much later, so that replicas do not ask together. */
+/** Renewal starts after this part of the life, and at most this much later, so that replicas do not renew together. */
 const RENEW_AT = 0.6
 const RENEW_JITTER = 0.2
 /** A token is not sent in its last seconds: it would end on the way. */
 const LATENCY_ALLOWANCE_MS = 5000
-/** What the issuer refused is not asked again for this long. */
+/** What the issuer refused is not requested again for this long. */
 const REFUSAL_HOLD_MS = 30_000
 const LASTING: readonly ClientErrorCode[] = ['credentials_refused', 'scope_refused', 'request_refused']
 const FIRST_BACKOFF_MS = 250
@@ -33,20 +33,20 @@ interface Held { readonly value: string, readonly renewAt: number, readonly ends
 interface Failure { readonly error: unknown, readonly attempts: number, readonly until: number }
 
 /**
- * `request` fetches a token; at most one is on its way at any time. There is no timer: the renewal is started by a
- * request that comes after `renewAt`, which itself takes the old token. Hence an idle client asks for nothing.
+ * `request` fetches a token; at most one is under way at any time. There is no timer: the renewal is started by a
+ * call that comes after `renewAt`, which itself takes the old token. Hence an idle client sends nothing.
  */
-export function createTokenLife (request: () => Promise<IssuedToken>, { now, random }: Chance): TokenLife {
+export function createTokenSource (request: () => Promise<IssuedToken>, { now, random }: Chance): TokenSource {
   let held: Held | undefined
   let failure: Failure | undefined
-  let onItsWay: Promise<string> | undefined
+  let underWay: Promise<string> | undefined
   let replaceAgainAt = -Infinity
 
-  async function ask (): Promise<string> {
-    const askedAt = now()
+  async function attempt (): Promise<string> {
+    const requestedAt = now()
     try {
       const issued = await request()
-      held = begin(issued, askedAt, random())
+      held = begin(issued, requestedAt, random())
       failure = undefined
       return issued.value
     } catch (error) {
@@ -56,23 +56,23 @@ export function createTokenLife (request: () => Promise<IssuedToken>, { now, ran
     }
   }
 
-  const renew = (): Promise<string> => onItsWay ??= ask().finally(() => { onItsWay = undefined })
-  const mayAsk = (): boolean => onItsWay !== undefined || failure === undefined || now() >= failure.until
+  const renew = (): Promise<string> => underWay ??= attempt().finally(() => { underWay = undefined })
+  const mayRequest = (): boolean => underWay !== undefined || failure === undefined || now() >= failure.until
 
   return {
     async current () {
       if (held === undefined || now() >= held.endsAt) {
-        if (!mayAsk()) throw failure?.error
+        if (!mayRequest()) throw failure?.error
         return await renew()
       }
-      // Its failure is kept in `failure`; the old token is good, so it is nobody's problem yet.
-      if (now() >= held.renewAt && mayAsk()) renew().catch(() => undefined)
+      // Its failure is kept in `failure`; the old token is valid, so it is nobody's problem yet.
+      if (now() >= held.renewAt && mayRequest()) renew().catch(() => undefined)
       return held.value
     },
     async replace (refused) {
       if (held !== undefined && held.value !== refused) return held.value
-      if (onItsWay === undefined) {
-        if (!mayAsk() || now() < replaceAgainAt) return undefined
+      if (underWay === undefined) {
+        if (!mayRequest() || now() < replaceAgainAt) return undefined
         replaceAgainAt = now() + REPLACE_EVERY_MS
       }
       const value = await renew().catch(() => undefined)
@@ -82,11 +82,11 @@ export function createTokenLife (request: () => Promise<IssuedToken>, { now, ran
 }
 
 /** The life counts from before the request was sent: the token is never older than that. */
-function begin ({ value, lifeMs }: IssuedToken, askedAt: number, random: number): Held {
+function begin ({ value, lifeMs }: IssuedToken, requestedAt: number, random: number): Held {
   return {
     value,
-    renewAt: askedAt + lifeMs * (RENEW_AT + RENEW_JITTER * random),
-    endsAt: askedAt + lifeMs - Math.min(LATENCY_ALLOWANCE_MS, lifeMs / 10)
+    renewAt: requestedAt + lifeMs * (RENEW_AT + RENEW_JITTER * random),
+    endsAt: requestedAt + lifeMs - Math.min(LATENCY_ALLOWANCE_MS, lifeMs / 10)
   }
 }
 

@@ -1,0 +1,103 @@
+import type { BoundedResponse } from '../http/bounded-fetch.ts'
+import { LONGEST_RETRY_AFTER_MS, retryAfterMs } from '../http/retry-after.ts'
+import { CredentialsRefused, IssuerResponseInvalid, IssuerUnreachable, RequestRefused, ScopeRefused } from './errors.ts'
+import type { ClientError } from './errors.ts'
+
+/** An access token as the issuer issued it. `value` is opaque: the client never looks inside (RFC 9068 section 6). */
+export interface IssuedToken {
+  readonly value: string
+  readonly lifeMs: number
+  /** Requested scopes that the response does not list. */
+  readonly notListed: readonly string[]
+}
+
+/** For a response without `expires_in` (RFC 6749 section 5.1 allows it), and the bounds of what is believed. */
+const UNSAID_LIFE_SECONDS = 60
+const SHORTEST_LIFE_SECONDS = 1
+const LONGEST_LIFE_SECONDS = 86_400
+
+/**
+ * The token in a response of the token endpoint, or the {@link ClientError} that the response stands for (RFC 6749 sections 5.1 and 5.2).
+ * It is not left to oauth4webapi: that one puts the whole response, token included, into its errors; loses the `error`
+ * of a 401 that has a challenge; and refuses a response whose `id_token` it cannot place, which this client ignores.
+ */
+export function readTokenResponse (response: BoundedResponse, requested: readonly string[]): IssuedToken {
+  const body = readObject(response.text)
+  if (response.status !== 200) throw refusal(response, body, requested)
+  if (body === undefined) throw new IssuerResponseInvalid(`${STRANGE} (200, but not a JSON object): check the address`)
+  const { access_token: value, token_type: type, expires_in: expiresIn, scope } = body
+  // RFC 6750 section 2.1: what cannot stand in an Authorization header is no bearer token.
+  if (typeof value !== 'string' || !/^[\w.~+/-]+=*$/.test(value)) throw new IssuerResponseInvalid(`${STRANGE}: no usable access_token`)
+  if (typeof type !== 'string' || type.toLowerCase() !== 'bearer') throw new IssuerResponseInvalid(typeFault(type))
+  return { value, lifeMs: readLifeSeconds(expiresIn) * 1000, notListed: notListed(scope, requested) }
+}
+
+const STRANGE = 'the response is not one of a token endpoint'
+
+/** A JSON object or nothing; the parser's own error would quote the text. */
+export function readObject (text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** RFC 6749 section 7.1: a token of a type that the client does not understand is not used. */
+function typeFault (type: unknown): string {
+  return typeof type === 'string' && type.toLowerCase() === 'dpop'
+    ? 'the token is of the type DPoP, which this client does not support: switch off "Require DPoP bound tokens" for the client in Keycloak'
+    : `${STRANGE}: the token_type is not Bearer`
+}
+
+/**
+ * No `scope` means: as requested (RFC 6749 section 5.1), and more than that is normal (Keycloak adds the client's default scopes).
+ * Less need not be less: Keycloak leaves out a scope whose "Include in token scope" is off, and the API may not require the word.
+ */
+function notListed (scope: unknown, requested: readonly string[]): readonly string[] {
+  if (scope === undefined) return []
+  if (typeof scope !== 'string') throw new IssuerResponseInvalid(`${STRANGE}: scope is not a string`)
+  const listed = new Set(scope.split(' '))
+  return requested.filter((word) => !listed.has(word))
+}
+
+/** Some issuers send the number as a string. A life below a second would cost a token request for each call. */
+function readLifeSeconds (expiresIn: unknown = UNSAID_LIFE_SECONDS): number {
+  const seconds = typeof expiresIn === 'string' && /^\d+$/.test(expiresIn) ? Number(expiresIn) : expiresIn
+  if (typeof seconds !== 'number' || !(seconds > 0)) throw new IssuerResponseInvalid(`${STRANGE}: expires_in is not a positive number`)
+  return Math.min(Math.max(seconds, SHORTEST_LIFE_SECONDS), LONGEST_LIFE_SECONDS)
+}
+
+/** Known codes only, and no text of the issuer's: it received the secret, and may repeat it. */
+function refusal (response: BoundedResponse, body: Readonly<Record<string, unknown>> = {}, requested: readonly string[]): ClientError {
+  const { error, error_description: description } = body
+  const { status } = response
+  if (isUnavailable(response)) return unavailable(response)
+  if (error === 'invalid_client' || error === 'unauthorized_client') return new CredentialsRefused(credentialsSentence(error, description))
+  if (error === 'invalid_scope') return new ScopeRefused(`the issuer does not grant this client what was requested (invalid_scope): scope "${requested.join(' ')}"`, requested)
+  if (typeof error === 'string' && OTHER_REFUSALS.includes(error)) {
+    const hint = description === 'DPoP proof is missing' ? ': it requires DPoP of this client, which this client does not support' : ''
+    return new RequestRefused(`the issuer refuses the token request (${error})${hint}`)
+  }
+  return new IssuerResponseInvalid(`${STRANGE} (status ${status}): check the address, and the realm in it`)
+}
+
+/** Not now: the issuer is overloaded, restarting or behind a gateway that cannot reach it. */
+export function isUnavailable ({ status }: BoundedResponse): boolean {
+  return status === 429 || status >= 500
+}
+
+export function unavailable ({ status, headers }: BoundedResponse): IssuerUnreachable {
+  const pauseMs = Math.min(retryAfterMs(headers['retry-after'], Date.now()) ?? 0, LONGEST_RETRY_AFTER_MS)
+  return new IssuerUnreachable(`the issuer cannot respond now (status ${status})`, pauseMs)
+}
+
+const OTHER_REFUSALS: readonly string[] = ['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'access_denied', 'invalid_target', 'invalid_dpop_proof']
+
+/** Keycloak responds with `unauthorized_client` for a wrong secret and for a client that may not use this grant; only the text differs. */
+function credentialsSentence (error: string, description: unknown): string {
+  return description === 'Client not enabled to retrieve service account'
+    ? `the issuer knows the client, but it may not get tokens of its own (${error}): switch on "Service accounts roles" for it in Keycloak`
+    : `the issuer does not accept the client id or the secret (${error})`
+}

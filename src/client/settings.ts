@@ -30,7 +30,7 @@ interface CommonOptions {
   readonly apiDeadlineMs?: number
   /** Accepts plain http to other hosts, with a warning: anyone on the path can read the secret and the token. */
   readonly allowInsecureHttp?: boolean
-  /** Issuer and API are reached through HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Also without this where Node itself does so (NODE_USE_ENV_PROXY). */
+  /** Issuer and API are reached through HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Also without this where Node does so (NODE_USE_ENV_PROXY). */
   readonly useEnvProxy?: boolean
   /** Without it `insecure_http` is a warning of the process, and the others are not reported. */
   readonly onWarning?: (warning: ClientWarning) => void
@@ -102,9 +102,9 @@ function problemsOf (options: unknown): SettingsProblem[] {
     tokenEndpoint !== undefined && addressProblemOf('tokenEndpoint', tokenEndpoint, allow),
     !isOneLine(clientId) && { option: 'clientId', expected: 'the id of a client at the issuer, without line breaks' },
     typeof clientSecret !== 'function' && !isOneLine(clientSecret) &&
-      { option: 'clientSecret', expected: 'the secret of the client without line breaks, or a function that returns it' },
+    { option: 'clientSecret', expected: 'the secret of the client without line breaks, or a function that returns it' },
     !(typeof clientAuthentication === 'string' && Object.hasOwn(AUTHENTICATION, clientAuthentication)) &&
-      { option: 'clientAuthentication', expected: 'client_secret_basic or client_secret_post' },
+    { option: 'clientAuthentication', expected: 'client_secret_basic or client_secret_post' },
     scopeProblem(scope),
     addressProblemOf('apiUrl', apiUrl, allow),
     !isWithin(tokenDeadlineMs, 1000, 30_000) && { option: 'tokenDeadlineMs', expected: 'a number of milliseconds from 1000 to 30000' },
@@ -145,7 +145,8 @@ export function addressProblemOf (option: string, address: unknown, allowInsecur
 }
 
 function warnOfInsecure ({ tokenEndpoint, apiUrl, onWarning }: Pick<Settings, 'tokenEndpoint' | 'apiUrl' | 'onWarning'>): void {
-  const origins = [tokenEndpoint instanceof URL ? tokenEndpoint : new URL(tokenEndpoint.ofIssuer), apiUrl].filter(isInsecure).map(({ origin }) => origin)
+  const issuer = tokenEndpoint instanceof URL ? tokenEndpoint : new URL(tokenEndpoint.ofIssuer)
+  const origins = [issuer, apiUrl].filter(isInsecure).map(({ origin }) => origin)
   if (origins.length === 0) return
   const message = `plain http to ${[...new Set(origins)].join(' and ')}: anyone on the path can read the secret and the token; use https`
   onWarning({ code: 'insecure_http', message })

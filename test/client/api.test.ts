@@ -184,7 +184,7 @@ t.test('an API that cannot be reached', async (t) => {
 t.test('the deadline of a call covers silence and a body that does not end', async (t) => {
   const { client, api } = await story(t, { apiDeadlineMs: 100 })
   api.answer = () => undefined
-  await t.rejects(client.fetch('/'), { code: 'api_unreachable', message: /no answer within 100 ms/ })
+  await t.rejects(client.fetch('/'), { code: 'api_unreachable', message: /no response within 100 ms/ })
   api.answer = (response) => response.writeHead(200).write('begun')
   const response = await client.fetch('/')
   await t.rejects(response.text(), { name: 'TimeoutError' })

@@ -48,7 +48,6 @@ t.test('an issuer that says back everything it was sent', async (t) => {
     ['a token that breaks the header', json(200, { ...good, access_token: `${TOKEN}\n${SECRET}` })],
     ['a strange life', json(200, { ...good, expires_in: TOKEN })],
     ['a strange scope', json(200, { ...good, scope: [TOKEN] })],
-    ['a narrow scope', json(200, { ...good, scope: TOKEN })],
     ['a redirect', (response) => response.writeHead(302, { location: `http://localhost/${TOKEN}` }).end(SECRET)],
     ['an outage', json(500, { ...good, SECRET })]
   ]

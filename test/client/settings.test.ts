@@ -21,7 +21,7 @@ t.test('addresses to which a secret or a token may be sent', (t) => {
     }
     const bad = [
       'http://x.example', 'http://127.0.0.1.x.example', 'http://localhost.x.example', 'http://x.localhost', 'http://localhost.', 'http://0.0.0.0',
-      'http://[::ffff:127.0.0.1]', 'http://128.0.0.1', 'ftp://localhost', 'file:///x', 'localhost:8080', 'x.example', '', 'https://u@x.example',
+      'http://[::ffff:10.0.0.1]', 'http://128.0.0.1', 'ftp://localhost', 'file:///x', 'localhost:8080', 'x.example', '', 'https://u@x.example',
       'https://u:p@x.example', 'https://:p@x.example', 'https://x.example/#fragment'
     ]
     for (const address of bad) t.same(problemsOf({ [option]: address }), [option], address)

@@ -4,8 +4,8 @@ import type { ClientErrorCode, ClientOptions } from '../../src/client/client.ts'
 import { json, listen, SECRET, silentAddress, story, tokens } from './fakes.ts'
 import type { Answer } from './fakes.ts'
 
-t.test('the request by form', async (t) => {
-  const { client, issuer } = await story(t, { scope: ['test_api_access'] })
+t.test('client_secret_post: id and secret are in the form', async (t) => {
+  const { client, issuer } = await story(t, { scope: ['test_api_access'], clientAuthentication: 'client_secret_post' })
   await client.token()
   const { method, path, headers, form } = issuer.seen[0]!
   t.match({ method, path }, { method: 'POST', path: '/token' })
@@ -13,8 +13,8 @@ t.test('the request by form', async (t) => {
   t.same(Object.fromEntries(form), { grant_type: 'client_credentials', client_id: 'client one', client_secret: SECRET, scope: 'test_api_access' })
 })
 
-t.test('the request by Basic: id and secret are form-encoded first (RFC 6749 section 2.3.1)', async (t) => {
-  const { client, issuer } = await story(t, { clientAuthentication: 'basic' })
+t.test('client_secret_basic, the default: id and secret are form-encoded first (RFC 6749 section 2.3.1)', async (t) => {
+  const { client, issuer } = await story(t)
   await client.token()
   const { headers, form } = issuer.seen[0]!
   t.same(Object.fromEntries(form), { grant_type: 'client_credentials' })
@@ -25,7 +25,7 @@ t.test('the request by Basic: id and secret are form-encoded first (RFC 6749 sec
 
 t.test('a secret that is given by a function is read anew for every request', async (t) => {
   const secrets = ['old', 'new']
-  const { client, issuer, clock } = await story(t, { clientSecret: () => Promise.resolve(secrets.shift()!) })
+  const { client, issuer, clock } = await story(t, { clientSecret: () => Promise.resolve(secrets.shift()!), clientAuthentication: 'post' })
   await client.token()
   clock.ms += 300_000
   await client.token()
@@ -38,8 +38,11 @@ t.test('a secret that cannot be read', async (t) => {
     [() => JSON.parse(SECRET) as string, /cannot be read \(its function threw\)$/],
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- what others may do
     [() => { throw null }, /cannot be read/],
-    [() => '', /gave none/],
-    [() => 5 as unknown as string, /gave none/]
+    [() => '', /returned none/],
+    [() => 5 as unknown as string, /returned none/],
+    [() => '\n', /line breaks/],
+    [() => 'one\ntwo', /line breaks/],
+    [() => 'one\n\n', /line breaks/]
   ]
   for (const [clientSecret, message] of cases) {
     const { client, issuer } = await story(t, { clientSecret })
@@ -48,7 +51,7 @@ t.test('a secret that cannot be read', async (t) => {
   }
 })
 
-t.test('what the token endpoint answers, and what it amounts to', (t) => {
+t.test('the responses of the token endpoint, and their errors', (t) => {
   const good = { access_token: 'token', token_type: 'Bearer', expires_in: 300 }
   const cases: [string, Answer, { code: ClientErrorCode, message?: RegExp | string, scopes?: string[] }][] = [
     ['a wrong secret (Keycloak)', json(401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' }), { code: 'credentials_refused', message: /client id or the secret \(unauthorized_client\)/ }],
@@ -56,11 +59,8 @@ t.test('what the token endpoint answers, and what it amounts to', (t) => {
     ['an assertion refused', json(400, { error: 'invalid_client' }), { code: 'credentials_refused' }],
     ['service accounts off', json(401, { error: 'unauthorized_client', error_description: 'Client not enabled to retrieve service account' }), { code: 'credentials_refused', message: /Service accounts roles/ }],
     ['an unknown scope', json(400, { error: 'invalid_scope', error_description: 'Invalid scopes: x' }), { code: 'scope_refused', scopes: ['one', 'two'], message: /scope "one two"/ }],
-    ['a narrower scope', json(200, { ...good, scope: 'email two' }), { code: 'scope_refused', scopes: ['one'], message: 'the issuer gave a token without the scope one' }],
-    ['no scope granted', json(200, { ...good, scope: '' }), { code: 'scope_refused', scopes: ['one', 'two'] }],
-    ['a scope in other letter case', json(200, { ...good, scope: 'ONE two' }), { code: 'scope_refused', scopes: ['one'] }],
     ['another grant refused', json(400, { error: 'unsupported_grant_type' }), { code: 'request_refused', message: /\(unsupported_grant_type\)$/ }],
-    ['DPoP demanded', json(400, { error: 'invalid_request', error_description: 'DPoP proof is missing' }), { code: 'request_refused', message: /demands DPoP/ }],
+    ['DPoP demanded', json(400, { error: 'invalid_request', error_description: 'DPoP proof is missing' }), { code: 'request_refused', message: /requires DPoP/ }],
     ['overload', json(429, {}), { code: 'issuer_unreachable', message: /status 429/ }],
     ['an error page', json(502, '<html>'), { code: 'issuer_unreachable', message: /status 502/ }],
     ['no such realm', json(404, { error: 'Realm does not exist' }), { code: 'issuer_response_invalid', message: /status 404.*realm/ }],
@@ -74,17 +74,17 @@ t.test('what the token endpoint answers, and what it amounts to', (t) => {
     ['no token_type', json(200, { ...good, token_type: undefined }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
     ['an unknown token_type', json(200, { ...good, token_type: 'mac' }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
     ['a DPoP token', json(200, { ...good, token_type: 'DPoP' }), { code: 'issuer_response_invalid', message: /DPoP/ }],
-    ['a scope that is no text', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_response_invalid', message: /scope is not a text/ }],
+    ['a scope that is no text', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_response_invalid', message: /scope is not a string/ }],
     ['a life that is over', json(200, { ...good, expires_in: 0 }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['a life that is a word', json(200, { ...good, expires_in: '5 minutes' }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['a redirect', (response) => response.writeHead(307, { location: '/elsewhere' }).end(), { code: 'issuer_response_invalid', message: /redirect/ }],
     ['too much', json(200, { ...good, more: 'x'.repeat(70_000) }), { code: 'issuer_response_invalid', message: /65536 bytes/ }],
     ['a cut line', (response) => response.destroy(), { code: 'issuer_unreachable', message: /cannot be reached at http:\/\/127/ }],
-    ['silence', () => undefined, { code: 'issuer_unreachable', message: /within 2000 ms/ }]
+    ['silence', () => undefined, { code: 'issuer_unreachable', message: /within 1000 ms/ }]
   ]
   for (const [name, answer, expected] of cases) {
     t.test(name, async (t) => {
-      const { client, issuer, api } = await story(t, { scope: ['one', 'two'] })
+      const { client, issuer, api } = await story(t, { scope: ['one', 'two'], tokenDeadlineMs: 1000 })
       issuer.answer = answer
       await t.rejects(client.fetch('/'), expected)
       t.equal(issuer.seen.length, 1)
@@ -138,8 +138,8 @@ t.test('the token endpoint of an issuer', (t) => {
     ['no JSON', json(200, '<html>'), /discovery document/],
     ['no endpoint', document({ token_endpoint: undefined }), /no token endpoint/],
     ['an endpoint over plain http', document({ token_endpoint: 'http://issuer.example/token' }), /no token endpoint that a secret/],
-    ['down', json(503, {}), /cannot answer now/],
-    ['overloaded', json(429, {}), /cannot answer now/]
+    ['down', json(503, {}), /cannot respond now/],
+    ['overloaded', json(429, {}), /cannot respond now/]
   ]
   for (const [name, answer, message] of problems) {
     t.test(name, async (t) => {

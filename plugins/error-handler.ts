@@ -59,7 +59,7 @@ export default fp<ErrorHandlerOptions>((app, { showPaths }, done) => {
     void reply.code(problem.status).headers(headers).type(PROBLEM_TYPE)
       .headers({ connection: 'close', 'content-length': Buffer.byteLength(body) }).send(endingWith(raw, body))
   }
-}, { name: 'error-handler', dependencies: ['refusals', 'listeners'] })
+}, { name: 'error-handler', dependencies: ['listeners'] })
 
 /**
  * After the one response that the error handler sends, anything else that is sent comes from an onSend hook that has thrown: Fastify

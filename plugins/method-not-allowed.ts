@@ -27,7 +27,7 @@ export default fp((app, _options, done) => {
     refuse(request, reply, allow, open, next)
   })
   done()
-}, { name: 'method-not-allowed', dependencies: ['auth', 'error-handler'] })
+}, { name: 'method-not-allowed', dependencies: ['error-handler'] })
 
 /** An OPTIONS route that is there for preflights alone; for any other request to it, the path has no such method. */
 function isUndeclaredOptions (request: FastifyRequest): boolean {

@@ -8,7 +8,7 @@ import { explain, type Evidence, type Reason, type ReasonContext, type Settings 
 import { PROBLEM_TYPE, problemOf, type Problem } from '../src/http/problem.ts'
 
 export interface RefusalOptions {
-  readonly realmName: string
+  readonly challengeRealm: string
   /** Address of the RFC 9728 document, for the challenges. */
   readonly resourceMetadata: string | undefined
   readonly explained: Settings
@@ -49,7 +49,7 @@ declare module 'fastify' {
  * What a refusal of src/oauth is over HTTP. Sets no error handler: a service sets its own (error-handler.ts), a guard in somebody else's
  * application sends the response itself (`sendProblem`) or throws the refusal with its headers (`Refusal.withHeaders`).
  */
-export default fp<RefusalOptions>((app, { realmName: realm, resourceMetadata, explained }, done) => {
+export default fp<RefusalOptions>((app, { challengeRealm: realm, resourceMetadata, explained }, done) => {
   app.decorateRequest(REFUSED, undefined)
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
   app.decorate('responseTo', (refusal, request) => {

@@ -33,7 +33,7 @@ export default fp((app, _options, done) => {
     if (reply !== undefined) write(reply, CLOSED_BY_CALLER)
   }
   done()
-}, { name: 'request-log', dependencies: ['refusals', 'auth', 'listeners'] })
+}, { name: 'request-log', dependencies: ['listeners'] })
 
 /** ASVS 16.2.1: who, from where, what, and with what result. `client`, `sub` and `jti` are those of a verified token. */
 function lineOf ({ request, elapsedTime }: FastifyReply, status: number): Readonly<Record<string, unknown>> {

@@ -1,30 +1,24 @@
 import type { FastifyPluginCallback } from 'fastify'
 import { scopesOf } from '../src/oauth/access-matrix.ts'
+import { metadataAddress } from '../src/oauth/resource-metadata.ts'
 
 export interface MetadataOptions {
   /** Address of this API as callers see it; never taken from the request. */
   readonly publicUrl: string
-  readonly issuer: string
+  readonly issuers: readonly string[]
   readonly name: string
 }
 
-const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 const READABLE_EVERYWHERE = { 'access-control-allow-origin': '*', 'access-control-allow-methods': 'GET', 'access-control-allow-headers': '*' }
 
-/** RFC 9728 §3.1: the path of the resource stands after the well-known part. */
-export function metadataAddress (publicUrl: string): string {
-  const { origin, pathname } = new URL(publicUrl)
-  return `${origin}${WELL_KNOWN}${pathname === '/' ? '' : pathname}`
-}
-
 /** Protected resource metadata (RFC 9728): where tokens for this API come from, and which scopes it knows. */
-export const metadataRoutes: FastifyPluginCallback<MetadataOptions> = (app, { publicUrl, issuer, name }, done) => {
+export const metadataRoutes: FastifyPluginCallback<MetadataOptions> = (app, { publicUrl, issuers, name }, done) => {
   const url = new URL(metadataAddress(publicUrl)).pathname
   const document = (): Record<string, unknown> => {
     const scopes = scopesOf(app.access.routes())
     return {
       resource: publicUrl,
-      authorization_servers: [issuer],
+      authorization_servers: issuers,
       ...scopes.length > 0 && { scopes_supported: scopes },
       bearer_methods_supported: ['header'],
       resource_name: name

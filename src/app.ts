@@ -1,25 +1,24 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import accessPolicy from '../plugins/access-policy.ts'
-import auth from '../plugins/auth.ts'
 import cors from '../plugins/cors.ts'
 import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
 import listening, { closeListeners, Listeners, type Limits } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import openapi from '../plugins/openapi.ts'
 import readiness from '../plugins/readiness.ts'
-import refusals from '../plugins/refusals.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
+import { scopegate, type ScopegateOptions, type ServiceOptions } from '../plugins/scopegate.ts'
 import securityHeaders from '../plugins/security-headers.ts'
 import { descriptionRoutes } from '../routes/description.ts'
 import { healthRoutes } from '../routes/health.ts'
-import { metadataAddress, metadataRoutes } from '../routes/metadata.ts'
+import { metadataRoutes } from '../routes/metadata.ts'
 import { messageRoutes } from '../routes/messages.ts'
 import { resourceRoutes } from '../routes/resources.ts'
 import { SCOPES } from '../routes/scopes.ts'
 import { NAME, VERSION } from './about.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './oauth/clock.ts'
+import type { IssuerOptions } from './options/issuer-options.ts'
 
 export interface AppOptions {
   readonly logger?: FastifyBaseLogger
@@ -35,7 +34,6 @@ const OTHER_HEADERS_BYTES = 8_192
 /** The service, not listening yet: plugins and routes in the order in which a request meets them. */
 export async function buildApp (config: Config, { logger, clock, limits = {} }: AppOptions = {}): Promise<FastifyInstance> {
   const { publicUrl } = config
-  const resourceMetadata = publicUrl === undefined ? undefined : metadataAddress(publicUrl)
   const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits })
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
@@ -57,20 +55,46 @@ export async function buildApp (config: Config, { logger, clock, limits = {} }: 
   await app.register(securityHeaders)
   if (config.corsOrigins.length > 0) await app.register(cors, { origins: config.corsOrigins })
   await app.register(readiness)
-  await app.register(refusals, { realmName: config.challengeRealm, resourceMetadata, explained: config })
   await app.register(errorHandler, { showPaths: !config.production })
   await app.register(requestShape)
-  await app.register(auth, { issuers: [config], tokenCacheBytes: config.tokenCacheBytes, ...clock && { clock } })
   await app.register(requestLog)
   await app.register(methodNotAllowed)
-  await app.register(accessPolicy, { scopes: SCOPES })
-  await app.register(openapi, { title: NAME, version: VERSION, tokenUrl: `${config.issuer}/protocol/openid-connect/token`, scopes: SCOPES, publicUrl })
+  await app.register(scopegate, guardOptions(config, clock))
+  await app.register(openapi, { title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl })
 
   await app.register(healthRoutes)
   await app.register(resourceRoutes)
   await app.register(messageRoutes)
-  if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuer: config.issuer, name: NAME })
+  if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuers: config.issuers.map(({ issuer }) => issuer), name: NAME })
   if (!config.production) await app.register(descriptionRoutes)
   await app.register(closeListeners)
   return app
+}
+
+/** The service's configuration as options of the plugin; its warnings are those of the configuration. */
+function guardOptions (config: Config, clock: Clock | undefined): ScopegateOptions & ServiceOptions {
+  const { allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, maxTokenBytes, developmentIssuer } = config
+  return {
+    issuers: config.issuers.map(issuerOptions),
+    scopes: SCOPES,
+    errors: 'throw',
+    tokenCacheMb: config.tokenCacheBytes / 1024 / 1024,
+    allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, maxTokenBytes, developmentIssuer,
+    warn: () => undefined,
+    ...clock && { clock }
+  }
+}
+
+function issuerOptions ({ audience, serviceClaim, keys, jwksUrl, ...settings }: Config['issuers'][number]): IssuerOptions {
+  return {
+    ...settings,
+    audience: audience === 'any' ? '*' : audience,
+    serviceClaim: serviceClaim && `${serviceClaim.name}=${serviceClaim.value}`,
+    ...keys === undefined ? { jwksUrl } : { keys }
+  }
+}
+
+/** For the OpenAPI document. */
+function tokenUrlOf ({ issuers: [first] }: Config): string {
+  return `${first?.issuer ?? ''}/protocol/openid-connect/token`
 }

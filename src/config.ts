@@ -1,13 +1,15 @@
 import { addressProblems } from './config/addresses.ts'
 import { ConfigError } from './config/config-error.ts'
+import { parseIssuersFile } from './config/issuers-file.ts'
 import { withoutEmpty, type Environment, type EnvironmentSources } from './config/environment.ts'
-import { claimOf, items, listProblems, words } from './config/lists.ts'
+import { items, listProblems, words } from './config/lists.ts'
 import { OLD_CHALLENGE_REALM } from './config/names.ts'
 import { requirementProblems } from './config/requirements.ts'
 import { readShape, type Variables } from './config/schema.ts'
 import type { Config } from './config/settings.ts'
 import { warningsOf } from './config/warnings.ts'
 import { isAlgorithm } from './oauth/algorithms.ts'
+import { issuerSettings, type IssuerOptions, type IssuerSettings } from './options/issuer-options.ts'
 
 export { ConfigError } from './config/config-error.ts'
 export { readEnvironment, readSources, type Environment, type EnvironmentSources } from './config/environment.ts'
@@ -21,13 +23,16 @@ const DEVELOPMENT_ISSUER = { issuerAt: (port: number) => `http://localhost:${por
  * The configuration, or a ConfigError with all its problems. Pure: it looks at nothing but its arguments.
  * Not checked: whether anything responds at an address.
  */
-export function loadConfig (environment: Environment, { fileNames = [], warnings = [] }: Partial<EnvironmentSources> = {}): Config {
+export function loadConfig (environment: Environment, { fileNames = [], warnings = [], issuersFile }: Partial<EnvironmentSources> = {}): Config {
   const given = tidy(environment)
   const { variables, problems, names } = readShape(given)
   const readable = Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)))
-  const all = [...problems, ...requirementProblems(given, fileNames), ...addressProblems(readable), ...listProblems(readable)]
+  const file = given.ISSUERS_FILE === undefined ? undefined : parseIssuersFile(issuersFile ?? '', given)
+  const all = [
+    ...problems, ...requirementProblems(given, fileNames), ...addressProblems(readable), ...listProblems(readable), ...file?.problems ?? []
+  ]
   if (all.length > 0 || variables === undefined) throw new ConfigError(all)
-  const config = toConfig(variables)
+  const config = toConfig(variables, file?.issuers)
   return { ...config, warnings: [...warningsOf(config, given, fileNames), ...warnings] }
 }
 
@@ -41,23 +46,14 @@ function tidy (environment: Environment): Record<string, string> {
   return old === undefined ? given : { CHALLENGE_REALM: old, ...given }
 }
 
-function toConfig (variables: Variables): Omit<Config, 'warnings'> {
-  const issuer = variables.ISSUER ?? DEVELOPMENT_ISSUER.issuerAt(variables.DEVELOPMENT_ISSUER_PORT)
-  const names = items(variables.AUDIENCE ?? DEVELOPMENT_ISSUER.audience)
+function toConfig (variables: Variables, listed: readonly IssuerOptions[] | undefined): Omit<Config, 'warnings'> {
+  const issuers = issuersOf(variables, listed)
+  const [first] = issuers as [IssuerSettings]
   return {
-    issuer,
-    audience: names.includes('*') ? 'any' as const : names,
-    jwksUrl: variables.JWKS_URL ?? `${issuer.replace(/\/$/, '')}/protocol/openid-connect/certs`,
-    algorithms: words(variables.ALGORITHMS).filter(isAlgorithm),
-    tokenKind: variables.TOKEN_KIND,
-    clockToleranceSeconds: variables.CLOCK_TOLERANCE_SECONDS,
-    maxTokenLifetimeSeconds: variables.MAX_TOKEN_LIFETIME_SECONDS,
-    keysRefreshSeconds: variables.KEYS_REFRESH_SECONDS,
-    keysMaxStaleHours: variables.KEYS_MAX_STALE_HOURS,
+    ...first,
+    issuers,
     tokenCacheBytes: variables.TOKEN_CACHE_MB * 1024 * 1024,
-    keysFetchTimeoutSeconds: variables.KEYS_FETCH_TIMEOUT_SECONDS,
     maxTokenBytes: variables.MAX_TOKEN_BYTES,
-    serviceClaim: variables.SERVICE_CLAIM === undefined ? undefined : claimOf(variables.SERVICE_CLAIM),
     corsOrigins: items(variables.CORS_ORIGINS),
     allowInsecureHttp: variables.ALLOW_INSECURE_HTTP === 'on',
     useEnvProxy: variables.USE_ENV_PROXY === 'on',
@@ -69,6 +65,23 @@ function toConfig (variables: Variables): Omit<Config, 'warnings'> {
     port: variables.PORT,
     logLevel: variables.LOG_LEVEL,
     production: !['', 'development', 'test'].includes(variables.NODE_ENV),
-    developmentIssuer: variables.ISSUER === undefined
+    developmentIssuer: variables.ISSUER === undefined && listed === undefined
   }
+}
+
+/** What an issuer of ISSUERS_FILE leaves out is as the environment has it. */
+function issuersOf (variables: Variables, listed: readonly IssuerOptions[] | undefined): IssuerSettings[] {
+  const common = {
+    algorithms: words(variables.ALGORITHMS).filter(isAlgorithm),
+    tokenKind: variables.TOKEN_KIND,
+    clockToleranceSeconds: variables.CLOCK_TOLERANCE_SECONDS,
+    maxTokenLifetimeSeconds: variables.MAX_TOKEN_LIFETIME_SECONDS,
+    keysRefreshSeconds: variables.KEYS_REFRESH_SECONDS,
+    keysMaxStaleHours: variables.KEYS_MAX_STALE_HOURS,
+    keysFetchTimeoutSeconds: variables.KEYS_FETCH_TIMEOUT_SECONDS,
+    serviceClaim: variables.SERVICE_CLAIM
+  }
+  const issuer = variables.ISSUER ?? DEVELOPMENT_ISSUER.issuerAt(variables.DEVELOPMENT_ISSUER_PORT)
+  const single = { issuer, audience: items(variables.AUDIENCE ?? DEVELOPMENT_ISSUER.audience), jwksUrl: variables.JWKS_URL }
+  return (listed ?? [single]).map((one) => issuerSettings({ ...common, ...one }))
 }

@@ -28,8 +28,8 @@ async function start (): Promise<void> {
     ])
   }
   for (const warning of config.warnings) log.logger.warn(warning)
-  log.logger.info({ version: VERSION, node: process.version, issuer: config.issuer, audience: config.audience },
-    `${NAME} ${VERSION} on Node.js ${process.version} accepts access tokens of ${config.issuer}`)
+  log.logger.info({ version: VERSION, node: process.version, issuers: config.issuers.map(({ issuer, audience }) => ({ issuer, audience })) },
+    `${NAME} ${VERSION} on Node.js ${process.version} accepts access tokens of ${config.issuers.map(({ issuer }) => issuer).join(', ')}`)
   if (!config.production) process.stdout.write(greeting(addressOf(app), config, development, prepared?.missingScopes))
   closeOnSignal({ app, closeLast: async () => { await development?.close() }, log, drain: config.production })
 }
@@ -40,7 +40,9 @@ function notPrepared (config: Config): (error: unknown) => never {
 
 /** The address of the development issuer is known once it listens: its port may be 0, any free one. */
 function withIssuer (config: Config, development: Development | undefined): Config {
-  return development === undefined ? config : { ...config, issuer: development.issuer, jwksUrl: development.jwksUrl }
+  if (development === undefined) return config
+  const found = { issuer: development.issuer, jwksUrl: development.jwksUrl }
+  return { ...config, ...found, issuers: config.issuers.map((one) => ({ ...one, ...found })) }
 }
 
 function closing (development: Development | undefined): (error: unknown) => Promise<never> {
@@ -58,15 +60,18 @@ function addressOf (app: FastifyInstance): string {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-function greeting (api: string, { issuer, audience }: Config, development: Development | undefined, missingScopes: readonly string[] = []): string {
-  const names = audience === 'any' ? 'any API' : audience.join(' or ')
+function acceptedBy ({ issuers }: Config): string {
+  return issuers.map(({ issuer, audience }) => `${issuer} made for ${audience === 'any' ? 'any API' : audience.join(' or ')}`).join(', and of ')
+}
+
+function greeting (api: string, config: Config, development: Development | undefined, missingScopes: readonly string[] = []): string {
   const program = `${NAME} ${VERSION} on Node.js ${process.version}`
-  if (development === undefined) return `\n${program} listens on ${api} and accepts tokens of ${issuer} made for ${names}. Ctrl-C ends it.\n\n`
+  if (development === undefined) return `\n${program} listens on ${api} and accepts tokens of ${acceptedBy(config)}. Ctrl-C ends it.\n\n`
   return `
 ${program} is up. Ctrl-C ends it.
 
   API                 ${api}
-  Development issuer  ${issuer}
+  Development issuer  ${config.issuer}
                       For development only: it has the secrets of keycloak/myorg-realm.json, which everybody knows.
                       With ISSUER and AUDIENCE set (environment or .env) it is not started.
 

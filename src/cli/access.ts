@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { buildApp } from '../app.ts'
-import { loadConfig, readEnvironment } from '../config.ts'
+import { loadConfig, readSources, type Config } from '../config.ts'
 import { formatAccess } from '../oauth/access-matrix.ts'
 
 const HELP = `Prints who may call what, as the routes declare it. Nothing is started.
@@ -14,10 +14,15 @@ const HELP = `Prints who may call what, as the routes declare it. Nothing is sta
 /** The configuration does not matter for access: it is declared in the code. */
 const ANY_CONFIG = loadConfig({ ISSUER: 'https://issuer.example/realms/any', AUDIENCE: 'any' })
 
+function configured (): Config {
+  const sources = readSources()
+  return loadConfig(sources.variables, sources)
+}
+
 async function main (): Promise<void> {
   const { values } = parseArgs({ options: { json: { type: 'boolean' }, openapi: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
   if (values.help === true) return void process.stdout.write(HELP)
-  const app = await buildApp(values.openapi === true ? loadConfig(readEnvironment()) : ANY_CONFIG)
+  const app = await buildApp(values.openapi === true ? configured() : ANY_CONFIG)
   try {
     app.access.check()
     if (values.openapi === true) await app.ready()

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from './config-error.ts'
 import { parseEnvFile, type EnvFile } from './env-file.ts'
+import { readIssuersFile } from './issuers-file.ts'
 
 /** Variables as a shell or a `.env` file gives them; an empty value counts as not set. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -12,6 +13,8 @@ export interface EnvironmentSources {
   /** The names in the file that the process does not set. */
   readonly fileNames: readonly string[]
   readonly warnings: readonly string[]
+  /** The text of ISSUERS_FILE, where one is named. */
+  readonly issuersFile?: string | undefined
 }
 
 /** The variables of this process, over those of a `.env` file in the current folder. Throws a ConfigError. */
@@ -24,8 +27,11 @@ export function readSources (folder = process.cwd()): EnvironmentSources {
   const { entries, warnings } = readFile(folder)
   const ofFile = withoutEmpty(Object.fromEntries(entries.map(({ name, value }) => [name, value])))
   const ofProcess = withoutEmpty(process.env)
+  const variables = { ...ofFile, ...ofProcess }
+  const issuersPath = variables.ISSUERS_FILE?.trim()
   return {
-    variables: { ...ofFile, ...ofProcess },
+    variables,
+    ...issuersPath !== undefined && { issuersFile: readIssuersFile(issuersPath) },
     fileNames: Object.keys(ofFile).filter((name) => ofProcess[name] === undefined),
     warnings
   }

@@ -1,5 +1,5 @@
 import { isLoopbackHost } from '../http/addresses.ts'
-import { quote } from './config-error.ts'
+import { quote } from '../options/quote.ts'
 import { attemptOf } from './issuer-attempts.ts'
 
 type Given = Readonly<Record<string, string>>
@@ -12,7 +12,8 @@ const EXACT_ISS = 'the exact iss of the tokens, such as https://sso.example.com/
  * attempt to name an issuer.
  */
 export function requirementProblems (given: Given, fileNames: readonly string[]): string[] {
-  const { ISSUER, AUDIENCE, JWKS_URL, PORT = '50100', DEVELOPMENT_ISSUER_PORT = '8080' } = given
+  const { ISSUER, AUDIENCE, JWKS_URL, ISSUERS_FILE, PORT = '50100', DEVELOPMENT_ISSUER_PORT = '8080' } = given
+  if (ISSUERS_FILE !== undefined) return []
   const missing = ISSUER === undefined ? issuerMissing(given) : undefined
   const problems = missing === undefined ? [] : [`ISSUER: ${missing}`]
   if (AUDIENCE === undefined && (ISSUER !== undefined || missing !== undefined)) {

@@ -2,11 +2,14 @@ import { envSchema } from 'env-schema'
 import { Type, type Static } from 'typebox'
 import { valueProblem } from '../http/addresses.ts'
 import { ALGORITHMS } from '../oauth/algorithms.ts'
-import { quote } from './config-error.ts'
+import { CHALLENGE_REALM, SERVICE_CLAIM_TEXT } from '../options/issuer-checks.ts'
+import { quote } from '../options/quote.ts'
+import { RANGES, rangeText, type Range } from '../options/ranges.ts'
 import { LOG_LEVELS } from './settings.ts'
 
-const whole = (minimum: number, maximum: number, preset: number, what = ''): ReturnType<typeof Type.Integer> =>
-  Type.Integer({ minimum, maximum, default: preset, description: `a whole number from ${minimum} to ${maximum}${what}` })
+const whole = (range: Range): ReturnType<typeof Type.Integer> =>
+  Type.Integer({ minimum: range.minimum, maximum: range.maximum, default: range.preset, description: rangeText(range) })
+const port = (preset: number): ReturnType<typeof Type.Integer> => whole({ minimum: 0, maximum: 65_535, preset })
 const text = (description: string, preset?: string): ReturnType<typeof Type.String> =>
   Type.String({ description, ...preset !== undefined && { default: preset } })
 const switchedOn = (): ReturnType<typeof Type.Optional<ReturnType<typeof Type.Literal<'on'>>>> =>
@@ -19,25 +22,24 @@ export const ENVIRONMENT = Type.Object({
   JWKS_URL: Type.Optional(text('the http(s) address of the key set')),
   ALGORITHMS: text(`one or more of ${ALGORITHMS.join(' ')}`, 'RS256'),
   TOKEN_KIND: Type.Union([Type.Literal('keycloak'), Type.Literal('at+jwt')], { default: 'keycloak', description: 'keycloak or at+jwt' }),
-  CLOCK_TOLERANCE_SECONDS: whole(0, 60, 5),
-  MAX_TOKEN_LIFETIME_SECONDS: whole(1, 31_536_000, 86_400),
-  KEYS_REFRESH_SECONDS: whole(1, 3600, 60),
-  KEYS_MAX_STALE_HOURS: whole(0, 720, 24),
-  TOKEN_CACHE_MB: whole(0, 4096, 32),
-  KEYS_FETCH_TIMEOUT_SECONDS: whole(1, 30, 5),
-  MAX_TOKEN_BYTES: whole(1024, 60_000, 15_000),
-  SERVICE_CLAIM: Type.Optional(text('name=value of a claim that proves a service, such as token_use=service')),
+  CLOCK_TOLERANCE_SECONDS: whole(RANGES.clockToleranceSeconds),
+  MAX_TOKEN_LIFETIME_SECONDS: whole(RANGES.maxTokenLifetimeSeconds),
+  KEYS_REFRESH_SECONDS: whole(RANGES.keysRefreshSeconds),
+  KEYS_MAX_STALE_HOURS: whole(RANGES.keysMaxStaleHours),
+  TOKEN_CACHE_MB: whole(RANGES.tokenCacheMb),
+  KEYS_FETCH_TIMEOUT_SECONDS: whole(RANGES.keysFetchTimeoutSeconds),
+  MAX_TOKEN_BYTES: whole(RANGES.maxTokenBytes),
+  ISSUERS_FILE: Type.Optional(text('a JSON file with an array of issuers, in place of ISSUER, AUDIENCE and JWKS_URL')),
+  SERVICE_CLAIM: Type.Optional(text(SERVICE_CLAIM_TEXT)),
   CORS_ORIGINS: Type.Optional(text('origins such as https://app.example.com, separated by commas')),
   ALLOW_INSECURE_HTTP: switchedOn(),
   USE_ENV_PROXY: switchedOn(),
-  DEVELOPMENT_ISSUER_PORT: whole(0, 65_535, 8080),
-  CHALLENGE_REALM: Type.String({
-    default: 'scopegate', pattern: '^[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]{1,100}$', description: '1 to 100 ASCII characters without quote and backslash'
-  }),
+  DEVELOPMENT_ISSUER_PORT: port(8080),
+  CHALLENGE_REALM: Type.String({ default: CHALLENGE_REALM.preset, pattern: CHALLENGE_REALM.pattern.source, description: CHALLENGE_REALM.text }),
   PUBLIC_URL: Type.Optional(text('the http(s) address by which callers reach this API')),
   TRUST_PROXY: Type.Optional(text('addresses of gateways (10.0.0.7, 10.0.0.0/8, loopback, linklocal, uniquelocal)')),
   HOST: Type.String({ default: 'localhost', pattern: '^(?:[A-Za-z\\d._-]+|[\\dA-Fa-f:.]*:[\\dA-Fa-f:.]*(?:%[\\w.-]+)?)$', description: 'a host name or an address to listen on, without a port' }),
-  PORT: whole(0, 65_535, 50_100),
+  PORT: port(50_100),
   LOG_LEVEL: Type.Union(LOG_LEVELS.map((level) => Type.Literal(level)), { default: 'info', description: LOG_LEVELS.join(', ') }),
   NODE_ENV: text('production, development or test', '')
 })

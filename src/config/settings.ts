@@ -1,4 +1,6 @@
 import type { Algorithm } from '../oauth/algorithms.ts'
+import type { ServiceClaim } from '../options/issuer-checks.ts'
+import type { IssuerSettings } from '../options/issuer-options.ts'
 
 /** `any`: tokens of any audience, and of none, are accepted (`AUDIENCE=*`). */
 export type Audience = readonly string[] | 'any'
@@ -6,13 +8,9 @@ export type Audience = readonly string[] | 'any'
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = typeof LOG_LEVELS[number]
 
-/** A claim that proves a service: name and value are compared exactly. */
-export interface ServiceClaim {
-  readonly name: string
-  readonly value: string
-}
-
 export interface Config {
+  /** All trusted issuers. With ISSUERS_FILE several are possible; the members below are those of the first, or the defaults of all. */
+  readonly issuers: readonly IssuerSettings[]
   readonly issuer: string
   readonly audience: Audience
   readonly jwksUrl: string

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isInstalled, must, run } from './command.mjs'
+import { isInstalled, must, run } from '../support/command.mjs'
 
 const PULL_DEADLINE_MS = 300_000
 

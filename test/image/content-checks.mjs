@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createReadStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { must } from './command.mjs'
+import { must } from '../support/command.mjs'
 import { demoSecrets } from './issuer.mjs'
 
 const PACKAGE_MANAGERS = /\/(bin|node_modules)\/(npm|npx|corepack|yarn|yarnpkg|pnpm)(\/|$)/

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { must, run } from './command.mjs'
+import { must, run } from '../support/command.mjs'
 
 /** As strict as a cluster may be; no tmpfs either, so nothing can be written anywhere. */
 const CONFINED = [

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isInstalled, run } from './command.mjs'
+import { isInstalled, run } from '../support/command.mjs'
 
 const NEEDED = ['buildah', 'podman']
 /** What the two need on Debian to run a container, and debootstrap for the stand-in of the base image. */

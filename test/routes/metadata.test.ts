@@ -1,5 +1,5 @@
 import t from 'tap'
-import { metadataAddress } from '../../routes/metadata.ts'
+import { metadataAddress } from '../../src/oauth/resource-metadata.ts'
 import { newKey } from '../support/issuer.ts'
 import { startService } from '../support/service.ts'
 

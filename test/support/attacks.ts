@@ -147,6 +147,7 @@ export const ATTACKS: readonly Attack[] = [
   ['header typ within another', 'wrong_header_type', claims({}, { typ: 'x-application/at+jwt' })],
   ['header member twice', 'duplicate_member', headerText((json) => json.replace('"alg":"RS256"', '"alg":"none","alg":"RS256"'))],
   ['nested 17 deep', 'nested_too_deep', payloadText((json) => json.replace('{', `{"x":${'['.repeat(16)}${']'.repeat(16)},`))],
+  ['nested 17 deep, with values between', 'nested_too_deep', payloadText((json) => json.replace('{', `{"x":${'[1, '.repeat(16)}2${']'.repeat(16)},`))],
   ['nested 2,500 deep', 'nested_too_deep', payloadText((json) => json.replace('{', `{"x":${'['.repeat(2500)}${']'.repeat(2500)},`))],
   ['second spelling: padding bits in the signature', 'not_base64url', (i) => respelt(i.token())],
   ['two parts', 'not_three_parts', (i) => i.token().split('.').slice(0, 2).join('.')],

@@ -1,0 +1,48 @@
+import type { FastifyInstance } from 'fastify'
+import { PREFLIGHT } from '../src/oauth/access-declaration.ts'
+import type { AccessRow } from '../src/oauth/access-matrix.ts'
+import { registeredRoutes, type PrintedRoute } from './registered-routes.ts'
+
+/** Routes of a guard's context that were registered before the guard, so that its onRoute hook has not seen them. */
+export interface EarlyRoutes {
+  /** @fastify/cors registers an OPTIONS route: undeclared, it is open for a preflight only, also when it was there before the guard. */
+  readonly rows: readonly AccessRow[]
+  /** Everything that is wrong with the others. */
+  readonly problems: readonly string[]
+}
+
+/** `METHOD path` of every route that is registered so far. */
+export function routesSoFar (app: FastifyInstance): ReadonlySet<string> {
+  return new Set(registeredRoutes(app).map(nameOf))
+}
+
+/**
+ * The guard enforces what these routes declare, but they are not in the matrix: with `unlisted: 'refuse'` they stop the start. `hook`: the
+ * name of the guard's hook, which tells in the router's drawing which routes it holds. Routes outside of it are listed at level debug.
+ */
+export function earlyRoutes (app: FastifyInstance, hook: string, early: ReadonlySet<string>, unlisted: 'refuse' | 'public'): EarlyRoutes {
+  const routes = registeredRoutes(app)
+  const outside = routes.filter(({ onRequest }) => !onRequest.includes(hook)).map(nameOf)
+  if (outside.length > 0) app.log.debug({ routes: outside }, 'routes outside of the context of this access policy')
+  const before = routes.filter((route) => route.onRequest.includes(hook) && early.has(nameOf(route)))
+  const rows = before.filter(isOptions).map(preflightRow)
+  return { rows, problems: problemsOf(app, before.filter((route) => !isOptions(route)).map(nameOf), unlisted) }
+}
+
+function nameOf ({ method, path }: Pick<PrintedRoute, 'method' | 'path'>): string {
+  return `${method} ${path}`
+}
+
+function isOptions ({ method }: Pick<PrintedRoute, 'method'>): boolean {
+  return method === 'OPTIONS'
+}
+
+function preflightRow ({ method, path }: PrintedRoute): AccessRow {
+  return Object.freeze({ method, url: path, access: PREFLIGHT, by: 'registered before the access policy' })
+}
+
+function problemsOf (app: FastifyInstance, routes: readonly string[], unlisted: 'refuse' | 'public'): string[] {
+  if (unlisted === 'refuse') return routes.map((route) => `${route}: registered before the access policy; await the registration of the policy first`)
+  if (routes.length > 0) app.log.warn({ routes }, 'routes registered before the access policy: they are not in the access matrix; await the registration of the policy first')
+  return []
+}

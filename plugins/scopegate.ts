@@ -1,0 +1,60 @@
+import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { OptionsError, readOptions, type ScopegateOptions, type ScopegateSettings } from '../src/options/options.ts'
+import { metadataAddress } from '../src/oauth/resource-metadata.ts'
+import { Refusal } from '../src/oauth/errors.ts'
+import type { Clock } from '../src/oauth/clock.ts'
+import accessPolicy, { AccessDeclarationError } from './access-policy.ts'
+import auth, { type AuthOptions } from './auth.ts'
+import { checkHeaderBound } from './header-bound.ts'
+import refusals, { type RefusalOptions } from './refusals.ts'
+
+export type { DeclaredAccess, Demands, ScopeCatalogue } from '../src/oauth/access-policy.ts'
+export type { Principal } from '../src/oauth/principal.ts'
+export type { Reason } from '../src/oauth/reasons.ts'
+export type { IssuerOptions, JwkSet } from '../src/options/issuer-options.ts'
+export type { GuardOptions, ScopegateOptions } from '../src/options/options.ts'
+export { AccessDeclarationError, OptionsError, Refusal }
+
+/** What the service adds, and its tests: another time for the keyrings, and hints that name the development issuer. */
+export interface ServiceOptions {
+  readonly clock?: Clock
+  readonly developmentIssuer?: boolean
+}
+
+/**
+ * The guard of the context in which it is registered, and of all contexts below it: every route there declares in `config.auth` who may
+ * call it, and requests without a valid access token for it are refused as RFC 6750 requires. Decorates requests with `principal`,
+ * `optionalPrincipal` and `requireScope`, and the context with `access`, the access matrix.
+ *
+ * Sets no error handler and no 404 or 405 route, reads no environment, and leaves routes of other contexts alone.
+ * Not checked: whether a token was revoked before its end, and anything about the caller's connection (TLS is the gateway's).
+ * Rejects with an OptionsError that reports everything that is wrong with the options.
+ */
+const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
+  const { clock, developmentIssuer = false, ...options } = given as ScopegateOptions & ServiceOptions
+  const settings = readOptions(options)
+  const warn = options.warn ?? ((sentence: string) => app.log.warn(sentence))
+  for (const sentence of settings.warnings) warn(sentence)
+  const { challengeRealm, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
+  const resourceMetadata = settings.publicUrl === undefined ? undefined : metadataAddress(settings.publicUrl)
+  await app.register(refusals, { challengeRealm, resourceMetadata, explained: explainedBy(settings, developmentIssuer) })
+  await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, ...clock && { clock } })
+  await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors })
+  checkHeaderBound(app, maxTokenBytes, warn)
+}
+
+function authIssuers ({ issuers, maxTokenBytes, useEnvProxy }: ScopegateSettings): AuthOptions['issuers'] {
+  return issuers.map((settings) => ({ ...settings, maxTokenBytes, useEnvProxy }))
+}
+
+/** What the hints of the log name. Where there are several issuers, those of the issuer that a token names take the place of the first. */
+function explainedBy ({ issuers, maxTokenBytes }: ScopegateSettings, developmentIssuer: boolean): RefusalOptions['explained'] {
+  const [{ issuer, audience, algorithms, jwksUrl, tokenKind }] = issuers as readonly [ScopegateSettings['issuers'][number]]
+  return { issuer, audience, algorithms, jwksUrl, tokenKind, maxTokenBytes, developmentIssuer, issuers: issuers.map((one) => one.issuer) }
+}
+
+/** The plugin itself, with every export as a property: what `require('scopegate')` gives in a CommonJS program. */
+export const scopegate = Object.assign(fp(plugin, { name: 'scopegate', fastify: '5.x' }), { AccessDeclarationError, OptionsError, Refusal })
+Object.assign(scopegate, { default: scopegate, scopegate })
+export { scopegate as default, scopegate as 'module.exports' }

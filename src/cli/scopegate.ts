@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { VERSION } from '../about.ts'
+import { readEnvironment } from '../config/environment.ts'
+import { EXIT, main as call } from './call-api.ts'
+
+const HELP = `scopegate ${VERSION}
+
+  scopegate call [--help]   gets an access token with the credentials of a client, and calls an API with it once
+  scopegate --version
+`
+
+async function main ([command, ...args]: readonly string[]): Promise<number> {
+  if (command === 'call') return call(readEnvironment(), process.stdout, process.stderr, args)
+  if (command === '--version') process.stdout.write(`${VERSION}\n`)
+  else if (command === undefined || command === '--help' || command === '-h') process.stdout.write(HELP)
+  else {
+    process.stderr.write(`${JSON.stringify(command)} is not a command of scopegate.\n\n${HELP}`)
+    return EXIT.settings
+  }
+  return EXIT.ok
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : 'the settings cannot be read'}\n`) // an unreadable .env
+  process.exitCode = EXIT.settings
+}

@@ -4,6 +4,8 @@ import type { Expectations } from '../src/oauth/access-token.ts'
 import { authorizationOf, readCredentials } from '../src/oauth/credentials.ts'
 import type { Clock } from '../src/oauth/clock.ts'
 import { HandlerMistake, InvalidRequest, MissingCredentials } from '../src/oauth/errors.ts'
+import { createGetJwksSource } from '../src/oauth/get-jwks-source.ts'
+import { keySetFrom, type KeySetSource, type StaticKeys } from '../src/oauth/key-set-source.ts'
 import { Keyring } from '../src/oauth/keyring.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
@@ -13,8 +15,11 @@ import { createVerifiers } from './verifiers.ts'
 
 /** One issuer to trust. Nothing of it is ever taken from a token. */
 export interface IssuerOptions extends Expectations {
-  /** Where its key set is fetched. */
+  /** Where its key set is fetched, unless `keys` are given. */
   readonly jwksUrl: string
+  readonly keys?: StaticKeys | undefined
+  readonly keysFetchTimeoutSeconds: number
+  readonly useEnvProxy: boolean
   readonly keysRefreshSeconds: number
   readonly keysMaxStaleHours: number
   /** A claim that proves a service, compared exactly. */
@@ -55,7 +60,10 @@ declare module 'fastify' {
 
 /** @fastify/jwt over get-jwks' keys, behind the strict reader and the cache; decorates the request with the principal. */
 export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) => {
-  const trusted = new TrustedIssuers(issuers.map((one) => ({ ...one, keyring: keyringOf(one) })))
+  const trusted = new TrustedIssuers(issuers.map((one) => {
+    const source = sourceOf(one)
+    return { ...one, source, keyring: keyringOf(one, source) }
+  }))
   const verification = new Verification<FastifyRequest>({
     issuers: trusted,
     cacheBytes: tokenCacheBytes,
@@ -79,13 +87,14 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
   })
   app.addHook('onClose', async () => {
     verification.cache.close()
-    await Promise.all(trusted.all.map(({ keyring }) => keyring.stop()))
+    for (const { keyring } of trusted.all) keyring.stop()
+    await Promise.all(trusted.all.map(({ source }) => source.close()))
   })
   done()
 
-  function keyringOf ({ issuer, jwksUrl, keysRefreshSeconds, keysMaxStaleHours }: IssuerOptions): Keyring {
+  function keyringOf ({ issuer, jwksUrl, keysRefreshSeconds, keysMaxStaleHours }: IssuerOptions, { fetchKeySet }: KeySetSource): Keyring {
     return new Keyring({
-      jwksUrl,
+      fetchKeySet,
       refreshSeconds: keysRefreshSeconds,
       maxStaleHours: keysMaxStaleHours,
       events: loggedEvents(app.log, { issuer, jwksUrl }),
@@ -109,6 +118,10 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
     return (authorization === PREFIX + token ? undefined : verification.recall(token, request)) ?? verification.verify(token, request)
   }
 }, { name: 'auth' })
+
+function sourceOf ({ jwksUrl, keys, keysFetchTimeoutSeconds, useEnvProxy }: IssuerOptions): KeySetSource {
+  return keys === undefined ? createGetJwksSource({ jwksUrl, timeoutMs: keysFetchTimeoutSeconds * 1000, useEnvProxy }) : keySetFrom(keys)
+}
 
 /** Node reads so many headers where nothing else is set, and silently drops the others. */
 const HEADERS_READ = 1_000

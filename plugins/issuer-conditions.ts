@@ -1,3 +1,6 @@
+import { addressHint } from '../src/oauth/address-hint.ts'
+import { twoKeysUnder } from '../src/oauth/key-set.ts'
+import type { KeySetSource } from '../src/oauth/key-set-source.ts'
 import type { Keyring, KeyringEvents } from '../src/oauth/keyring.ts'
 import type { TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import type { Condition } from './readiness.ts'
@@ -6,6 +9,7 @@ import type { Condition } from './readiness.ts'
 export interface KeysSource extends TrustedIssuer {
   readonly jwksUrl: string
   readonly keyring: Keyring
+  readonly source: KeySetSource
 }
 
 type Log = (fields: object, message: string) => void
@@ -13,11 +17,15 @@ type Log = (fields: object, message: string) => void
 /** One line of the log for each change of state of one issuer's keys. */
 export function loggedEvents (log: { info: Log, warn: Log, error: Log }, { issuer, jwksUrl }: Pick<KeysSource, 'issuer' | 'jwksUrl'>): KeyringEvents {
   return {
-    unavailable: (fault, knownKeys) => knownKeys > 0
-      ? log.warn({ issuer, jwksUrl, fault, knownKeys }, `the issuer's keys cannot be fetched from ${jwksUrl}: ${fault}; the known ones stay in use`)
-      : log.error({ issuer, jwksUrl, fault }, `the issuer's keys cannot be fetched from ${jwksUrl}: ${fault}; protected routes answer 503 until they can`),
+    unavailable (error, knownKeys, status) {
+      const what = `the issuer's keys cannot be fetched from ${jwksUrl}: ${error}${status === 404 ? `. ${addressHint(issuer, jwksUrl)}` : ''}`
+      if (knownKeys > 0) log.warn({ issuer, jwksUrl, error, knownKeys }, `${what}; the known keys remain in use`)
+      else log.error({ issuer, jwksUrl, error }, `${what}; protected routes respond 503 until they can`)
+    },
     available: (afterMs) => log.info({ issuer, afterSeconds: Math.round(afterMs / 1000) }, 'the issuer\'s keys can be fetched again'),
+    keysLoaded: (kids) => log.info({ issuer, kids }, 'the issuer\'s keys are known'),
     keysChanged: (added, removed) => log.info({ issuer, added, removed }, 'the issuer\'s keys have changed'),
+    keysAmbiguous: (kids) => log.warn({ issuer, jwksUrl, kids }, `the key set lists ${twoKeysUnder(kids)}: these keys are not used`),
     keysExpired: (removed) => log.error({ issuer, removed }, 'the issuer could not be reached for KEYS_MAX_STALE_HOURS; its keys are no longer used')
   }
 }
@@ -47,6 +55,6 @@ function keysMissing ({ keyring }: KeysSource, whose: string, anyKeys: () => boo
 }
 
 function issuerUnavailable ({ keyring }: KeysSource, whose: string): Condition | undefined {
-  const { knownKeys, fault, ageMs = 0 } = keyring.state()
-  return fault === undefined || knownKeys === 0 ? undefined : { severity: 'degraded', text: `the keys of ${whose} in use were fetched ${Math.round(ageMs / 1000)} s ago` }
+  const { knownKeys, error, ageMs = 0 } = keyring.state()
+  return error === undefined || knownKeys === 0 ? undefined : { severity: 'degraded', text: `the keys of ${whose} in use were fetched ${Math.round(ageMs / 1000)} s ago` }
 }

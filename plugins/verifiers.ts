@@ -23,13 +23,13 @@ export function createVerifiers (): VerificationOptions<unknown>['verifierOf'] {
   }
 }
 
-async function verifierOf ({ pem, algorithms }: VerificationKey, issuer: TrustedIssuer): Promise<Verifier> {
+async function verifierOf ({ pem, alg }: VerificationKey, issuer: TrustedIssuer): Promise<Verifier> {
   const context = fastify({ logger: false })
   const anyAudience = issuer.audience === 'any'
   await context.register(fastifyJwt, {
     secret: { public: pem },
     verify: {
-      algorithms: algorithms.filter((name) => issuer.algorithms.includes(name)),
+      algorithms: [alg],
       allowedIss: issuer.issuer,
       ...!anyAudience && { allowedAud: [...issuer.audience] },
       requiredClaims: anyAudience ? ['iss', 'exp'] : ['iss', 'exp', 'aud'],

@@ -15,7 +15,7 @@ const BLOCKS = { fd: 1, blockBytes: 16 * 1024, afterMs: 200, maxPendingBytes: 16
 const READABLE = {
   sync: true,
   translateTime: 'SYS:HH:MM:ss',
-  ignore: 'reqId,method,route,status,ms,client,came,went,issuer,audience,jwksUrl,fault',
+  ignore: 'reqId,method,route,status,ms,client,added,removed,kids,issuer,audience,jwksUrl,fault,error',
   messageFormat: ({ msg, method, route, status, ms, client = '' }: Record<string, unknown>) =>
     msg === 'request' ? [method, route, status, `${String(ms)} ms`, client].join(' ') : String(msg)
 }

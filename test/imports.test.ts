@@ -10,7 +10,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/start-error.ts': ['src/config.ts', 'src/options/quote.ts'],
   'src/about.ts': [],
   'src/app.ts': ['src/about.ts', 'src/config.ts', 'src/oauth', 'src/options', 'plugins', 'routes'],
-  'src/options': ['src/http', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts'],
+  'src/options': ['src/http', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/key-set-source.ts'],
   'src/testing.ts': ['src/issuer'],
   'src/config.ts': ['src/config', 'src/options', 'src/oauth/algorithms.ts'],
   'src/config': ['src/http', 'src/options', 'src/oauth/algorithms.ts'],
@@ -57,4 +57,9 @@ t.test('the rules know nothing of Fastify, and only the development start import
 
 t.test('the environment is read in one file', async (t) => {
   t.same(files.filter((file) => /process\.env\b/.test(readFileSync(file, 'utf8').replace(/\/\*\*[^]*?\*\//g, ''))), ['src/config/environment.ts'])
+})
+
+t.test('one file knows get-jwks, and of the rules it alone reaches the network', async (t) => {
+  t.same(files.filter((file) => importsOf(file).includes('get-jwks')), ['src/oauth/get-jwks-source.ts'])
+  t.same(files.filter((file) => file.startsWith('src/oauth') && importsOf(file).some((name) => /\/http\/|^undici|^node:(?:http|net)/.test(name))), ['src/oauth/get-jwks-source.ts'])
 })

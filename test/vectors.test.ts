@@ -184,7 +184,7 @@ function isCompactJws ({ name, token }: { name: string, token: string }): boolea
 t.test('of a key set only public keys for signatures are taken', (t) => {
   const taken = (jwk: Jwk): boolean => {
     try {
-      return readKeySet(JSON.stringify({ keys: [{ kid: 'k', ...jwk, use: 'sig', alg: undefined, key_ops: undefined }] })).size === 1
+      return readKeySet(JSON.stringify({ keys: [{ kid: 'k', ...jwk, use: 'sig', alg: undefined, key_ops: undefined }] })).keys.size > 0
     } catch {
       return false
     }

@@ -1,11 +1,11 @@
 import type { AddressRules } from '../http/addresses.ts'
+import type { StaticKeys } from '../oauth/key-set-source.ts'
 import { ALGORITHMS, isAlgorithm, type Algorithm } from '../oauth/algorithms.ts'
 import { audienceProblems, claimOf, issuerAddressProblem, keySetAddressProblem, serviceClaimProblem, type Check, type ServiceClaim } from './issuer-checks.ts'
 import { quote, quoteAddress } from './quote.ts'
 import { isInRange, RANGES, rangeText, type RangedOption } from './ranges.ts'
 
-/** A JWK Set (RFC 7517 §5), as `JSON.parse` gives it. */
-export interface JwkSet { readonly keys: readonly object[] }
+export type { JwkSet } from '../oauth/key-set-source.ts'
 
 /** One issuer whose tokens are accepted. Nothing of it is ever taken from a token. */
 export interface IssuerOptions {
@@ -16,7 +16,7 @@ export interface IssuerOptions {
   /** Where the key set is fetched. Default: `<issuer>/protocol/openid-connect/certs`, as Keycloak has it. */
   readonly jwksUrl?: string | undefined
   /** The key set itself, or a function that returns it: nothing is fetched over the network. For tests, and for issuers that publish none. */
-  readonly keys?: JwkSet | (() => JwkSet | Promise<JwkSet>) | undefined
+  readonly keys?: StaticKeys | undefined
   /** Default: RS256 alone. */
   readonly algorithms?: readonly Algorithm[] | undefined
   /** `keycloak` (default), or `at+jwt`: RFC 9068 strictly. */

@@ -39,7 +39,7 @@ async function givenUp (t: Test, api: Api, { before, after, byMs }: Rotated): Pr
   t.match(await api.get('/api/private', after), { status: 200 }, 'the new key is as good as before')
   t.match(await api.get('/health/ready'), { status: 200, body: { status: 'ok' } })
   const changes = api.lines.filter(({ msg }) => msg === 'the issuer\'s keys have changed')
-  t.ok(changes.some(({ went }) => JSON.stringify(went).includes(kidOf(before))), 'the log names the key that went')
+  t.ok(changes.some(({ removed }) => JSON.stringify(removed).includes(kidOf(before))), 'the log names the key that was removed')
 }
 
 const kidOf = (token: string): string => String(decode(token).header.kid)

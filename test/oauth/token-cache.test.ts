@@ -4,7 +4,7 @@ import { principalOf, type Principal } from '../../src/oauth/principal.ts'
 import { heldBytes } from '../../src/oauth/held-bytes.ts'
 import { CACHE_LIMITS, TokenCache } from '../../src/oauth/token-cache.ts'
 
-const key = (): VerificationKey => ({ kid: 'k', algorithms: ['RS256'], pem: '', alive: true })
+const key = (): VerificationKey => ({ kid: 'k', alg: 'RS256', pem: '', alive: true })
 const principal: Principal = principalOf({ iss: 'i', exp: 1 })
 /** As long as a token of Keycloak, all different. */
 const tokenOf = (n: number): string => `${'x'.repeat(900)}${String(n).padStart(43, '0')}`

@@ -25,7 +25,7 @@ async function reasonOf (verification: Verification<undefined>, token: string): 
 /** An issuer that counts what it is asked for. */
 function issuerOf (changes: Partial<TrustedIssuer> = {}): TrustedIssuer & { readonly asked: string[], readonly own: VerificationKey } {
   const asked: string[] = []
-  const own: VerificationKey = { kid: 'k', algorithms: ['ES256', 'RS256'], pem: changes.issuer ?? '', alive: true }
+  const own: VerificationKey = { kid: 'k', alg: 'ES256', pem: changes.issuer ?? '', alive: true }
   const key = (kid: string): VerificationKey => {
     asked.push(kid)
     return own

@@ -20,7 +20,7 @@ interface Scene {
 }
 
 function scene (): Scene {
-  const key: VerificationKey = { kid: 'k', algorithms: ['ES256'], pem: '', alive: true }
+  const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
   const one: Scene = {
     key,
     nowMs: 0,
@@ -80,7 +80,7 @@ t.test('a tool sees every fault at once; the service stops at the first', async 
 })
 
 t.test('the proof of a request is asked for cached tokens too, and sees what was verified', async (t) => {
-  const key: VerificationKey = { kid: 'k', algorithms: ['ES256'], pem: '', alive: true }
+  const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
   const proven: Array<[string | undefined, string]> = []
   const verification = new Verification<string>({
     issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key } }]),

@@ -21,6 +21,8 @@ const optionsOf = ({ issuer, jwksUrl, key: { alg } }: TestIssuer, changes: Parti
   maxTokenBytes: 15_000,
   keysRefreshSeconds: 60,
   keysMaxStaleHours: 24,
+  keysFetchTimeoutSeconds: 5,
+  useEnvProxy: false,
   serviceClaim: undefined,
   ...changes
 })

@@ -10,18 +10,25 @@ const LIFETIME_SECONDS = 6 * 3600
 /** An RS256-2048 signature in base64url. */
 const SIGNATURE_LENGTH = 342
 
+/** How each algorithm is signed, and the places of a signature that are zero so that a forged one is checked in full before it fails. */
+const ALGORITHMS = {
+  RS256: { pair: () => generateKeyPairSync('rsa', { modulusLength: 2048 }), digest: 'sha256', signatureBytes: 256, zeroBytes: [0] },
+  ES512: { pair: () => generateKeyPairSync('ec', { namedCurve: 'P-521' }), digest: 'sha512', signatureBytes: 132, zeroBytes: [0, 66] }
+}
+
 /** A key pair, as PEM so that it can be handed to workers and child processes. */
-export function newKey () {
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+export function newKey (alg = 'RS256') {
+  const { publicKey, privateKey } = ALGORITHMS[alg].pair()
   const jwk = publicKey.export({ format: 'jwk' })
-  return { kid: createHash('sha256').update(jwk.n).digest('base64url'), jwk, pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) }
+  const kid = createHash('sha256').update(jwk.n ?? jwk.x).digest('base64url')
+  return { alg, kid, jwk, pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) }
 }
 
 /** Serves the key set at Keycloak's address, and at the one where get-jwks looks by default; with the `enc` key that Keycloak adds. */
 export async function startIssuer (key) {
   const other = newKey()
   const keys = [
-    { ...key.jwk, kid: key.kid, use: 'sig', alg: 'RS256' },
+    { ...key.jwk, kid: key.kid, use: 'sig', alg: key.alg },
     { ...other.jwk, kid: other.kid, use: 'enc', alg: 'RSA-OAEP' }
   ]
   const server = createServer((request, response) => {
@@ -59,8 +66,8 @@ export function claimsOf (issuer, roles = 0) {
 }
 
 /** Header and payload of a token, not signed. */
-export function signingInput (kid, claims) {
-  return `${encode({ alg: 'RS256', typ: 'JWT', kid })}.${encode(claims)}`
+export function signingInput (kid, claims, alg = 'RS256') {
+  return `${encode({ alg, typ: 'JWT', kid })}.${encode(claims)}`
 }
 
 function encode (value) {
@@ -68,22 +75,23 @@ function encode (value) {
 }
 
 /** Signs tokens; the private key is parsed once. */
-export function signerOf ({ kid, pem }) {
-  const privateKey = createPrivateKey(pem)
+export function signerOf ({ alg, kid, pem }) {
+  const key = { key: createPrivateKey(pem), dsaEncoding: 'ieee-p1363' }
   return (claims) => {
-    const input = signingInput(kid, claims)
-    return `${input}.${sign('RSA-SHA256', Buffer.from(input), privateKey).toString('base64url')}`
+    const input = signingInput(kid, claims, alg)
+    return `${input}.${sign(ALGORITHMS[alg].digest, Buffer.from(input), key).toString('base64url')}`
   }
 }
 
-/** Right in everything but the signature, which is a number below any modulus: the check is done in full before it fails. */
-export function forgedToken (kid, claims) {
-  return `${signingInput(kid, claims)}.${forgedSignature()}`
+/** Right in everything but the signature, whose numbers are in range: the check is done in full before it fails. */
+export function forgedToken (kid, claims, alg = 'RS256') {
+  return `${signingInput(kid, claims, alg)}.${forgedSignature(alg)}`
 }
 
-export function forgedSignature () {
-  const signature = randomBytes(256)
-  signature[0] = 0
+export function forgedSignature (alg = 'RS256') {
+  const { signatureBytes, zeroBytes } = ALGORITHMS[alg]
+  const signature = randomBytes(signatureBytes)
+  for (const at of zeroBytes) signature[at] = 0
   return signature.toString('base64url')
 }
 

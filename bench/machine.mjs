@@ -86,6 +86,34 @@ function threadMicros (pid) {
   return nanoseconds / 1000
 }
 
+/** Microseconds that the threads of a process were ready to run while others had the core. Undefined where the kernel does not tell. */
+export function waitedMicrosOf (pid) {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1'))
+    return threads.reduce((sum, text) => sum + Number(text.split(' ')[1]), 0) / 1000
+  } catch {
+    return undefined
+  }
+}
+
+const QUIET_EVERY_MS = 50
+const QUIET_TIMES = 6
+
+/** Resolves when nobody but this process has been running for a moment, or after so long. */
+export async function untilQuiet (withinMs) {
+  const endMs = performance.now() + withinMs
+  for (let quiet = 0; quiet < QUIET_TIMES && performance.now() < endMs; await pause(QUIET_EVERY_MS)) quiet = runningNow() <= 1 ? quiet + 1 : 0
+}
+
+/** Processes that have a core or want one. */
+function runningNow () {
+  try {
+    return Number(/procs_running (\d+)/.exec(readFileSync('/proc/stat', 'latin1'))[1])
+  } catch {
+    return 1
+  }
+}
+
 const TICK_MICROS = 10_000
 
 /** utime + stime of /proc/PID/stat, in ticks of 10 ms. */

@@ -17,7 +17,7 @@ const README = new URL('README.md', import.meta.url)
 /** From the place of a function to the part of the work that it belongs to; the first that fits. */
 const GROUPS = [
   ['this service, reader', /dist\/src\/oauth\/(?:access-token|strict-json)/],
-  ['this service, cache and verification', /dist\/src\/oauth\/(?:token-cache|verification|fair-lines|known-callers|trusted-issuers|proof|keyring|principal|credentials)/],
+  ['this service, cache and verification', /dist\/src\/oauth\/(?:token-cache|token-index|entry-list|held-bytes|verification|fair-lines|known-callers|trusted-issuers|proof|keyring|principal|credentials)/],
   ['this service, plugins and the rest', /\/dist\//],
   ['@fastify/jwt and fast-jwt', /node_modules\/(?:@fastify\/jwt|fast-jwt|@lukeed|mnemonist|safe-regex2|asn1|ecdsa)/],
   ['pino', /node_modules\/(?:pino|sonic-boom|thread-stream|fast-redact|@pinojs|safe-stable)/],

@@ -6,12 +6,21 @@ import { describeMachine } from './machine.mjs'
 import { countAfterBadTokens } from './parts/bad-tokens.mjs'
 import { measureCold } from './parts/cold.mjs'
 import { measureFlood } from './parts/flood.mjs'
+import { measureFloods } from './parts/floods.mjs'
 import { measureHot } from './parts/hot.mjs'
 import { measureMemory } from './parts/memory.mjs'
 import { measureStart } from './parts/start.mjs'
 import { filledIn, tablesOf } from './report.mjs'
 
-const PARTS = { hot: measureHot, cold: measureCold, flood: measureFlood, bad: countAfterBadTokens, memory: measureMemory, start: measureStart }
+const PARTS = {
+  hot: measureHot,
+  cold: measureCold,
+  flood: measureFlood,
+  floods: measureFloods,
+  bad: countAfterBadTokens,
+  memory: measureMemory,
+  start: measureStart
+}
 const RESULTS = new URL('results.json', import.meta.url)
 const README = new URL('README.md', import.meta.url)
 

@@ -1,7 +1,7 @@
 /** Run by memory.mjs with --expose-gc: what the cache holds, as the service fills it. Prints JSON. */
 import { AUDIENCE, claimsOf, forgedSignature, newKey, signingInput } from '../issuer.mjs'
 
-const { bearerToken } = await import('../../dist/src/oauth/bearer-token.js')
+const { readCredentials } = await import('../../dist/src/oauth/credentials.js')
 const { InvalidToken } = await import('../../dist/src/oauth/errors.js')
 const { TrustedIssuers } = await import('../../dist/src/oauth/trusted-issuers.js')
 const { Verification } = await import('../../dist/src/oauth/verification.js')
@@ -28,7 +28,7 @@ const verificationOf = (cacheMb) => new Verification({
 /** As it comes from Node's parser: one text for the header's value, not shared with anything. */
 function received (roles) {
   const token = `${signingInput(kid, claimsOf(ISSUER, roles))}.${forgedSignature()}`
-  return bearerToken(Buffer.from(`Bearer ${token}`).toString('latin1'))
+  return readCredentials(Buffer.from(`Bearer ${token}`).toString('latin1')).token
 }
 
 const identify = async (verification, token) => verification.recall(token) ?? await verification.verify(token)

@@ -2,6 +2,7 @@ import { EntryList, type Entry } from './entry-list.ts'
 import { heldBytes } from './held-bytes.ts'
 import type { VerificationKey } from './key-set.ts'
 import type { Principal } from './principal.ts'
+import { TokenIndex } from './token-index.ts'
 
 /** Fixed, and each one shown by a test. */
 export const CACHE_LIMITS = {
@@ -22,11 +23,11 @@ export const CACHE_LIMITS = {
 export class TokenCache {
   readonly #capacityBytes: number
   readonly #nowMs: () => number
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new TokenIndex()
   readonly #newcomers = new EntryList()
   readonly #residents = new EntryList()
   /** What is left to visit of the present round of sweeps. */
-  #round: IterableIterator<Entry> | undefined
+  #round: Iterator<Entry, undefined> | undefined
   #perSweep = 0
   #sweeps = 0
   #timer: NodeJS.Timeout | undefined
@@ -81,7 +82,7 @@ export class TokenCache {
       this.#perSweep = Math.ceil(this.#entries.size / CACHE_LIMITS.sweepsForAll)
     }
     for (let visited = 0; visited < this.#perSweep; visited++) {
-      const { value: entry } = this.#round.next() as { value: Entry | undefined }
+      const { value: entry } = this.#round.next()
       if (entry === undefined) break
       if (nowMs >= entry.deadlineMs || !entry.key.alive) this.#remove(entry)
     }

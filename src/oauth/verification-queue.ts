@@ -3,8 +3,10 @@ import { FairLines, type Caller } from './fair-lines.ts'
 
 /** Fixed, and each one shown by a test. */
 export const QUEUE_LIMITS = {
-  /** Verification in one turn of the event loop; one check is always done, however long it takes. */
+  /** Verification before other work has its turn: the check that goes beyond it is the last. */
   perTurnMs: 1,
+  /** A turn of the event loop in which other work took less than this had nothing else to do. */
+  idleTurnMs: 0.03,
   /** Waiting checks in each of the two shares, and the verification that they are estimated to take: slow algorithms fill it earlier. */
   waiting: 1024,
   waitingMs: 1000,
@@ -34,12 +36,13 @@ interface Waiting {
 }
 
 const TURNS: Turns = { nowMs: () => performance.now(), next: (call) => { setImmediate(call) } }
-/** One pause of the process must not count as the cost of a check. */
+/** One pause of the process does not count as the cost of a check. */
 const LONGEST_SAMPLE_MS = 10
 
 /**
- * Signature checks block the event loop; the queue gives them a bounded time in each turn of it, so that neither a flood of tokens nor
- * a slow algorithm starves the requests that need none. The others wait in fair lines, in two shares that are served in turn: known
+ * Signature checks block the event loop, and a server accepts one connection in a turn of it. The queue gives checks a bounded time, and
+ * then as much to other work as they and their responses took, or until there is none: neither a flood of tokens nor a slow algorithm
+ * starves new connections and requests that need no check. Checks that wait do so in fair lines, in two shares that are served in turn: known
  * callers, and all others. Where there is no room, the newest of the longest line gets Unavailable, so a short line always has some.
  */
 export class VerificationQueue {
@@ -47,8 +50,12 @@ export class VerificationQueue {
   readonly #known = new FairLines<Waiting>()
   readonly #others = new FairLines<Waiting>()
   #knownIsNext = true
-  #spentMs = 0
+  /** To other work, for the checks that were done. */
+  #owedMs = 0
   #turnPending = false
+  #turnBeganMs = 0
+  /** On checks, since then. */
+  #spentMs = 0
   /** Of one check, as measured lately. */
   #averageMs = 0.1
 
@@ -63,7 +70,7 @@ export class VerificationQueue {
 
   /** Runs the check now or in a later turn. Rejects with Unavailable when too many wait, or when nobody waits for it any more. */
   async enter (check: Check): Promise<void> {
-    if (this.length > 0 || this.#spentMs >= QUEUE_LIMITS.perTurnMs) { await this.#wait(check); return }
+    if (this.length > 0 || this.#owedMs >= QUEUE_LIMITS.perTurnMs) { await this.#wait(check); return }
     if (check.isAbandoned()) throw unavailable()
     await this.#spend(check)
   }
@@ -77,31 +84,48 @@ export class VerificationQueue {
     })
   }
 
-  /** Runs one check and counts its time against this turn of the event loop. */
+  /** Runs one check, and owes its time to other work. */
   #spend ({ run }: Check): void | Promise<void> {
-    if (!this.#turnPending) {
-      this.#turnPending = true
-      this.#turns.next(() => { this.#nextTurn() })
-    }
     const beganMs = this.#turns.nowMs()
+    if (!this.#turnPending) this.#awaitTurn(beganMs)
     try {
       return run()
     } finally {
-      const tookMs = this.#turns.nowMs() - beganMs
+      const tookMs = Math.min(this.#turns.nowMs() - beganMs, LONGEST_SAMPLE_MS)
       this.#spentMs += tookMs
-      this.#averageMs += (Math.min(tookMs, LONGEST_SAMPLE_MS) - this.#averageMs) / 16
+      this.#owedMs += tookMs
+      this.#averageMs += (tookMs - this.#averageMs) / 16
     }
   }
 
-  #nextTurn (): void {
-    this.#turnPending = false
+  /** Two calls one after the other: what the checks set off, the responses, happens between them. */
+  #awaitTurn (nowMs: number): void {
+    this.#turnPending = true
+    this.#turnBeganMs = nowMs
     this.#spentMs = 0
-    while (this.#spentMs < QUEUE_LIMITS.perTurnMs) {
+    this.#turns.next(() => { this.#beginTurn() })
+    this.#turns.next(() => { this.#endTurn() })
+  }
+
+  #beginTurn (): void {
+    const nowMs = this.#turns.nowMs()
+    const otherMs = nowMs - this.#turnBeganMs - this.#spentMs
+    this.#owedMs = otherMs < QUEUE_LIMITS.idleTurnMs ? 0 : Math.max(0, this.#owedMs - otherMs)
+    this.#turnBeganMs = nowMs
+    this.#spentMs = 0
+    while (this.#owedMs < QUEUE_LIMITS.perTurnMs) {
       const next = this.#next()
       if (next === undefined) return
       if (next.check.isAbandoned()) next.refuse(unavailable())
       else this.#settle(next)
     }
+  }
+
+  #endTurn (): void {
+    const nowMs = this.#turns.nowMs()
+    if (this.#spentMs > 0) this.#owedMs += Math.min(nowMs - this.#turnBeganMs - this.#spentMs, LONGEST_SAMPLE_MS)
+    if (this.#owedMs > 0 || this.length > 0) this.#awaitTurn(nowMs)
+    else this.#turnPending = false
   }
 
   #settle ({ check, settle, refuse }: Waiting): void {

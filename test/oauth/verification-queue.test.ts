@@ -3,6 +3,8 @@ import { FairLines, networkOf } from '../../src/oauth/fair-lines.ts'
 import { KNOWN_CALLERS_LIMITS, KnownCallers } from '../../src/oauth/known-callers.ts'
 import { QUEUE_LIMITS, VerificationQueue } from '../../src/oauth/verification-queue.ts'
 
+const settled = async (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+
 /** Time and turns of the event loop as the test decides; `served` has the names in the order in which their checks ran. */
 class Scene {
   #nowMs = 0
@@ -12,20 +14,26 @@ class Scene {
   readonly queue = new VerificationQueue({ nowMs: () => this.#nowMs, next: (call) => { this.#next.push(call) } })
 
   /** A check that takes so long. */
-  present (name: string, { address = '192.0.2.1', client = 'c', known = false, tookMs = 0.25, gone = (): boolean => false } = {}): void {
+  present (name: string, { address = '192.0.2.1', client = 'c', known = false, tookMs = 0.25, responseMs = 0, gone = (): boolean => false } = {}): void {
     const run = (): void => {
       this.#nowMs += tookMs
       this.served.push(name)
     }
     this.queue.enter({ caller: { address, client }, isKnown: () => known, isAbandoned: gone, run })
+      .then(() => { this.#nowMs += responseMs })
       .catch((error: { reason?: string }) => this.refused.push(`${name} ${error.reason}`))
   }
 
-  async turn (): Promise<void> {
+  /** Other work takes so long before the calls of the turn; promises are settled after each call, as in Node. */
+  async turn (otherMs = 0): Promise<void> {
     const calls = this.#next
     this.#next = []
-    for (const call of calls) call()
-    await new Promise((resolve) => setImmediate(resolve))
+    this.#nowMs += otherMs
+    for (const call of calls) {
+      call()
+      await settled()
+    }
+    await settled()
   }
 
   /** How many turns pass until a check has run. */
@@ -55,6 +63,33 @@ t.test('one turn of the event loop has a bounded time of verification, not a num
   await slow.turn()
   slow.present('idle again')
   t.equal(slow.served.at(-1), 'idle again', 'at once')
+})
+
+t.test('while there is other work, checks have half of the time: a server accepts one connection in a turn', async (t) => {
+  const quick = new Scene()
+  times(200, (n) => quick.present(`${n}`))
+  for (let turn = 0; turn < 40; turn++) await quick.turn(0.25)
+  t.equal(quick.served.length, perTurn + 40, 'as much as the other work')
+  const slow = new Scene()
+  times(20, (n) => slow.present(`${n}`, { tookMs: 3 }))
+  const servedBy: number[] = []
+  for (let turn = 0; turn < 12; turn++) {
+    await slow.turn(0.5)
+    servedBy.push(slow.served.length)
+  }
+  t.same(servedBy, [1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3], 'a slow check, then turns without one')
+  await slow.turn()
+  t.equal(slow.served.length, 4, 'at once when there is no other work')
+  const answered = new Scene()
+  times(200, (n) => answered.present(`${n}`, { responseMs: 0.5 }))
+  for (let turn = 0; turn < 40; turn++) await answered.turn(0.25)
+  t.ok(answered.served.length < perTurn + 20, `${answered.served.length}: the responses that the checks set off count as theirs`)
+  const direct = new Scene()
+  for (let n = 0; n < 8; n++) {
+    direct.present(`${n}`, { tookMs: 3 })
+    await direct.turn(0.5)
+  }
+  t.equal(direct.served.length, 2, 'also where nobody waits yet')
 })
 
 t.test('flood from one address: another address waits for one check of it, not for all', async (t) => {

@@ -11,7 +11,7 @@ const ISSUER = 'https://sso.example.com/realms/myorg'
 const MILLION = Number(process.env.TOKENS ?? 1_000_000)
 const HOT = 1_000
 const { kid } = newKey()
-const KEY = { kid, algorithms: ['RS256'], pem: '', alive: true }
+const KEY = { kid, alg: 'RS256', pem: '', alive: true }
 
 /** What the signature check would have found. */
 let forged = false

@@ -8,7 +8,7 @@ import { TokenIndex } from '../../src/oauth/token-index.ts'
 const COUNT = 10_000
 const principal = principalOf({ iss: 'i', exp: 1 })
 const entryOf = (tail: string): Entry => ({
-  tail, token: tail, principal, key: { kid: 'k', algorithms: ['RS256'], pem: '', alive: true },
+  tail, token: tail, principal, key: { kid: 'k', alg: 'RS256', pem: '', alive: true },
   deadlineMs: 0, bytes: 1, used: false, list: undefined, before: undefined, after: undefined
 })
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { ExcessRequests, type Excess } from './excess.ts'
 import { lineOf, rawProblem, respondRaw, writeRaw } from './unrouted.ts'
 
 /** Of every listener. The head ends before the body may: otherwise Node swaps the two. */
@@ -27,7 +28,7 @@ export interface ListenerOptions {
   readonly limits: Partial<Limits>
 }
 
-interface Connection {
+interface Connection extends Excess {
   /** Asked for while the connection is open: afterwards a socket no longer knows it. */
   readonly address: string | undefined
   underWay: number
@@ -46,6 +47,7 @@ export class Listeners {
   readonly #options: ListenerOptions
   readonly #limits: Limits
   readonly #connections = new WeakMap<Socket, Connection>()
+  readonly #excess = new ExcessRequests()
   readonly #expecting = new WeakSet<IncomingMessage>()
   readonly #released: (this: ServerResponse) => void
 
@@ -69,7 +71,11 @@ export class Listeners {
     // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
     server.maxHeadersCount = 0
     server.setTimeout(limits.connectionTimeoutMs)
-    server.on('connection', (socket) => this.#connections.set(socket, { address: socket.remoteAddress, underWay: 0, last: undefined }))
+    server.on('connection', (socket) => {
+      const connection = { address: socket.remoteAddress, underWay: 0, last: undefined, excess: 0 }
+      this.#connections.set(socket, connection)
+      this.#excess.add(socket, connection)
+    })
     server.on('request', (request, response) => this.#accept(handler, request, response))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       this.#expecting.add(request)
@@ -102,8 +108,8 @@ export class Listeners {
 
   #accept (handler: RequestListener, request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket) as Connection
+    if (connection.excess > 0 || connection.underWay === this.#limits.requestsUnderWay) { this.#refuseExcess(connection, request, response); return }
     connection.underWay++
-    if (connection.underWay > this.#limits.requestsUnderWay) { this.#refuseExcess(connection, request, response); return }
     connection.last = response
     response.on('close', this.#released)
     handler(request, response)
@@ -115,10 +121,10 @@ export class Listeners {
     if (!response.writableFinished) this.left?.(response.req)
   }
 
-  /** The first request beyond the limit ends the connection once its turn comes; those behind it are dropped, and nothing more is read. */
+  /** The first request beyond the limit ends the connection once its turn comes; those behind it are dropped. */
   #refuseExcess (connection: Connection, request: IncomingMessage, response: ServerResponse): void {
-    if (connection.underWay === this.#limits.requestsUnderWay + 1) this.#refuse(503, request, response, { 'retry-after': '1' })
-    setImmediate(() => request.socket.pause())
+    if (connection.excess === 0) this.#refuse(503, request, response, { 'retry-after': '1' })
+    this.#excess.count(request.socket, connection)
   }
 
   #refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void {

@@ -2,5 +2,5 @@ import fastify from 'fastify'
 import { ANSWER, schema, where } from './listen.mjs'
 
 const app = fastify()
-app.get('/api/private', { schema }, () => ANSWER)
+for (const path of ['/api/private', '/api/public']) app.get(path, { schema }, () => ANSWER)
 await app.listen(where)

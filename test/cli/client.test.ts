@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -31,18 +32,18 @@ async function parties (t: Test, token: Answer, answer: Answer): Promise<{ issue
 const good = tokens({ access_token: TOKEN })
 const challenge = (status: number, text: string): Answer => json(status, {}, { 'www-authenticate': text })
 
-t.test('the story: status and answer on standard output, exit 0', async (t) => {
+t.test('the story: the body alone on standard output, the status on standard error, exit 0', async (t) => {
   const { issuer, api, env } = await parties(t, good, json(200, GREETING))
-  t.same(await run(t, env), { code: 0, out: `200 OK\n${JSON.stringify(GREETING)}\n`, err: '' })
-  t.same(Object.fromEntries(issuer.seen[0]!.form), { scope: 'test_api_access', grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: SECRET })
+  t.same(await run(t, env), { code: 0, out: `${JSON.stringify(GREETING)}\n`, err: '200 OK\n' })
+  t.same(Object.fromEntries(issuer.seen[0]!.form), { scope: 'test_api_access', grant_type: 'client_credentials' })
   t.match(api.seen, [{ method: 'GET', path: '/api/private-scoped', headers: { authorization: `Bearer ${TOKEN}` } }])
 })
 
-t.test('an answer without a body, and one that drives the terminal', async (t) => {
+t.test('a response without a body, and one that drives the terminal', async (t) => {
   const { api, env } = await parties(t, good, (response) => response.writeHead(204).end())
-  t.same(await run(t, env), { code: 0, out: '204 No Content\n', err: '' })
-  api.answer = (response) => response.end('a\u001b[2Jb\u009bc\n\td')
-  t.equal((await run(t, env)).out, '200 OK\na[2Jbc\n\td\n')
+  t.same(await run(t, env), { code: 0, out: '', err: '204 No Content\n' })
+  api.answer = (response) => response.end('a\u001b[2Jb\u009bc\n\td\r\ne\rf')
+  t.equal((await run(t, env)).out, 'a[2Jbc\n\td\r\nef\n')
 })
 
 t.test('scopes: several, none, and the way of authentication', async (t) => {
@@ -50,8 +51,15 @@ t.test('scopes: several, none, and the way of authentication', async (t) => {
   await run(t, { ...env, SCOPE: 'one, two  three' })
   await run(t, env, '--no-scope')
   t.same(issuer.seen.map(({ form }) => form.get('scope')), ['one three two', null])
-  await run(t, { ...env, CLIENT_AUTHENTICATION: 'basic', CLIENT_ID: 'other' })
-  t.equal(issuer.seen[2]!.headers.authorization, `Basic ${Buffer.from(`other:${SECRET.replaceAll('-', '%2D')}`).toString('base64')}`)
+  const basic = `Basic ${Buffer.from(`other:${SECRET.replaceAll('-', '%2D')}`).toString('base64')}`
+  for (const CLIENT_AUTHENTICATION of [undefined, 'basic', 'client_secret_basic']) {
+    await run(t, { ...env, CLIENT_AUTHENTICATION, CLIENT_ID: 'other' })
+    t.match(issuer.seen.at(-1), { headers: { authorization: basic } })
+  }
+  for (const CLIENT_AUTHENTICATION of ['post', 'client_secret_post']) {
+    await run(t, { ...env, CLIENT_AUTHENTICATION, CLIENT_SECRET: `${SECRET}\n`, CLIENT_ID: 'other\r\n' })
+    t.match(Object.fromEntries(issuer.seen.at(-1)!.form), { client_id: 'other', client_secret: SECRET })
+  }
 })
 
 t.test('an issuer instead of its token endpoint', async (t) => {
@@ -71,7 +79,7 @@ t.test('an API that sends the token back does not get it printed', async (t) => 
     const answer = isNew && api.seen.length % 2 === 0 ? echo : challenge(401, 'Bearer error="invalid_token"')
     answer(response, seen)
   }
-  t.match(await run(t, env), { out: /hidden|401/ }, 'the second token neither')
+  t.match(await run(t, env), { out: /hidden/ }, 'the second token neither')
 })
 
 t.test('who refused, and what to do about it', async (t) => {
@@ -84,20 +92,56 @@ t.test('who refused, and what to do about it', async (t) => {
     ['token not valid for the API', good, challenge(401, 'Bearer realm="x", error="invalid_token"'), 4, /not valid for it.*AUDIENCE/],
     ['no reason', good, json(401, {}), 4, /\(401, no further reason given\)/],
     ['forbidden, no reason', good, json(403, {}), 4, /\(403, no further reason given\)/],
-    ['scope granted but not in the token', good, challenge(403, 'Bearer error="insufficient_scope", scope="test_api_access"'), 4, /"Include in token scope"/],
-    ['another scope wanted', good, challenge(403, 'Bearer error="insufficient_scope", scope="more"'), 4, /the scope more\. Ask for it with SCOPE="test_api_access more"/],
-    ['a role wanted', good, challenge(403, 'Bearer error="insufficient_scope"'), 4, /it lacks a right\. Ask for it, and assign it/],
-    ['gateway without a service', good, json(502, {}), 5, /cannot answer now \(502\)/],
-    ['API draining', good, json(503, {}), 5, /cannot answer now \(503\)/],
+    ['scope granted but not in the token', good, challenge(403, 'Bearer error="insufficient_scope", scope="test_api_access"'), 4, /was requested and granted.*"Include in token scope"/],
+    ['scope not in the token, and a plain 403', tokens({ access_token: TOKEN, scope: 'email' }), json(403, {}), 4, /\(403, no further reason given\).*test_api_access was requested.*"Include in token scope"/],
+    ['another scope required', good, challenge(403, 'Bearer error="insufficient_scope", scope="more"'), 4, /the scope more\. Request it with SCOPE="test_api_access more"/],
+    ['a role required', good, challenge(403, 'Bearer error="insufficient_scope"'), 4, /it lacks a right\. Request it, and assign it/],
+    ['gateway without a service', good, json(502, {}), 5, /cannot respond now \(502\)/],
+    ['API draining', good, json(503, {}), 5, /cannot respond now \(503\)/],
     ['not found', good, json(404, {}), 1, /\(404\).*API_URL/],
     ['redirect', good, (response) => response.writeHead(302, { location: '/' }).end(), 1, /redirect \(302\)/],
     ['API cuts the line', good, (response) => response.destroy(), 5, /^The API cannot be reached.*API_URL/],
-    ['a cut answer', good, (response) => response.writeHead(200, { 'content-length': '10' }).write('x', () => response.destroy()), 5, /began to answer/]
+    ['a cut response', good, (response) => response.writeHead(200, { 'content-length': '10' }).write('x', () => response.destroy()), 5, /began to respond/]
   ]
   for (const [name, token, answer, code, err] of cases) {
     const { env } = await parties(t, token, answer)
     t.match(await run(t, env), { code, err }, name)
   }
+})
+
+t.test('arguments: a scope, and a path at the host of API_URL or a whole address', async (t) => {
+  const { issuer, api, env } = await parties(t, tokens(), json(200, GREETING))
+  t.match(await run(t, env, '--scope', 'reports:read', '/api/reports?a=b'), { code: 0, out: `${JSON.stringify(GREETING)}\n` })
+  t.match(await run(t, { ...env, API_URL: undefined }, `${api.url}/other`), { code: 0 })
+  t.same(api.seen.map(({ path }) => path), ['/api/reports?a=b', '/other'])
+  const [, line = ''] = /^npm run client -- (.+)$/m.exec(readFileSync('README.md', 'utf8')) ?? []
+  t.match(await run(t, env, ...line.split(' ')), { code: 0 }, 'as README.md has it')
+  t.match([api.seen.at(-1)?.path, issuer.seen.at(-1)?.form.get('scope')], ['/api/reports', 'reports:read'])
+  t.same(issuer.seen.map(({ form }) => form.get('scope')), ['reports:read', 'test_api_access', 'reports:read'])
+})
+
+t.test('a token whose response lacks a requested scope is used; -v reports it', async (t) => {
+  const { env } = await parties(t, tokens({ scope: 'email' }), json(200, GREETING))
+  t.match(await run(t, env), { code: 0, err: '200 OK\n' })
+  for (const flag of ['-v', '--verbose']) t.match(await run(t, env, flag), { code: 0, err: /^Warning: .*scope test_api_access.*"Include in token scope".*\n200 OK\n$/ })
+})
+
+t.test('a secret that may be a word of the API\'s own text does not change the response; a token is hidden all the same', async (t) => {
+  const { env } = await parties(t, tokens({ access_token: TOKEN }), (response, seen) => {
+    json(200, { message: 'Authorization 1', echo: seen.headers.authorization, 'a-secret-with-digit-9': 1 })(response, seen)
+  })
+  for (const CLIENT_SECRET of ['1', 'message', 'Authorization', 'e', '"', 'test_api']) {
+    t.equal((await run(t, { ...env, CLIENT_SECRET })).out, '{"message":"Authorization 1","echo":"Bearer [hidden]","a-secret-with-digit-9":1}\n', CLIENT_SECRET)
+  }
+  t.match((await run(t, { ...env, CLIENT_SECRET: 'a-secret-with-digit-9' })).out, '"[hidden]":1')
+})
+
+t.test('plain http to another host requires the switch, and is a warning with it', async (t) => {
+  const { env } = await parties(t, good, json(200, {}))
+  t.match(await run(t, { ...env, API_URL: 'http://api.invalid/' }), { code: 2, err: /API_URL: .*ALLOW_INSECURE_HTTP=on/ })
+  const { code, err } = await run(t, { ...env, API_URL: 'http://api.invalid/', ALLOW_INSECURE_HTTP: 'on', API_TIMEOUT_SECONDS: '5', TOKEN_TIMEOUT_SECONDS: '5' })
+  t.equal(code, 5)
+  t.match(err, /^Warning: plain http to http:\/\/api\.invalid: /)
 })
 
 t.test('nobody there', async (t) => {
@@ -106,19 +150,25 @@ t.test('nobody there', async (t) => {
   t.match(await run(t, { ...env, API_URL: await silentAddress() }), { code: 5, out: '', err: /^The API cannot be reached.*ECONNREFUSED/ })
 })
 
-t.test('settings that cannot be worked with: all of them, by the names of the variables, exit 2', async (t) => {
-  const bad = { TOKEN_ENDPOINT: 'http://issuer.example/token', API_URL: 'api.example', CLIENT_AUTHENTICATION: 'jwt', SCOPE: 'a"b', CLIENT_SECRET: SECRET }
+t.test('settings that cannot be used: all of them, by the names of the variables, exit 2', async (t) => {
+  const bad = { TOKEN_ENDPOINT: 'http://issuer.example/token', API_URL: 'api.example', CLIENT_AUTHENTICATION: 'jwt', SCOPE: 'a"b', CLIENT_SECRET: SECRET, TOKEN_TIMEOUT_SECONDS: 'ten', API_TIMEOUT_SECONDS: '0', ALLOW_INSECURE_HTTP: 'yes', USE_ENV_PROXY: '1' }
   const { code, err } = await run(t, bad)
   t.equal(code, 2)
-  t.same(err.match(/^ {2}[A-Z_]+(?=: )/gm)?.map((name) => name.trim()), ['TOKEN_ENDPOINT', 'CLIENT_AUTHENTICATION', 'SCOPE', 'API_URL'])
+  t.same(err.match(/^ {2}[A-Z_]+(?=: )/gm)?.map((name) => name.trim()), [
+    'TOKEN_ENDPOINT', 'CLIENT_AUTHENTICATION', 'SCOPE', 'API_URL', 'TOKEN_TIMEOUT_SECONDS', 'API_TIMEOUT_SECONDS', 'ALLOW_INSECURE_HTTP', 'USE_ENV_PROXY'
+  ])
+  t.match(err, /TOKEN_TIMEOUT_SECONDS: expected a number of seconds from 1 to 30\n/)
+  t.match(err, /ALLOW_INSECURE_HTTP=on/, 'the switch is named')
   t.match(await run(t, {}, '--nonsense'), { code: 2, err: /--nonsense[^]*--help/ })
+  t.match(await run(t, {}, '/one', '/two'), { code: 2, err: /One path[^]*--help/ })
+  for (const target of ['one', '//evil.example', '/\\evil.example', 'ftp://x']) t.match(await run(t, { CLIENT_SECRET: SECRET }, target), { code: 2, err: /API_URL: / }, target)
   t.match(await run(t, { ...bad, TOKEN_ENDPOINT: undefined, ISSUER: 'http://issuer.example' }), { code: 2, err: /^ {2}ISSUER: /m })
 })
 
 t.test('--help tells the settings, their defaults and the exit codes', async (t) => {
   const { code, out } = await run(t, {}, '--help')
   t.equal(code, 0)
-  for (const text of ['TOKEN_ENDPOINT', 'CLIENT_ID', 'CLIENT_SECRET', 'SCOPE', 'API_URL', 'http://localhost:50100/api/private-scoped', '  5  ']) t.ok(out.includes(text), text)
+  for (const text of ['$env:SCOPE=', '--scope reports:read /api/reports', 'TOKEN_ENDPOINT', 'CLIENT_ID', 'CLIENT_SECRET', 'SCOPE', 'API_URL', 'http://localhost:50100/api/private-scoped', '  5  ']) t.ok(out.includes(text), text)
   t.notMatch(out, /demo-secret/)
 })
 
@@ -133,14 +183,16 @@ function spawn (cwd: string, env: Env): Promise<Run> {
 
 t.test('as a process: a .env file that the environment overrides, and one that cannot be read', async (t) => {
   const { issuer, env } = await parties(t, good, json(200, GREETING))
-  const lines = Object.entries({ ...env, CLIENT_ID: 'from-file', SCOPE: 'from-file' }).map(([name, value]) => `${name}=${value}`)
+  const lines = Object.entries({ CLIENT_NAME: 'a#b', ...env, CLIENT_ID: 'from-file', SCOPE: 'from-file' }).map(([name, value]) => `${name}=${value}`)
   const folder = t.testdir({ good: { '.env': lines.join('\n') }, bad: { '.env': {} } })
   const [fine, unreadable] = await Promise.all([
     spawn(join(folder, 'good'), { CLIENT_ID: 'from-environment', SCOPE: '' }),
     spawn(join(folder, 'bad'), {})
   ])
-  t.same(fine, { code: 0, out: `200 OK\n${JSON.stringify(GREETING)}\n`, err: '' })
-  t.match(Object.fromEntries(issuer.seen[0]!.form), { client_id: 'from-environment', scope: 'from-file', client_secret: SECRET })
+  t.equal(fine.out, `${JSON.stringify(GREETING)}\n`)
+  t.match(fine, { code: 0, err: /^Warning: \.env, line 1: CLIENT_NAME ends before an unquoted #[^\n]*\n200 OK\n$/ })
+  t.match(Object.fromEntries(issuer.seen[0]!.form), { scope: 'from-file' })
+  t.equal(issuer.seen[0]!.headers.authorization, `Basic ${Buffer.from(`from%2Denvironment:${SECRET.replaceAll('-', '%2D')}`).toString('base64')}`)
   t.match(unreadable, { code: 2, out: '', err: /\.env/ })
   t.notMatch(unreadable.err, /    at /, 'no stack')
 })

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { VERSION } from '../about.ts'
-import { readEnvironment } from '../config/environment.ts'
-import { EXIT, main as call } from './call-api.ts'
+import { readSources } from '../config/environment.ts'
+import { main as call } from './call-api.ts'
+import { EXIT } from './call-words.ts'
 
 const HELP = `scopegate ${VERSION}
 
@@ -10,7 +11,11 @@ const HELP = `scopegate ${VERSION}
 `
 
 async function main ([command, ...args]: readonly string[]): Promise<number> {
-  if (command === 'call') return call(readEnvironment(), process.stdout, process.stderr, args)
+  if (command === 'call') {
+    const { variables, warnings } = readSources()
+    for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`)
+    return call(variables, process.stdout, process.stderr, args)
+  }
   if (command === '--version') process.stdout.write(`${VERSION}\n`)
   else if (command === undefined || command === '--help' || command === '-h') process.stdout.write(HELP)
   else {

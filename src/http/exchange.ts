@@ -84,8 +84,9 @@ function watch (handler: Handler, receiver: Receiver, { begin, end, giveUp }: Wa
     onResponseStart (controller, status, headers, statusMessage) {
       if (status < 200) return // an early hint; the response follows
       const refused = receiver.start?.(status, joined(headers))
-      if (refused === undefined) passing.onResponseStart(controller, status, headers, statusMessage)
-      else giveUp(refused)
+      if (refused !== undefined) giveUp(refused)
+      else if (isOld(handler)) passHead(handler, controller, status, headers, statusMessage)
+      else passing.onResponseStart(controller, status, headers, statusMessage)
     },
     onResponseData (controller, chunk) {
       const refused = receiver.data?.(chunk)
@@ -101,6 +102,20 @@ function watch (handler: Handler, receiver: Receiver, { begin, end, giveUp }: Wa
       passing.onResponseError?.(controller, error)
     }
   }
+}
+
+/** undici hands the lines of a repeated header, such as Set-Cookie, to an older fetch as one list, which that one makes one line of. */
+function passHead (handler: OldHandler, controller: Controller, status: number, headers: IncomingHttpHeaders, statusMessage?: string): void {
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((line) => [Buffer.from(name, 'latin1'), Buffer.from(String(line), 'latin1')]))
+  if (handler.onHeaders(status, lines, () => { controller.resume() }, statusMessage) === false) controller.pause()
+}
+
+interface OldHandler {
+  readonly onHeaders: (status: number, headers: readonly Buffer[], resume: () => void, statusMessage?: string) => unknown
+}
+
+function isOld (handler: object): handler is OldHandler {
+  return 'onHeaders' in handler && typeof handler.onHeaders === 'function'
 }
 
 function joined (headers: IncomingHttpHeaders): ResponseHeaders {

@@ -11,6 +11,7 @@ import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import { Verification } from '../src/oauth/verification.ts'
 import { conditionsOf, loggedEvents, type KeysSource } from './issuer-conditions.ts'
+import { withHeaders } from './refused-in-hook.ts'
 import { createVerifiers } from './verifiers.ts'
 
 /** One issuer to trust. Nothing of it is ever taken from a token. */
@@ -137,6 +138,6 @@ function countedHeaders (maxHeadersCount: number | null): number {
 function principalOf (this: FastifyRequest): Principal {
   const principal = this[PRINCIPAL]
   if (principal !== undefined) return principal
-  if (this.access?.mode === 'optional') throw new MissingCredentials()
+  if (this.access?.mode === 'optional') throw withHeaders(new MissingCredentials(), this)
   throw new HandlerMistake(`request.principal of ${this.method} ${String(this.routeOptions.url)}: the route does not require a token, so nobody is known; declare config.auth { scopes: [] }, or { optional: true } and read request.optionalPrincipal`)
 }

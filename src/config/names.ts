@@ -1,3 +1,4 @@
+import { nearMiss } from '../oauth/near-miss.ts'
 import { ENVIRONMENT } from './schema.ts'
 
 /** The old name of CHALLENGE_REALM, which works one version longer. */
@@ -40,25 +41,7 @@ export function namesReadTooEarly (fileNames: readonly string[]): string | undef
     : `.env: ${names.join(', ')} ${names.length === 1 ? 'does' : 'do'} nothing there, since only the environment of the process is read for it; set ${names.length === 1 ? 'it' : 'them'} before Node starts`
 }
 
-/** The setting of this service that a name differs from in case or by one or two characters. */
+/** The setting of this service that a name probably means. */
 export function nearest (name: string): string | undefined {
-  const upper = name.toUpperCase().replaceAll(/[.-]/g, '_')
-  return OWN.map((own) => ({ own, edits: edits(upper, own) }))
-    .filter(({ own, edits }) => edits <= (own.length > 6 ? 2 : 1))
-    .sort((a, b) => a.edits - b.edits)[0]?.own
-}
-
-/** How many characters must be added, removed, replaced or exchanged with a neighbour (optimal string alignment). */
-function edits (a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, at) => at)]
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const cost = Math.min((row[j - 1] ?? 0) + 1, (rows[i - 1]?.[j] ?? 0) + 1, (rows[i - 1]?.[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1))
-      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      row.push(exchanged ? Math.min(cost, (rows[i - 2]?.[j - 2] ?? 0) + 1) : cost)
-    }
-    rows.push(row)
-  }
-  return rows[a.length]?.[b.length] ?? 0
+  return nearMiss(name, OWN)
 }

@@ -1,6 +1,7 @@
 import type { AddressRules } from '../http/addresses.ts'
 import type { StaticKeys } from '../oauth/key-set-source.ts'
 import { ALGORITHMS, isAlgorithm, type Algorithm } from '../oauth/algorithms.ts'
+import { nearMiss } from '../oauth/near-miss.ts'
 import { audienceProblems, claimOf, issuerAddressProblem, keySetAddressProblem, serviceClaimProblem, type Check, type ServiceClaim } from './issuer-checks.ts'
 import { quote, quoteAddress } from './quote.ts'
 import { isInRange, RANGES, rangeText, type RangedOption } from './ranges.ts'
@@ -130,7 +131,10 @@ export function keycloakKeys (issuer: string): string {
   return `${issuer.replace(/\/$/, '')}/protocol/openid-connect/certs`
 }
 
-/** For the names that are not options: what was meant is left to the reader. */
+/** One sentence for each name that is not an option. */
 export function unknownOptions (given: Given, known: readonly string[], at: string): string[] {
-  return Object.keys(given).filter((name) => !known.includes(name)).map((name) => `${at}${quote(name).slice(1, -1)}: is not an option; ${known.join(', ')} are`)
+  return Object.keys(given).filter((name) => !known.includes(name)).map((name) => {
+    const meant = nearMiss(name, known)
+    return `${at}${quote(name).slice(1, -1)}: is not an option${meant === undefined ? '' : `; did you mean ${meant}?`}`
+  })
 }

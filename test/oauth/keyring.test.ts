@@ -3,6 +3,7 @@ import { InvalidToken, Unavailable } from '../../src/oauth/errors.ts'
 import { createGetJwksSource } from '../../src/oauth/get-jwks-source.ts'
 import { Keyring, type KeyringEvents } from '../../src/oauth/keyring.ts'
 import { FakeClock } from '../support/clock.ts'
+import { until } from '../support/service.ts'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 
 const HOUR_MS = 3_600_000
@@ -99,7 +100,7 @@ t.test('R4: a key that is published while a fetch is under way is still learnt a
     issuer.behaviour = undefined
   }
   const before = outcome(keyring, 'other')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => issuer.behaviour === undefined)
   issuer.published = [first.jwk, second.jwk]
   const after = outcome(keyring, 'second')
   late()

@@ -8,10 +8,10 @@ import type { Principal } from '../src/oauth/principal.ts'
 import { GuardedRoutes, HELD, type Held, type RouteRules } from './guarded-routes.ts'
 import { earlyRoutes, routesSoFar } from './early-routes.ts'
 import { isPreflight } from './preflight.ts'
-import { answer, answerRefusalsOf, withHeaders } from './refused-in-hook.ts'
+import { answer, refuseInRoute, withHeaders } from './refused-in-hook.ts'
 
 export interface AccessPolicyOptions extends RouteRules {
-  /** `problem` (default): the guard answers refusals itself. `throw`: the error handler of the context gets them, with their headers. */
+  /** `problem` (default): the guard answers refusals. `throw`: the error handler of the context gets them; their headers are on the response. */
   readonly errors?: 'problem' | 'throw'
 }
 
@@ -84,7 +84,7 @@ export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, d
 
   app.addHook('onRoute', (route) => {
     guarded.witness(route)
-    if (errors === 'problem') answerRefusalsOf(route)
+    refuseInRoute(route, errors)
   })
   app.addHook('onRequest', hook)
   app.decorate('access', {

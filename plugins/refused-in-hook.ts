@@ -1,9 +1,12 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Refusal } from '../src/oauth/errors.ts'
 import { sendProblem } from './refusals.ts'
 
 /** How a guard refuses. Returns true when the response was sent. */
 export type Refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply) => boolean
+
+/** What it returns is sent. */
+type ErrorHandler = (this: FastifyInstance, error: FastifyError, request: FastifyRequest, reply: FastifyReply) => unknown
 
 /** With the headers of its response, for whichever error handler gets it. */
 export function withHeaders (refusal: Refusal, request: FastifyRequest): Refusal {
@@ -17,20 +20,18 @@ export const answer: Refuse = (error, request, reply) => {
   return true
 }
 
-/** For `errors: 'problem'`: what `request.principal` and `request.requireScope` throw in the handler of a route. */
-export function answerRefusalsOf (route: RouteOptions): void {
-  const { handler } = route
-  route.handler = function (this: FastifyInstance, request, reply) {
-    try {
-      const result: unknown = handler.call(this, request, reply)
-      return result instanceof Promise ? result.catch((error: unknown) => answered(error, request, reply)) : result
-    } catch (error) {
-      return answered(error, request, reply)
-    }
+/**
+ * What `request.principal` and `request.requireScope` throw in the handler of a route, and in any hook of it. Fastify calls the error
+ * handler of the route first; what that throws goes on to the handler of the context, which the host may set at any time.
+ * `problem`: the refusal is answered. `throw`: its headers are on the response already when the host's handler gets it.
+ */
+export function refuseInRoute (route: RouteOptions, errors: 'problem' | 'throw'): void {
+  const errorHandler: ErrorHandler | undefined = route.errorHandler
+  const handle: ErrorHandler = function (error, request, reply) {
+    if (errors === 'problem' && answer(error, request, reply)) return undefined
+    if (error instanceof Refusal) reply.headers(error.headers)
+    if (errorHandler === undefined) throw error
+    return errorHandler.call(request.server, error, request, reply)
   }
-}
-
-function answered (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (answer(error, request, reply)) return reply
-  throw error
+  route.errorHandler = handle
 }

@@ -89,7 +89,7 @@ async function checkTypes (consumer) {
   const settings = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023', '--types', 'node', '--skipLibCheck', 'false']
   for (const file of ['types.mts', 'types.cts']) {
     await check(`types hold with module nodenext: ${file}`, async () => {
-      const { code, stdout } = await run(process.execPath, [tsc, ...settings, join(consumer, 'hosts', file)])
+      const { code, stdout } = await run(process.execPath, [tsc, ...settings, join(consumer, 'hosts', file)], { cwd: consumer })
       assert.equal(code, 0, stdout)
     })
   }

@@ -9,8 +9,8 @@ const TAIL_CHARACTERS = 2_000
 const running = new Set()
 
 /** Runs a program without a shell; resolves with exit code and output, whatever the code is. A program that is not there has code 127. */
-export async function run (program, args, { env = {}, timeoutMs = DEADLINE_MS } = {}) {
-  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+export async function run (program, args, { env = {}, cwd, timeoutMs = DEADLINE_MS } = {}) {
+  const child = spawn(program, args, { env: { ...process.env, ...env }, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   const output = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr']) child[stream].setEncoding('utf8').on('data', (text) => { output[stream] += text })

@@ -35,6 +35,7 @@ export class TokenIndex {
   }
 
   #shardOf (tail: string): Map<string, Entry> {
-    return this.shards[tail.charCodeAt(SHARD_CHARACTER) % SHARDS] as Map<string, Entry>
+    // A text that is too short has no such character: NaN, and with | 0 the first map.
+    return this.shards[(tail.charCodeAt(SHARD_CHARACTER) | 0) % SHARDS] as Map<string, Entry>
   }
 }

@@ -5,8 +5,6 @@ import { OptionsError, readOptions, type ScopegateOptions } from '../../src/opti
 const ISSUER = 'https://sso.example.com/realms/myorg'
 const GOOD = { issuer: ISSUER, audience: 'api' } as const
 const REQUIRED_AUDIENCE = 'audience: required: the name by which tokens name this API in aud (for Keycloak the client that an audience mapper names); \'*\' accepts any or none'
-const NOT_OPTION = 'is not an option; issuer, audience, jwksUrl, keys, algorithms, tokenKind, clockToleranceSeconds, maxTokenLifetimeSeconds, ' +
-  'keysRefreshSeconds, keysMaxStaleHours, keysFetchTimeoutSeconds, serviceClaim'
 
 function problemsOf (options: object): readonly string[] {
   try {
@@ -56,7 +54,7 @@ const WRONG: ReadonlyArray<readonly [options: Readonly<Record<string, unknown>>,
   [{ allowInsecureHttp: 'on' }, 'allowInsecureHttp: expected true or false'],
   [{ useEnvProxy: 1 }, 'useEnvProxy: expected true or false'],
   [{ warn: 'log' }, 'warn: expected a function'],
-  [{ audiance: 'x' }, `audiance: ${NOT_OPTION}, issuers, scopes, unlisted, errors, trusted, challengeRealm, publicUrl, maxTokenBytes, tokenCacheMb, allowInsecureHttp, useEnvProxy, warn, prefix, logLevel, logSerializers, encapsulate, name are`],
+  [{ audiance: 'x' }, 'audiance: is not an option; did you mean audience?'],
   [{ issuers: [GOOD] }, 'issuer: stands in each issuer of issuers, not beside it', 'audience: stands in each issuer of issuers, not beside it']
 ]
 
@@ -70,7 +68,7 @@ t.test('lists of issuers that are wrong', async (t) => {
   t.same(problemsOf({ issuers: GOOD }), [EXPECTED])
   t.same(problemsOf({ issuers: [GOOD, null, 5, []] }), [1, 2, 3].map((at) => `issuers[${at}]: expected an object, { issuer, audience }`))
   t.same(problemsOf({ issuers: [GOOD, { ...GOOD, audience: undefined }, GOOD] }), [`issuers[1].${REQUIRED_AUDIENCE}`, `issuers: expected each issuer once, got "${ISSUER}" twice`])
-  t.same(problemsOf({ issuers: [GOOD, { issuer: `${ISSUER}2`, audience: 'api', unlisted: 'public' }] }), [`issuers[1].unlisted: ${NOT_OPTION} are`])
+  t.same(problemsOf({ issuers: [GOOD, { issuer: `${ISSUER}2`, audience: 'api', unlisted: 'public' }] }), ['issuers[1].unlisted: is not an option'])
 })
 
 t.test('everything that is wrong is reported at once', async (t) => {

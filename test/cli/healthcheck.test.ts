@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Test } from 'tap'
 
-const PROGRAM = fileURLToPath(new URL('../../src/cli/healthcheck.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../dist/src/cli/healthcheck.js', import.meta.url))
 
 interface Run { readonly code: unknown, readonly out: string, readonly err: string }
 
-/** The program in a process of its own, in a folder without `.env`; in development, where HOST may be every address without an issuer. */
+/** The program as built, in a process of its own, in a folder without `.env`; in development, where HOST may be every address without an issuer. */
 function run (t: Test, environment: Record<string, string>): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [...process.execArgv, PROGRAM], { cwd: t.testdir({}), env: { ...process.env, NODE_ENV: 'development', ...environment } }, (error, out, err) =>
+    execFile(process.execPath, [PROGRAM], { cwd: t.testdir({}), env: { ...process.env, NODE_ENV: 'development', ...environment } }, (error, out, err) =>
       resolve({ code: error === null ? 0 : error.code, out, err }))
   })
 }

@@ -26,3 +26,8 @@ for (const [alg, signatureBytes] of [['RS256', 256], ['ES256', 64], ['ES512', 13
     t.equal(index.size, 0)
   })
 }
+
+t.test('a text that is too short to be a token is looked up like any other', async (t) => {
+  const index = new TokenIndex()
+  for (const tail of ['', 'x', 'x'.repeat(20)]) t.equal(index.get(tail), undefined, `${tail.length} characters`)
+})

@@ -25,7 +25,7 @@ t.test('production: JSON only, SIGTERM drains, a second signal ends at once', as
   const issuer = await TestIssuer.start(newKey())
   t.teardown(() => issuer.stop())
   const server = serve(t, { ISSUER: issuer.issuer, AUDIENCE: '*', PORT: '0', NODE_ENV: 'production' })
-  await until(() => /listening on/.test(server.out()) && /have changed/.test(server.out()), 50_000)
+  await until(() => /listening on/.test(server.out()) && /are known/.test(server.out()), 50_000)
   const lines = server.out().trim().split('\n').map((line) => JSON.parse(line) as { msg: string, level: number })
   t.ok(lines.some(({ msg, level }) => level === 40 && msg.startsWith('AUDIENCE=*')), 'the warning')
   const url = /listening on (http:\S+?)"/.exec(server.out())?.[1] ?? ''
@@ -51,7 +51,7 @@ t.test('a bad configuration: a sentence for each fault, all together, exit 1, no
 t.test('production without an issuer does not start', async (t) => {
   const server = serve(t, { NODE_ENV: 'production' })
   t.equal(await server.code, 1)
-  t.match(server.err(), /^Scopegate cannot start: a fault in the configuration[^]*ISSUER: required/)
+  t.match(server.err(), /^Scopegate cannot start: 2 errors in the configuration[^]*ISSUER: required/)
 })
 
 t.test('the start names version and Node, and the version is that of package.json', async (t) => {

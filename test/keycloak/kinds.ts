@@ -45,8 +45,8 @@ async function whoIsCalling (t: Test, realm: TestRealm, api: Api): Promise<void>
     // What cannot be told is accepted as a user, which proves nothing, and never as a service.
     const [own, other, reason] = kind === 'service' ? ['service', 'user', 'kind_not_allowed'] : ['user', 'service', kind === 'user' ? 'kind_not_allowed' : 'kind_unknown']
     t.match(await api.get('/test/me', token), { status: 200, body: { kind, clientId: decode(token).payload.azp } }, name)
-    t.match(await api.get(`/test/${String(own)}`, token), { status: 200 })
-    t.match(await api.refusal(token, `/test/${String(other)}`), { status: 403, reason })
+    t.match(await api.get(`/test/${own}`, token), { status: 200 })
+    t.match(await api.refusal(token, `/test/${other}`), { status: 403, reason })
   }
 }
 

@@ -32,7 +32,7 @@ export function project (t: Test): Project {
       child.kill('SIGKILL')
       await code
     }
-    rmSync(folder, { recursive: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   })
   return {
     folder,

@@ -31,7 +31,7 @@ export function serve (t: Test, env: Readonly<Record<string, string>>, { file, n
   t.teardown(async () => {
     child.kill('SIGKILL')
     await code
-    rmSync(folder, { recursive: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   })
   return { child, out: () => out, err: () => err, code }
 }

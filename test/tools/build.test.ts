@@ -20,7 +20,7 @@ interface Project {
 /** A project of two sources with the build program of this one. `like`: another one, as it was built. */
 function project (t: Test, like?: Project): Project {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-build-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
   if (like !== undefined) cpSync(join(like.folder, 'dist'), join(folder, 'dist'), { recursive: true })
   for (const name of ['src/deep', 'plugins', 'routes', 'tools']) mkdirSync(join(folder, name), { recursive: true })
   for (const name of ['tools/build.mjs', 'tsconfig.json', 'package.json']) cpSync(name, join(folder, name))

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { Expectations } from '../src/oauth/access-token.ts'
 import { authorizationOf, readCredentials } from '../src/oauth/credentials.ts'
 import type { Clock } from '../src/oauth/clock.ts'
+import { verified } from '../src/events.ts'
 import { HandlerMistake, InvalidRequest, MissingCredentials } from '../src/oauth/errors.ts'
 import { createGetJwksSource } from '../src/oauth/get-jwks-source.ts'
 import { keySetFrom, type KeySetSource, type StaticKeys } from '../src/oauth/key-set-source.ts'
@@ -10,7 +11,8 @@ import { Keyring } from '../src/oauth/keyring.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import { Verification } from '../src/oauth/verification.ts'
-import { conditionsOf, loggedEvents, type KeysSource } from './issuer-conditions.ts'
+import { conditionsOf, type KeysSource } from './issuer-conditions.ts'
+import { keyringEvents } from './issuer-events.ts'
 import { withHeaders } from './refused-in-hook.ts'
 import { createVerifiers } from './verifiers.ts'
 
@@ -98,7 +100,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
       fetchKeySet,
       refreshSeconds: keysRefreshSeconds,
       maxStaleHours: keysMaxStaleHours,
-      events: loggedEvents(app.log, { issuer, jwksUrl }),
+      events: keyringEvents(app.log, { issuer, jwksUrl }),
       ...clock && { clock }
     })
   }
@@ -109,8 +111,11 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
     const authorization = authorizationOf(rawHeaders)
     const known = (authorization.startsWith(PREFIX) ? verification.recall(authorization.slice(PREFIX.length), this) : undefined) ??
       read(authorization, this)
-    if (known instanceof Promise) return known.then((principal) => (this[PRINCIPAL] = principal))
-    return (this[PRINCIPAL] = known)
+    if (known instanceof Promise) {
+      const sinceMs = verified.hasSubscribers ? performance.now() : undefined
+      return known.then((principal) => noted(this, principal, sinceMs))
+    }
+    return noted(this, known, undefined)
   }
 
   function read (authorization: string, request: FastifyRequest): Principal | Promise<Principal> {
@@ -122,6 +127,18 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
 
 function sourceOf ({ jwksUrl, keys, keysFetchTimeoutSeconds, useEnvProxy }: IssuerOptions): KeySetSource {
   return keys === undefined ? createGetJwksSource({ jwksUrl, timeoutMs: keysFetchTimeoutSeconds * 1000, useEnvProxy }) : keySetFrom(keys)
+}
+
+/** The caller is known from here on. An event is made only while somebody listens. */
+function noted (request: FastifyRequest, principal: Principal, sinceMs: number | undefined): Principal {
+  request[PRINCIPAL] = principal
+  if (verified.hasSubscribers) {
+    const { issuer, clientId, subject } = principal
+    const { method, routeOptions: { url: route }, id: requestId } = request
+    const durationMs = sinceMs === undefined ? undefined : performance.now() - sinceMs
+    verified.publish({ issuer, clientId, subject, cached: sinceMs === undefined, durationMs, method, route, requestId })
+  }
+  return principal
 }
 
 /** Node reads so many headers where nothing else is set, and silently drops the others. */

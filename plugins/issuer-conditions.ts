@@ -1,7 +1,5 @@
-import { addressHint } from '../src/oauth/address-hint.ts'
-import { twoKeysUnder } from '../src/oauth/key-set.ts'
 import type { KeySetSource } from '../src/oauth/key-set-source.ts'
-import type { Keyring, KeyringEvents } from '../src/oauth/keyring.ts'
+import type { Keyring } from '../src/oauth/keyring.ts'
 import type { TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import type { Condition } from './readiness.ts'
 
@@ -10,24 +8,6 @@ export interface KeysSource extends TrustedIssuer {
   readonly jwksUrl: string
   readonly keyring: Keyring
   readonly source: KeySetSource
-}
-
-type Log = (fields: object, message: string) => void
-
-/** One line of the log for each change of state of one issuer's keys. */
-export function loggedEvents (log: { info: Log, warn: Log, error: Log }, { issuer, jwksUrl }: Pick<KeysSource, 'issuer' | 'jwksUrl'>): KeyringEvents {
-  return {
-    unavailable (error, knownKeys, status) {
-      const what = `the issuer's keys cannot be fetched from ${jwksUrl}: ${error}${status === 404 ? `. ${addressHint(issuer, jwksUrl)}` : ''}`
-      if (knownKeys > 0) log.warn({ issuer, jwksUrl, error, knownKeys }, `${what}; the known keys remain in use`)
-      else log.error({ issuer, jwksUrl, error }, `${what}; protected routes respond 503 until they can`)
-    },
-    available: (afterMs) => log.info({ issuer, afterSeconds: Math.round(afterMs / 1000) }, 'the issuer\'s keys can be fetched again'),
-    keysLoaded: (kids) => log.info({ issuer, kids }, 'the issuer\'s keys are known'),
-    keysChanged: (added, removed) => log.info({ issuer, added, removed }, 'the issuer\'s keys have changed'),
-    keysAmbiguous: (kids) => log.warn({ issuer, jwksUrl, kids }, `the key set lists ${twoKeysUnder(kids)}: these keys are not used`),
-    keysExpired: (removed) => log.error({ issuer, removed }, 'the issuer could not be reached for KEYS_MAX_STALE_HOURS; its keys are no longer used')
-  }
 }
 
 type Watch = readonly [name: string, condition: () => Condition | undefined]

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { refused } from '../src/events.ts'
 import { Refusal } from '../src/oauth/errors.ts'
-import { sendProblem } from './refusals.ts'
+import { sendProblem, type Refused } from './refusals.ts'
 
 /** How a guard refuses. Returns true when the response was sent. */
 export type Refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply) => boolean
@@ -17,6 +18,7 @@ export function withHeaders (refusal: Refusal, request: FastifyRequest): Refusal
 export const answer: Refuse = (error, request, reply) => {
   if (!(error instanceof Refusal)) return false
   sendProblem(reply, request.server.responseTo(error, request))
+  publish(error, request)
   return true
 }
 
@@ -29,9 +31,22 @@ export function refuseInRoute (route: RouteOptions, errors: 'problem' | 'throw')
   const errorHandler: ErrorHandler | undefined = route.errorHandler
   const handle: ErrorHandler = function (error, request, reply) {
     if (errors === 'problem' && answer(error, request, reply)) return undefined
-    if (error instanceof Refusal) reply.headers(error.headers)
+    if (error instanceof Refusal) {
+      reply.headers(error.headers)
+      publish(error, request)
+    }
     if (errorHandler === undefined) throw error
     return errorHandler.call(request.server, error, request, reply)
   }
   route.errorHandler = handle
+}
+
+/** Where the refusal is answered, and not where it is thrown: a handler may catch it. */
+function publish ({ reason, statusCode: status }: Refusal, request: FastifyRequest): void {
+  if (!refused.hasSubscribers) return
+  const { method, routeOptions: { url: route }, id: requestId, ip: address, optionalPrincipal } = request
+  const { detail, hint, unverifiedClient }: Partial<Refused> = { ...request.refused }
+  refused.publish({
+    reason, status, detail, hint, method, route, requestId, address, clientId: optionalPrincipal?.clientId, unverifiedClient
+  })
 }

@@ -1,3 +1,4 @@
+import * as events from '../events.ts'
 import { createBoundedFetch } from '../http/bounded-fetch.ts'
 import { createConnections } from '../http/connections.ts'
 import { untilGivenUp } from '../http/exchange.ts'
@@ -6,6 +7,7 @@ import { isRepeatable, send } from './api-request.ts'
 import type { ApiRequest } from './api-request.ts'
 import { saysInvalidToken } from './challenge.ts'
 import { ClientClosed, SettingsError } from './errors.ts'
+import type { ClientError } from './errors.ts'
 import { readSettings, scopeProblem } from './settings.ts'
 import type { ClientAuthentication, ClientOptions, ClientWarning } from './settings.ts'
 import type { IssuedToken } from './token-response.ts'
@@ -40,7 +42,7 @@ export interface Client {
  */
 export function createClient (options: ClientOptions): Client {
   const settings = readSettings(options)
-  const { apiDeadlineMs, tokenDeadlineMs, useEnvProxy } = settings
+  const { clientId, apiDeadlineMs, tokenDeadlineMs, useEnvProxy } = settings
   const bounded = createBoundedFetch({ deadlineMs: tokenDeadlineMs, maxBytes: MAX_RESPONSE_BYTES, useEnvProxy })
   const connections = createConnections({ timeoutMs: apiDeadlineMs, useEnvProxy })
   const request = createTokenRequest(settings, bounded)
@@ -59,11 +61,24 @@ export function createClient (options: ClientOptions): Client {
   }
 
   async function requestWhileOpen (scope: readonly string[]): Promise<IssuedToken> {
-    const issued = await untilGivenUp(request(scope), closing.signal).catch((error: unknown) => {
-      throw closing.signal.aborted ? new ClientClosed() : error
+    const sinceMs = performance.now()
+    const publish = (outcome: string): void => {
+      if (events.client.hasSubscribers) events.client.publish({ event: 'token', clientId, scope, outcome, durationMs: performance.now() - sinceMs })
+    }
+    const issued = await untilGivenUp(request(scope), closing.signal).catch((thrown: unknown) => {
+      const error = closing.signal.aborted ? new ClientClosed() : thrown
+      publish((error as ClientError).code)
+      throw error
     })
-    if (issued.notListed.length > 0) settings.onWarning(scopeWarning(issued.notListed))
+    publish('ok')
+    if (issued.notListed.length > 0) warn(scope, scopeWarning(issued.notListed))
     return issued
+  }
+
+  function warn (scope: readonly string[], warning: ClientWarning): void {
+    const { code, message } = warning
+    events.client.publish({ event: 'warning', clientId, scope, code, message })
+    settings.onWarning(warning)
   }
 
   function attempt (url: URL, call: ApiRequest, token: string): Promise<Response> {

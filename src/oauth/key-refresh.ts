@@ -12,8 +12,10 @@ export interface KeyRefreshOptions {
   readonly clock: Clock
 }
 
-/** Changes of state, one call for each, not for each request. Keys are named by `kid`. */
+/** The end of each fetch, and changes of state, one call for each, not for each request. Keys are named by `kid`. */
 export interface KeyringEvents {
+  /** A fetch has ended, well or with an error; `knownKeys` are in use now. */
+  readonly fetched?: (durationMs: number, knownKeys: number, error: string | undefined) => void
   /** An outage begins, or turns out to be a 404: then the address may be wrong. */
   readonly unavailable?: (error: string, knownKeys: number, status: number | undefined) => void
   readonly available?: (afterMs: number) => void
@@ -118,6 +120,7 @@ export class KeyRefresh {
     this.goodAtMs = now
     this.outage = undefined
     this.#failures = 0
+    events.fetched?.(now - askedAtMs, this.current.count, undefined)
   }
 
   #warnOfAmbiguous ({ ambiguous }: KeySet): void {
@@ -134,7 +137,9 @@ export class KeyRefresh {
     this.current.withdrawal.fetchFailed(askedAtMs)
     this.expire()
     const { outage } = this
-    if (outage === undefined || (status === 404 && !outage.notFound)) this.#options.events.unavailable?.(error.message, this.current.count, status)
+    const { events, clock } = this.#options
+    events.fetched?.(clock.nowMs() - askedAtMs, this.current.count, error.message)
+    if (outage === undefined || (status === 404 && !outage.notFound)) events.unavailable?.(error.message, this.current.count, status)
     this.outage = { error: error.message, sinceMs: outage?.sinceMs ?? askedAtMs, notFound: outage?.notFound === true || status === 404 }
   }
 

@@ -209,10 +209,10 @@ t.test('a .env file stands behind the environment', async (t) => {
   t.throws(() => readEnvironment('/dev/null'), /\.env: cannot be read/)
 })
 
-t.test('the schema, .env.example and the table in the README name the same variables with the same defaults', async (t) => {
+t.test('the schema, .env.example and the table in docs/reference/configuration.md name the same variables with the same defaults', async (t) => {
   const presets = Object.fromEntries(Object.entries(ENVIRONMENT.properties).map(([name, schema]) => [name, String((schema as { default?: string | number }).default ?? '')]))
   const example: Record<string, string> = Object.fromEntries([...readFileSync('.env.example', 'utf8').matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
-  const readme: Record<string, string> = Object.fromEntries([...readFileSync('README.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([^|]*) \|/gm)].map(([, name = '', value = '']) => [name, value.replaceAll('`', '').replace('–', '').trim()]))
+  const documented: Record<string, string> = Object.fromEntries([...readFileSync('docs/reference/configuration.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([^|]*) \|/gm)].map(([, name = '', value = '']) => [name, value.replaceAll('`', '').replace('–', '').trim()]))
   t.same(example, presets)
-  t.same(readme, presets)
+  t.same(documented, presets)
 })

@@ -1,5 +1,5 @@
-/** Writes docs/reasons.md from src/oauth/reasons.ts: `npm run docs:reasons`. */
+/** Writes docs/reference/reasons.md from src/oauth/reasons.ts: `npm run docs:reasons`. */
 import { writeFileSync } from 'node:fs'
 import { reasonsPage } from '../dist/src/oauth/reasons-page.js'
 
-writeFileSync(new URL('../docs/reasons.md', import.meta.url), reasonsPage())
+writeFileSync(new URL('../docs/reference/reasons.md', import.meta.url), reasonsPage())

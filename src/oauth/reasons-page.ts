@@ -15,7 +15,7 @@ Where the service knows more about the request, the hint is more precise than th
 |---|---|---|---|
 `
 
-/** docs/reasons.md: every reason with its status, what is wrong, and what to do. */
+/** docs/reference/reasons.md: every reason with its status, what is wrong, and what to do. */
 export function reasonsPage (): string {
   const rows = (Object.keys(REASONS) as Reason[]).map((reason) => {
     const { status, sentence, fix } = REASONS[reason]

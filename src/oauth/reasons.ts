@@ -16,7 +16,7 @@ export type RightsReason = keyof typeof RIGHTS_TEXTS
 export type RequestReason = keyof typeof REQUEST_TEXTS
 export type Reason = RequestReason | TokenReason | RightsReason
 
-/** Every reason, in the order in which a request meets them. docs/reasons.md is generated from it. */
+/** Every reason, in the order in which a request meets them. docs/reference/reasons.md is generated from it. */
 export const REASONS: Readonly<Record<Reason, ReasonText>> = { ...REQUEST_TEXTS, ...TOKEN_TEXTS, ...RIGHTS_TEXTS }
 
 /** Says what is wrong and what to do, for the operator's log and tools, never for the caller. */

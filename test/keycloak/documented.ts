@@ -10,9 +10,9 @@ import { callAdmin } from '../support/keycloak-admin.ts'
 import { startApi } from '../support/keycloak-api.ts'
 import { tokenOf } from '../support/keycloak-tokens.ts'
 
-/** The `kcadm` lines of docs/keycloak.md, as they stand there but for the address, the password and the name of the realm. */
+/** The `kcadm` lines of docs/how-to/keycloak.md, as they stand there but for the address, the password and the name of the realm. */
 function documentedLines (url: string, realm: string): string {
-  const text = readFileSync(join(projectFolder(), 'docs', 'keycloak.md'), 'utf8')
+  const text = readFileSync(join(projectFolder(), 'docs', 'how-to', 'keycloak.md'), 'utf8')
   return [...text.matchAll(/^```sh\n(kcadm[^]*?|[A-Z_]+=\$\(kcadm[^]*?)^```$/gm)].map(([, lines = '']) => lines).join('')
     .replace(/--server \S+ (.*)--user admin$/m, `--server ${url} $1--user ${DEMO_ADMIN.username} --password ${DEMO_ADMIN.password}`)
     .replaceAll(/\bmyorg\b/g, realm)

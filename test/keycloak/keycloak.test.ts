@@ -35,7 +35,7 @@ t.test('the rest', async (t) => {
   await t.test('kinds of tokens', (t) => kinds(t, url, { reachesTests }))
   await t.test('algorithms', (t) => algorithms(t, url))
   await t.test('a realm made by hand', (t) => handmade(t, url))
-  await t.test('the five steps of docs/keycloak.md', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => documented(t, url))
+  await t.test('the five steps of docs/how-to/keycloak.md', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => documented(t, url))
   await t.test('the development issuer is like Keycloak', (t) => likeness(t, url))
   await t.test('the service and the client as programs', (t) => secondTerminal(t, url))
 })

@@ -1,14 +1,13 @@
-// Takes the pictures of docs/keycloak.md: clicks its five steps together in the admin console of a real Keycloak.
+// Takes the pictures of docs/how-to/keycloak.md: clicks its five steps together in the admin console of a real Keycloak.
 //
 //   npm run build:fast
-//   npm install --no-save playwright-core
-//   node docs/images/take.mjs
+//   node docs/how-to/images/take.mjs
 //
 // Needs a Chromium: CHROMIUM names it, /usr/bin/chromium otherwise. It starts a Keycloak of its own on port 8099 and throws
 // the realm myorg away there to make it anew; KEYCLOAK_URL names one that runs already, to be treated the same way.
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
-import { startKeycloak } from '../../dist/tools/keycloak/server.js'
+import { startKeycloak } from '../../../dist/tools/keycloak/server.js'
 
 const REALM = 'myorg'
 const CHROMIUM_FLAGS = [

@@ -1,30 +1,17 @@
-import type { Algorithm } from '../oauth/algorithms.ts'
-import type { ServiceClaim } from '../options/issuer-checks.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
 
 /** `any`: tokens of any audience, and of none, are accepted (`AUDIENCE=*`). */
-export type Audience = readonly string[] | 'any'
+export type Audience = IssuerSettings['audience']
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = typeof LOG_LEVELS[number]
 
-export interface Config {
-  /** All trusted issuers. With ISSUERS_FILE several are possible; the members below are those of the first, or the defaults of all. */
+/** What the environment says. The members of an issuer are those of the first. */
+export interface Config extends IssuerSettings {
+  /** All trusted issuers; with ISSUERS_FILE several are possible. */
   readonly issuers: readonly IssuerSettings[]
-  readonly issuer: string
-  readonly audience: Audience
-  readonly jwksUrl: string
-  readonly algorithms: readonly Algorithm[]
-  readonly tokenKind: 'keycloak' | 'at+jwt'
-  readonly clockToleranceSeconds: number
-  readonly maxTokenLifetimeSeconds: number
-  readonly keysRefreshSeconds: number
-  readonly keysMaxStaleHours: number
   readonly tokenCacheBytes: number
-  /** Over connect, headers and the whole body of one fetch of the key set. */
-  readonly keysFetchTimeoutSeconds: number
   readonly maxTokenBytes: number
-  readonly serviceClaim: ServiceClaim | undefined
   /** Origins as browsers send them, exactly. */
   readonly corsOrigins: readonly string[]
   /** Plain http to other hosts is an error without it. */

@@ -62,7 +62,7 @@ export class OptionsError extends Error {
   }
 }
 
-const GUARD_OPTIONS: readonly string[] = [
+export const GUARD_OPTIONS: readonly string[] = [
   'scopes', 'unlisted', 'errors', 'trusted', 'challengeRealm', 'publicUrl', 'maxTokenBytes', 'tokenCacheMb', 'allowInsecureHttp', 'useEnvProxy', 'warn'
 ]
 /** Fastify's own, which it passes on to the plugin. */

@@ -1,21 +1,21 @@
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
-import { Type, type Static } from 'typebox'
+import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { XStatic } from 'typebox/schema'
 import { isLoopbackHost } from '../src/http/addresses.ts'
 
-const Live = Type.Object({ status: Type.Literal('ok') })
-const StatusWord = Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('unavailable')])
-type Status = Static<typeof StatusWord>
+const LIVE = { type: 'object', properties: { status: { const: 'ok' } }, required: ['status'] } as const
+const STATUS = { type: 'string', enum: ['ok', 'degraded', 'unavailable'] } as const
+type Status = XStatic<typeof STATUS>
 /** `conditions`: those that hold, by name; left out when there are none. The text is for this machine only, other callers get the severity. */
-const Ready = Type.Object({
-  status: StatusWord,
-  conditions: Type.Optional(Type.Record(Type.String(), Type.String()))
-})
+const READY = {
+  type: 'object',
+  properties: { status: STATUS, conditions: { type: 'object', additionalProperties: { type: 'string' } } },
+  required: ['status']
+} as const
 
-export const healthRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.get('/health/live', { config: { auth: 'public' }, schema: { response: { 200: Live } } }, () => ({ status: 'ok' as const }))
+export const healthRoutes: FastifyPluginCallback = (app, _options, done) => {
+  app.get('/health/live', { config: { auth: 'public' }, schema: { response: { 200: LIVE } } }, () => ({ status: 'ok' }))
 
-  app.get('/health/ready', { config: { auth: 'public' }, schema: { response: { 200: Ready, 503: Ready } } }, (request, reply) => {
+  app.get('/health/ready', { config: { auth: 'public' }, schema: { response: { 200: READY, 503: READY } } }, (request, reply) => {
     const isLocal = isThisMachine(request)
     const conditions = app.readiness.conditions()
     const visible = isLocal ? conditions : conditions.filter(([, { severity }]) => severity !== 'notice')

@@ -1,13 +1,28 @@
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import type { FastifyPluginCallback } from 'fastify'
+import type { XStatic } from 'typebox/schema'
 
-const Draft = Type.Object({ text: Type.String({ minLength: 1, maxLength: 500 }) }, { additionalProperties: false })
-const Message = Type.Object({ text: Type.String(), from: Type.Optional(Type.String({ description: 'the client that posted it' })) })
+const DRAFT = {
+  type: 'object',
+  properties: { text: { type: 'string', minLength: 1, maxLength: 500 } },
+  required: ['text'],
+  additionalProperties: false
+} as const
 
-export const messageRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
-  app.post('/api/messages', {
+const MESSAGE = {
+  type: 'object',
+  properties: { text: { type: 'string' }, from: { type: 'string', description: 'the client that posted it' } },
+  required: ['text']
+} as const
+
+interface Messages {
+  readonly Body: XStatic<typeof DRAFT>
+  readonly Reply: XStatic<typeof MESSAGE>
+}
+
+export const messageRoutes: FastifyPluginCallback = (app, _options, done) => {
+  app.post<Messages>('/api/messages', {
     config: { auth: { scopes: ['test_api_access'] } },
-    schema: { body: Draft, response: { 201: Message } }
+    schema: { body: DRAFT, response: { 201: MESSAGE } }
   }, (request, reply) => {
     const { clientId } = request.principal
     reply.code(201)

@@ -1,11 +1,10 @@
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import type { FastifyPluginCallback } from 'fastify'
 
-const Message = Type.Object({ message: Type.String() })
-const schema = { response: { 200: Message } }
+const MESSAGE = { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] } as const
+const schema = { response: { 200: MESSAGE } }
 
 /** The three resources of the story: open, for every valid token, for a token with the scope. */
-export const resourceRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const resourceRoutes: FastifyPluginCallback = (app, _options, done) => {
   app.get('/api/public', { config: { auth: 'public' }, schema }, () => ({
     message: 'No need of Authorization to see this'
   }))

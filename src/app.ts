@@ -1,15 +1,12 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import cors from '../plugins/cors.ts'
 import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
 import listening, { closeListeners, Listeners, type Limits } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
-import openapi from '../plugins/openapi.ts'
 import readiness from '../plugins/readiness.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
 import { scopegate, type ScopegateOptions, type ServiceOptions } from '../plugins/scopegate.ts'
 import securityHeaders from '../plugins/security-headers.ts'
-import { descriptionRoutes } from '../routes/description.ts'
 import { healthRoutes } from '../routes/health.ts'
 import { metadataRoutes } from '../routes/metadata.ts'
 import { messageRoutes } from '../routes/messages.ts'
@@ -26,13 +23,19 @@ export interface AppOptions {
   readonly clock?: Clock
   /** Shorter time-outs of the listeners, in tests. */
   readonly limits?: Partial<Limits>
+  /** The OpenAPI document, as `app.openapi()`; without it only outside production, where it has a route too. */
+  readonly openapi?: boolean
 }
 
 /** What a head may hold beside a token of the greatest length, so that a token that is too long gets its reason and not a 431. */
 const OTHER_HEADERS_BYTES = 8_192
 
-/** The service, not listening yet: plugins and routes in the order in which a request meets them. */
-export async function buildApp (config: Config, { logger, clock, limits = {} }: AppOptions = {}): Promise<FastifyInstance> {
+/**
+ * The service, not listening yet: plugins and routes in the order in which a request meets them. What production does not serve is
+ * imported where it is registered: it would be a part of every start.
+ */
+export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
+  const { logger, clock, limits = {}, openapi = !config.production } = options
   const { publicUrl } = config
   const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits })
   const app: FastifyInstance = fastify({
@@ -53,20 +56,20 @@ export async function buildApp (config: Config, { logger, clock, limits = {} }: 
 
   await app.register(listening, { listeners })
   await app.register(securityHeaders)
-  if (config.corsOrigins.length > 0) await app.register(cors, { origins: config.corsOrigins })
+  if (config.corsOrigins.length > 0) await app.register(import('../plugins/cors.ts'), { origins: config.corsOrigins })
   await app.register(readiness)
   await app.register(errorHandler, { showPaths: !config.production })
   await app.register(requestShape)
   await app.register(requestLog)
   await app.register(methodNotAllowed)
   await app.register(scopegate, guardOptions(config, clock))
-  await app.register(openapi, { title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl })
+  if (openapi) await app.register(import('../plugins/openapi.ts'), { title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl })
 
   await app.register(healthRoutes)
   await app.register(resourceRoutes)
   await app.register(messageRoutes)
   if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuers: config.issuers.map(({ issuer }) => issuer), name: NAME })
-  if (!config.production) await app.register(descriptionRoutes)
+  if (!config.production) await app.register((await import('../routes/description.ts')).descriptionRoutes)
   await app.register(closeListeners)
   return app
 }

@@ -210,7 +210,7 @@ t.test('a .env file stands behind the environment', async (t) => {
 })
 
 t.test('the schema, .env.example and the table in docs/reference/configuration.md name the same variables with the same defaults', async (t) => {
-  const presets = Object.fromEntries(Object.entries(ENVIRONMENT.properties).map(([name, schema]) => [name, String((schema as { default?: string | number }).default ?? '')]))
+  const presets = Object.fromEntries(Object.entries(ENVIRONMENT).map(([name, { preset }]) => [name, String(preset ?? '')]))
   const example: Record<string, string> = Object.fromEntries([...readFileSync('.env.example', 'utf8').matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
   const documented: Record<string, string> = Object.fromEntries([...readFileSync('docs/reference/configuration.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([^|]*) \|/gm)].map(([, name = '', value = '']) => [name, value.replaceAll('`', '').replace('–', '').trim()]))
   t.same(example, presets)

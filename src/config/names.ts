@@ -4,7 +4,7 @@ import { ENVIRONMENT } from './schema.ts'
 /** The old name of CHALLENGE_REALM, which works one version longer. */
 export const OLD_CHALLENGE_REALM = 'REALM_NAME'
 
-const OWN = [...Object.keys(ENVIRONMENT.properties), OLD_CHALLENGE_REALM]
+const OWN = [...Object.keys(ENVIRONMENT), OLD_CHALLENGE_REALM]
 /** The settings of the client, which may stand in the same file. */
 const CLIENT = [
   'TOKEN_ENDPOINT', 'CLIENT_ID', 'CLIENT_SECRET', 'CLIENT_AUTHENTICATION', 'SCOPE', 'API_URL', 'TOKEN_TIMEOUT_SECONDS', 'API_TIMEOUT_SECONDS'

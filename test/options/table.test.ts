@@ -12,7 +12,7 @@ const code = (cell: string): string => cell.replaceAll('`', '')
 
 t.test('the table of options lists every option once, and each variable exists', (t) => {
   t.same(rows.map(({ option }) => option).sort(), [...ISSUER_OPTIONS, 'issuers', ...GUARD_OPTIONS].sort())
-  for (const { option, variable } of rows.filter((row) => row.variable !== '–')) t.ok(code(variable) in ENVIRONMENT.properties, `${option}: ${variable}`)
+  for (const { option, variable } of rows.filter((row) => row.variable !== '–')) t.ok(code(variable) in ENVIRONMENT, `${option}: ${variable}`)
   t.end()
 })
 

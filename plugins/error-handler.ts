@@ -31,14 +31,16 @@ type Thrown = FastifyError & { readonly headers?: Readonly<Record<string, string
 export interface ErrorHandlerOptions {
   /** A 404 names the path that does not exist. */
   readonly showPaths: boolean
+  /** Where the folder docs/ is published, for the type of a problem. */
+  readonly docsUrl: string | undefined
 }
 
 /** The service's own error handler and 404: whatever was thrown → status, the headers that the error carries, a problem body. */
-export default fp<ErrorHandlerOptions>((app, { showPaths }, done) => {
+export default fp<ErrorHandlerOptions>((app, { showPaths, docsUrl }, done) => {
   app.setErrorHandler((error: Thrown | Refusal, request, reply) => {
     if (error instanceof Refusal) send(app.responseTo(error, request), request, reply)
     else if (error.statusCode === 404) sendNotFound(request, reply)
-    else send(responseToError(error, request), request, reply)
+    else send(responseToError(error, request, docsUrl), request, reply)
   })
   app.setNotFoundHandler(sendNotFound)
   done()
@@ -46,14 +48,14 @@ export default fp<ErrorHandlerOptions>((app, { showPaths }, done) => {
   function sendNotFound (request: FastifyRequest, reply: FastifyReply): void {
     const detail = showPaths ? `no route for ${request.method} ${pathOf(request)}` : undefined
     if (detail !== undefined) request[REFUSED] = { detail }
-    send({ problem: problemOf(404, detail === undefined ? {} : { detail }), headers: {} }, request, reply)
+    send({ problem: problemOf(404, detail === undefined ? {} : { detail }, docsUrl), headers: {} }, request, reply)
   }
 
   function send ({ problem, headers }: RefusalResponse, request: FastifyRequest, reply: FastifyReply): void {
     const { raw } = request
     // Whoever is refused before it was told to go on may send the body or not: what follows cannot be told from it.
     if (app.listeners.expectsContinue(raw)) reply.header('connection', 'close')
-    answerLastErrors(request, reply)
+    answerLastErrors(request, reply, docsUrl)
     if (raw.complete || !isBodyLong(raw)) { sendProblem(reply, { problem, headers }); return }
     const body = JSON.stringify({ ...problem, request_id: request.id })
     void reply.code(problem.status).headers(headers).type(PROBLEM_TYPE)
@@ -65,13 +67,13 @@ export default fp<ErrorHandlerOptions>((app, { showPaths }, done) => {
  * After the one response that the error handler sends, anything else that is sent comes from an onSend hook that has thrown: Fastify
  * would send its message. It is a 500 in our form, past all hooks.
  */
-function answerLastErrors (request: FastifyRequest, reply: FastifyReply): void {
+function answerLastErrors (request: FastifyRequest, reply: FastifyReply, docsUrl: string | undefined): void {
   const send = reply.send.bind(reply)
   reply.send = (payload) => {
     reply.send = (error) => {
       if (reply.sent || reply.raw.headersSent) return reply
       request.log.error({ err: error }, 'an onSend hook has thrown')
-      respondRaw(reply.hijack().raw, rawProblem(500, {}, request.id))
+      respondRaw(reply.hijack().raw, rawProblem(500, { docsUrl, requestId: request.id }))
       return reply
     }
     return send(payload)
@@ -82,28 +84,28 @@ function pathOf ({ raw }: FastifyRequest): string {
   return shown(String(raw.url).replace(/[?#].*$/s, ''))
 }
 
-function responseToError (error: Thrown, request: FastifyRequest): RefusalResponse {
-  const problem = problemOfError(error, request)
+function responseToError (error: Thrown, request: FastifyRequest, docsUrl: string | undefined): RefusalResponse {
+  const problem = problemOfError(error, request, docsUrl)
   return { problem, headers: problem.status < 500 ? error.headers ?? {} : {} }
 }
 
 /** Errors of the request keep their status; everything else is ours: 500, and the cause stays in the log. */
-function problemOfError (error: Thrown, request: FastifyRequest): Problem {
+function problemOfError (error: Thrown, request: FastifyRequest, docsUrl: string | undefined): Problem {
   const { statusCode: status = error.validation === undefined ? 500 : 400 } = error
   if (status >= 400 && status < 500) {
     const detail = detailOf(error, request)
-    if (detail === undefined) return problemOf(status)
+    if (detail === undefined) return problemOf(status, {}, docsUrl)
     request[REFUSED] = { detail }
-    return problemOf(status, { detail })
+    return problemOf(status, { detail }, docsUrl)
   }
   request.log.error({ err: error }, error instanceof HandlerMistake ? 'a mistake in the handler of this route' : 'an error of this service')
-  return problemOf(500)
+  return problemOf(500, {}, docsUrl)
 }
 
 /** For Fastify's `frameworkErrors`: what the router refuses before any hook (`/%zz`, over-long parameters). */
-export function refuseUnrouted (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+export const refuseUnrouted = (docsUrl: string | undefined) => (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
   const status = Number(error.statusCode)
-  sendProblem(reply, { problem: problemOf(status), headers: { ...SECURITY_HEADERS, [REQUEST_ID]: request.id } })
+  sendProblem(reply, { problem: problemOf(status, {}, docsUrl), headers: { ...SECURITY_HEADERS, [REQUEST_ID]: request.id } })
   const { id: reqId, method, ip: address } = request
   request.server.log.info({ reqId, method, route: 'none', status, address }, 'request')
 }

@@ -26,6 +26,8 @@ export interface ListenerOptions {
   readonly log: () => Pick<FastifyBaseLogger, 'debug' | 'info'>
   /** Shorter ones, in tests. */
   readonly limits: Partial<Limits>
+  /** Where the folder docs/ is published, for the type of a problem. */
+  readonly docsUrl: string | undefined
 }
 
 interface Connection extends Excess {
@@ -128,14 +130,14 @@ export class Listeners {
   }
 
   #refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void {
-    const problem = rawProblem(status, headers)
+    const problem = rawProblem(status, { headers, docsUrl: this.#options.docsUrl })
     respondRaw(response, problem)
     this.#options.log().info(lineOf(problem, request.socket, request), 'request')
   }
 
   /** RFC 9110 §9.3.6: a tunnel is for proxies. No method is allowed on its target. */
   #refuseTunnel (request: IncomingMessage, socket: Socket): void {
-    const problem = rawProblem(405, { allow: '' })
+    const problem = rawProblem(405, { headers: { allow: '' }, docsUrl: this.#options.docsUrl })
     writeRaw(socket, problem)
     this.#options.log().info(lineOf(problem, socket, request), 'request')
   }
@@ -148,7 +150,7 @@ export class Listeners {
       socket.destroy()
       return
     }
-    const problem = rawProblem(STATUS_OF_CLIENT_ERROR[code] ?? 400)
+    const problem = rawProblem(STATUS_OF_CLIENT_ERROR[code] ?? 400, { docsUrl: this.#options.docsUrl })
     writeRaw(socket, problem)
     this.#options.log().info({ ...lineOf(problem, socket), code }, 'a request that cannot be read')
   }

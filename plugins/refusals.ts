@@ -11,6 +11,8 @@ export interface RefusalOptions {
   readonly challengeRealm: string
   /** Address of the RFC 9728 document, for the challenges. */
   readonly resourceMetadata: string | undefined
+  /** Where the folder docs/ is published, for the type of a problem and the hints of the log. */
+  readonly docsUrl?: string | undefined
   readonly explained: Settings
 }
 
@@ -49,13 +51,13 @@ declare module 'fastify' {
  * What a refusal of src/oauth is over HTTP. Sets no error handler: a service sets its own (error-handler.ts), a guard in somebody else's
  * application sends the response itself (`sendProblem`) or throws the refusal with its headers (`Refusal.withHeaders`).
  */
-export default fp<RefusalOptions>((app, { challengeRealm: realm, resourceMetadata, explained }, done) => {
+export default fp<RefusalOptions>((app, { challengeRealm: realm, resourceMetadata, docsUrl, explained }, done) => {
   app.decorateRequest(REFUSED, undefined)
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
   app.decorate('responseTo', (refusal, request) => {
     const scopes = request.access?.challengeScopes ?? []
-    request[REFUSED] = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes })
-    return refusalResponse(refusal, { realm, scopes, resourceMetadata })
+    request[REFUSED] = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, docsUrl })
+    return refusalResponse(refusal, { realm, scopes, resourceMetadata }, docsUrl)
   })
   done()
 }, { name: 'refusals' })
@@ -77,7 +79,7 @@ function refusedOf ({ reason, detail }: Refusal, context: ReasonContext): Refuse
 }
 
 /** Refusal → status, headers and body (RFC 6750 §3, RFC 9457). Pure: no request, no reply. */
-export function refusalResponse (refusal: Refusal, context: ChallengeContext): RefusalResponse {
+export function refusalResponse (refusal: Refusal, context: ChallengeContext, docsUrl?: string): RefusalResponse {
   const challenge = challengeOf(refusal, context)
   return {
     headers: {
@@ -87,7 +89,7 @@ export function refusalResponse (refusal: Refusal, context: ChallengeContext): R
     },
     problem: problemOf(refusal.statusCode, refusal.error === undefined
       ? { detail: refusal.message }
-      : { error: refusal.error, error_description: refusal.message })
+      : { error: refusal.error, error_description: refusal.message }, docsUrl)
   }
 }
 

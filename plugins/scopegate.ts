@@ -39,9 +39,9 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   const settings = readOptions(options)
   const warn = options.warn ?? ((sentence: string) => app.log.warn(sentence))
   for (const sentence of settings.warnings) warn(sentence)
-  const { challengeRealm, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
+  const { challengeRealm, docsUrl, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
   const resourceMetadata = settings.publicUrl === undefined ? undefined : metadataAddress(settings.publicUrl)
-  await app.register(refusals, { challengeRealm, resourceMetadata, explained: explainedBy(settings, developmentIssuer) })
+  await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, explained: explainedBy(settings, developmentIssuer) })
   await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, ...clock && { clock } })
   await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors })
   checkHeaderBound(app, maxTokenBytes, warn)

@@ -12,8 +12,15 @@ export interface RawProblem {
   readonly body: string
 }
 
-export function rawProblem (status: number, headers: Readonly<Record<string, string>> = {}, requestId: string = randomUUID()): RawProblem {
-  const body = JSON.stringify(problemOf(status, { request_id: requestId }))
+interface Parts {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly requestId?: string
+  /** Where the folder docs/ is published, for the type of the problem. */
+  readonly docsUrl: string | undefined
+}
+
+export function rawProblem (status: number, { headers = {}, requestId = randomUUID(), docsUrl }: Parts): RawProblem {
+  const body = JSON.stringify(problemOf(status, { request_id: requestId }, docsUrl))
   return {
     status,
     requestId,

@@ -36,8 +36,8 @@ const OTHER_HEADERS_BYTES = 8_192
  */
 export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
   const { logger, clock, limits = {}, openapi = !config.production } = options
-  const { publicUrl } = config
-  const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits })
+  const { publicUrl, docsUrl } = config
+  const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits, docsUrl })
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
     logController: new LogController({ disableRequestLogging: true }),
@@ -49,7 +49,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
     return503OnClosing: false,
     serverFactory: listeners.factory,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
-    frameworkErrors: refuseUnrouted,
+    frameworkErrors: refuseUnrouted(docsUrl),
     // Every listener has its own.
     clientErrorHandler: () => undefined
   })
@@ -58,7 +58,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(securityHeaders)
   if (config.corsOrigins.length > 0) await app.register(import('../plugins/cors.ts'), { origins: config.corsOrigins })
   await app.register(readiness)
-  await app.register(errorHandler, { showPaths: !config.production })
+  await app.register(errorHandler, { showPaths: !config.production, docsUrl })
   await app.register(requestShape)
   await app.register(requestLog)
   await app.register(methodNotAllowed)
@@ -76,13 +76,13 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
 
 /** The service's configuration as options of the plugin; its warnings are those of the configuration. */
 function guardOptions (config: Config, clock: Clock | undefined): ScopegateOptions & ServiceOptions {
-  const { allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, maxTokenBytes, developmentIssuer } = config
+  const { allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer } = config
   return {
     issuers: config.issuers.map(issuerOptions),
     scopes: SCOPES,
     errors: 'throw',
     tokenCacheMb: config.tokenCacheBytes / 1024 / 1024,
-    allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, maxTokenBytes, developmentIssuer,
+    allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer,
     warn: () => undefined,
     ...clock && { clock }
   }

@@ -60,6 +60,7 @@ function toConfig (variables: Variables, listed: readonly IssuerOptions[] | unde
     developmentIssuerPort: variables.DEVELOPMENT_ISSUER_PORT,
     challengeRealm: variables.CHALLENGE_REALM,
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
+    docsUrl: variables.DOCS_URL?.replace(/\/+$/, ''),
     trustProxy: words(variables.TRUST_PROXY),
     host: variables.HOST,
     port: variables.PORT,

@@ -28,6 +28,7 @@ export const ENVIRONMENT = {
   DEVELOPMENT_ISSUER_PORT: port(8080),
   CHALLENGE_REALM: matching(CHALLENGE_REALM.pattern, CHALLENGE_REALM.text, CHALLENGE_REALM.preset),
   PUBLIC_URL: optional(text('the http(s) address by which callers reach this API')),
+  DOCS_URL: optional(text('the http(s) address under which the folder docs/ is published')),
   TRUST_PROXY: optional(text('addresses of gateways (10.0.0.7, 10.0.0.0/8, loopback, linklocal, uniquelocal)')),
   HOST: matching(/^(?:[A-Za-z\d._-]+|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*(?:%[\w.-]+)?)$/, 'a host name or an address to listen on, without a port', 'localhost'),
   PORT: port(50_100),
@@ -39,7 +40,7 @@ export const ENVIRONMENT = {
 export type Variables = { readonly [name in keyof typeof ENVIRONMENT]: typeof ENVIRONMENT[name] extends Setting<infer Value> ? Value : never }
 
 /** Their own checks say what is wrong with these: addresses, and a name that is never an error when an issuer is set. */
-const CHECKED_ELSEWHERE = new Set(['ISSUER', 'JWKS_URL', 'PUBLIC_URL', 'NODE_ENV'])
+const CHECKED_ELSEWHERE = new Set(['ISSUER', 'JWKS_URL', 'PUBLIC_URL', 'DOCS_URL', 'NODE_ENV'])
 
 export interface Shape {
   /** Undefined when a value does not fit the schema. */

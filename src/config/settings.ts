@@ -22,6 +22,8 @@ export interface Config extends IssuerSettings {
   /** `realm` of the challenge (RFC 9110 section 11.5); not the Keycloak realm. */
   readonly challengeRealm: string
   readonly publicUrl: string | undefined
+  /** Where the folder docs/ is published: the `type` of a problem is a page of it. */
+  readonly docsUrl: string | undefined
   readonly trustProxy: readonly string[]
   readonly host: string
   readonly port: number

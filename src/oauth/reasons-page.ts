@@ -19,7 +19,7 @@ Where the service knows more about the request, the hint is more precise than th
 export function reasonsPage (): string {
   const rows = (Object.keys(REASONS) as Reason[]).map((reason) => {
     const { status, sentence, fix } = REASONS[reason]
-    return `| \`${reason}\` | ${status} | ${sentence} | ${fix(BY_NAME).replaceAll('|', '\\|')} |\n`
+    return `| <a id="${reason}"></a>\`${reason}\` | ${status} | ${sentence} | ${fix(BY_NAME).replaceAll('|', '\\|')} |\n`
   })
   return HEAD + rows.join('')
 }

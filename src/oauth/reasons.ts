@@ -22,5 +22,6 @@ export const REASONS: Readonly<Record<Reason, ReasonText>> = { ...REQUEST_TEXTS,
 /** Says what is wrong and what to do, for the operator's log and tools, never for the caller. */
 export function explain (reason: Reason, context: ReasonContext): string {
   const { sentence, fix } = REASONS[reason]
-  return `${sentence} ${fix({ ...context, ...context.settings })}`
+  const page = context.docsUrl === undefined ? '' : ` ${context.docsUrl}/reference/reasons.md#${reason}`
+  return `${sentence} ${fix({ ...context, ...context.settings })}${page}`
 }

@@ -16,6 +16,9 @@ export const keySetAddressProblem: Check = (value, rules) => addressProblem(valu
 /** Nothing is fetched from there, so plain http is accepted. */
 export const publicUrlProblem: Check = (value) => addressProblem(value, { allowInsecureHttp: true }) ?? pathProblem(value)
 
+/** Where the folder docs/ is published. Nothing is fetched from there; it stands in every problem. */
+export const docsUrlProblem: Check = (value) => addressProblem(value, { allowInsecureHttp: true })
+
 /** The address bar of the admin console has the realm after the #. */
 function consoleProblem (value: string): string | undefined {
   const [, base = '', realm = ''] = /^(https?:\/\/[^?#@\s]*?)\/admin\/[^/#\s]+\/console\/?#\/([^/?#\s]+)/.exec(value) ?? []

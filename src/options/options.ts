@@ -1,5 +1,5 @@
 import type { ScopeCatalogue } from '../oauth/access-policy.ts'
-import { publicUrlProblem, CHALLENGE_REALM } from './issuer-checks.ts'
+import { CHALLENGE_REALM, docsUrlProblem, publicUrlProblem, type Check } from './issuer-checks.ts'
 import { ISSUER_OPTIONS, issuerProblems, issuerSettings, unknownOptions, type IssuerOptions, type IssuerSettings } from './issuer-options.ts'
 import { insecureWarning, issuerWarnings } from './issuer-warnings.ts'
 import { quoteAddress } from './quote.ts'
@@ -19,6 +19,8 @@ export interface GuardOptions {
   readonly challengeRealm?: string | undefined
   /** The address of this API as callers see it: challenges then name its protected resource metadata (RFC 9728). */
   readonly publicUrl?: string | undefined
+  /** Where the folder docs/ is published: the `type` of a problem is a page of it. Default: `about:blank`. */
+  readonly docsUrl?: string | undefined
   /** A longer token is refused: 1024 to 60000; default 15000. */
   readonly maxTokenBytes?: number | undefined
   /** Bound of the cache of verified tokens, which all issuers share: 0 (off) to 4096; default 32. */
@@ -45,6 +47,7 @@ export interface ScopegateSettings {
   readonly trusted: NonNullable<GuardOptions['trusted']>
   readonly challengeRealm: string
   readonly publicUrl: string | undefined
+  readonly docsUrl: string | undefined
   readonly maxTokenBytes: number
   readonly tokenCacheBytes: number
   readonly useEnvProxy: boolean
@@ -63,7 +66,7 @@ export class OptionsError extends Error {
 }
 
 export const GUARD_OPTIONS: readonly string[] = [
-  'scopes', 'unlisted', 'errors', 'trusted', 'challengeRealm', 'publicUrl', 'maxTokenBytes', 'tokenCacheMb', 'allowInsecureHttp', 'useEnvProxy', 'warn'
+  'scopes', 'unlisted', 'errors', 'trusted', 'challengeRealm', 'publicUrl', 'docsUrl', 'maxTokenBytes', 'tokenCacheMb', 'allowInsecureHttp', 'useEnvProxy', 'warn'
 ]
 /** Fastify's own, which it passes on to the plugin. */
 const OF_FASTIFY = ['prefix', 'logLevel', 'logSerializers', 'encapsulate', 'name']
@@ -84,6 +87,7 @@ export function readOptions (options: ScopegateOptions): ScopegateSettings {
     trusted: options.trusted ?? [],
     challengeRealm: options.challengeRealm ?? CHALLENGE_REALM.preset,
     publicUrl: options.publicUrl?.replace(/\/+$/, ''),
+    docsUrl: options.docsUrl?.replace(/\/+$/, ''),
     maxTokenBytes: options.maxTokenBytes ?? RANGES.maxTokenBytes.preset,
     tokenCacheBytes: (options.tokenCacheMb ?? RANGES.tokenCacheMb.preset) * 1024 * 1024,
     useEnvProxy: options.useEnvProxy ?? false,
@@ -128,7 +132,7 @@ export function issuerListProblems (issuers: unknown, name: string, rules: Param
 }
 
 function guardProblems (given: Given): string[] {
-  const { unlisted, errors, trusted, scopes, challengeRealm, publicUrl, warn } = given
+  const { unlisted, errors, trusted, scopes, challengeRealm, warn } = given
   const oneOf = (name: string, value: unknown, ...values: readonly string[]): string | undefined =>
     value === undefined || values.includes(value as string) ? undefined : `${name}: expected ${values.map((one) => `'${one}'`).join(' or ')}`
   const ranged = (name: 'maxTokenBytes' | 'tokenCacheMb'): string | undefined =>
@@ -140,7 +144,8 @@ function guardProblems (given: Given): string[] {
     trusted === undefined || isTrusted(trusted) ? undefined : 'trusted: expected an array of { path, methods }, such as { path: \'/docs/*\' }',
     scopes === undefined || isCatalogue(scopes) ? undefined : 'scopes: expected an object, scope name → sentence',
     challengeRealm === undefined || (typeof challengeRealm === 'string' && CHALLENGE_REALM.pattern.test(challengeRealm)) ? undefined : `challengeRealm: expected ${CHALLENGE_REALM.text}`,
-    publicUrl === undefined ? undefined : publicUrlSentence(publicUrl),
+    addressSentence('publicUrl', given.publicUrl, publicUrlProblem),
+    addressSentence('docsUrl', given.docsUrl, docsUrlProblem),
     ranged('maxTokenBytes'),
     ranged('tokenCacheMb'),
     boolean('allowInsecureHttp'),
@@ -149,10 +154,11 @@ function guardProblems (given: Given): string[] {
   ].filter((problem) => problem !== undefined)
 }
 
-function publicUrlSentence (value: unknown): string | undefined {
-  if (typeof value !== 'string') return 'publicUrl: expected a string'
-  const problem = publicUrlProblem(value, {})
-  return problem === undefined ? undefined : `publicUrl: expected ${problem}, got ${quoteAddress(value)}`
+function addressSentence (name: string, value: unknown, check: Check): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string') return `${name}: expected a string`
+  const problem = check(value, {})
+  return problem === undefined ? undefined : `${name}: expected ${problem}, got ${quoteAddress(value)}`
 }
 
 function isTrusted (trusted: unknown): boolean {

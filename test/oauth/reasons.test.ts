@@ -8,7 +8,7 @@ const NAMES: ReasonContext = { issuer: 'ISSUER', audience: ['AUDIENCE'], algorit
 t.test('docs/reference/reasons.md is what npm run docs:reasons writes, and has a line for each reason', async (t) => {
   const page = readFileSync('docs/reference/reasons.md', 'utf8')
   t.equal(page, reasonsPage())
-  t.same(page.split('\n').filter((line) => line.startsWith('| `')).map((line) => /`(\w+)` \| (\d+)/.exec(line)?.slice(1)),
+  t.same(page.split('\n').filter((line) => line.startsWith('| <a id=')).map((line) => /`(\w+)` \| (\d+)/.exec(line)?.slice(1)),
     Object.entries(REASONS).map(([reason, { status }]) => [reason, String(status)]))
 })
 

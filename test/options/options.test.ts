@@ -47,6 +47,8 @@ const WRONG: ReadonlyArray<readonly [options: Readonly<Record<string, unknown>>,
     [{ trusted }, 'trusted: expected an array of { path, methods }, such as { path: \'/docs/*\' }'] as const),
   ...[5, null, ['a'], { a: 5 }].map((scopes) => [{ scopes }, 'scopes: expected an object, scope name → sentence'] as const),
   ...[5, 'a"b', ''].map((challengeRealm) => [{ challengeRealm }, 'challengeRealm: expected 1 to 100 ASCII characters without quote and backslash'] as const),
+  [{ docsUrl: 5 }, 'docsUrl: expected a string'],
+  [{ docsUrl: 'docs' }, 'docsUrl: expected an address that begins with https:// or http://, such as https://host/path, got (not shown)'],
   [{ publicUrl: 5 }, 'publicUrl: expected a string'],
   [{ publicUrl: 'https://api.example.com/:id' }, 'publicUrl: expected a path without * : ( ) [ ] { }, got "https://api.example.com/:id"'],
   [{ maxTokenBytes: 1023 }, 'maxTokenBytes: expected a whole number from 1024 to 60000'],
@@ -104,7 +106,7 @@ t.test('every default equals that of the environment', async (t) => {
   t.same(warnings, [])
   t.same({ ...guard }, {
     scopes: undefined, unlisted: 'refuse', errors: 'problem', trusted: [],
-    challengeRealm: config.challengeRealm, publicUrl: config.publicUrl, useEnvProxy: config.useEnvProxy,
+    challengeRealm: config.challengeRealm, publicUrl: config.publicUrl, docsUrl: config.docsUrl, useEnvProxy: config.useEnvProxy,
     maxTokenBytes: config.maxTokenBytes, tokenCacheBytes: config.tokenCacheBytes
   })
 })
@@ -116,8 +118,9 @@ t.test('what is given is what is used', async (t) => {
   } as const
   const settings = readOptions({
     ...given, scopes: { a: 'A' }, unlisted: 'public', errors: 'throw', trusted: [{ path: '/docs/*' }], challengeRealm: 'x', publicUrl: 'https://api.example.com/v1//',
+    docsUrl: 'https://docs.example.com/scopegate/',
     maxTokenBytes: 1024, tokenCacheMb: 1, useEnvProxy: true
   })
   t.same(settings.issuers, [{ ...given, keys: undefined, audience: ['a', 'b'], serviceClaim: { name: 'token_use', value: 'a=b' } }])
-  t.match(settings, { unlisted: 'public', errors: 'throw', challengeRealm: 'x', publicUrl: 'https://api.example.com/v1', maxTokenBytes: 1024, tokenCacheBytes: 1048576, useEnvProxy: true })
+  t.match(settings, { unlisted: 'public', errors: 'throw', challengeRealm: 'x', publicUrl: 'https://api.example.com/v1', docsUrl: 'https://docs.example.com/scopegate', maxTokenBytes: 1024, tokenCacheBytes: 1048576, useEnvProxy: true })
 })

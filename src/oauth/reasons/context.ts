@@ -41,6 +41,8 @@ export interface Evidence {
 export interface ReasonContext extends Settings, Evidence {
   /** Everything that the route requires. */
   readonly scopes?: readonly string[]
+  /** Where the folder docs/ is published. */
+  readonly docsUrl?: string | undefined
 }
 
 /** Why a request was refused: written once, for the response, the log, the documentation and the tools. */

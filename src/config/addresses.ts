@@ -3,7 +3,9 @@ import { quoteAddress } from '../options/quote.ts'
 
 export const INSECURE_SWITCH = 'ALLOW_INSECURE_HTTP=on'
 
-const CHECKS: Readonly<Record<string, Check>> = { ISSUER: issuerAddressProblem, JWKS_URL: keySetAddressProblem, PUBLIC_URL: publicUrlProblem, DOCS_URL: docsUrlProblem }
+const CHECKS: Readonly<Record<string, Check>> = {
+  ISSUER: issuerAddressProblem, JWKS_URL: keySetAddressProblem, PUBLIC_URL: publicUrlProblem, DOCS_URL: docsUrlProblem
+}
 
 /** One sentence for each address that cannot be used. */
 export function addressProblems (given: Readonly<Record<string, string>>): string[] {

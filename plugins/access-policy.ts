@@ -8,10 +8,10 @@ import type { Principal } from '../src/oauth/principal.ts'
 import { GuardedRoutes, HELD, type Held, type RouteRules } from './guarded-routes.ts'
 import { earlyRoutes, routesSoFar } from './early-routes.ts'
 import { isPreflight } from './preflight.ts'
-import { answer, refuseInRoute, withHeaders } from './refused-in-hook.ts'
+import { respond, refuseInRoute, withHeaders } from './refused-in-hook.ts'
 
 export interface AccessPolicyOptions extends RouteRules {
-  /** `problem` (default): the guard answers refusals. `throw`: the error handler of the context gets them; their headers are on the response. */
+  /** `problem` (default): the guard sends the response. `throw`: the error handler of the context gets them; their headers are on the response. */
   readonly errors?: 'problem' | 'throw'
 }
 
@@ -70,7 +70,7 @@ export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, d
     if (faults.length > 0) throw new AccessDeclarationError([...new Set(faults)])
   }
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void => {
-    if (errors === 'problem' && answer(error, request, reply)) return
+    if (errors === 'problem' && respond(error, request, reply)) return
     next(error instanceof Refusal ? withHeaders(error, request) : error as Error)
   }
   const enforce = (request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void => {
@@ -79,7 +79,7 @@ export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, d
       next(request.is404 ? undefined : new AccessDeclarationError([`${request.method} ${String(request.routeOptions.url)}: unknown to the access policy`]))
     } else admit(request, reply, access, next, refuse)
   }
-  // The name tells, in the router's drawing, which routes this guard holds.
+  // By this name the router's drawing shows which routes this guard holds.
   const hook = Object.defineProperty(enforce, 'name', { value: `access policy ${++guards}` })
 
   app.addHook('onRoute', (route) => {

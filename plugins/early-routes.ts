@@ -18,7 +18,7 @@ export function routesSoFar (app: FastifyInstance): ReadonlySet<string> {
 
 /**
  * The guard enforces what these routes declare, but they are not in the matrix: with `unlisted: 'refuse'` they stop the start. `hook`: the
- * name of the guard's hook, which tells in the router's drawing which routes it holds. Routes outside of it are listed at level debug.
+ * name of the guard's hook, which shows in the router's drawing which routes it holds. Routes outside of it are listed at level debug.
  */
 export function earlyRoutes (app: FastifyInstance, hook: string, early: ReadonlySet<string>, unlisted: 'refuse' | 'public'): EarlyRoutes {
   const routes = registeredRoutes(app)

@@ -53,9 +53,9 @@ export default fp<ErrorHandlerOptions>((app, { showPaths, docsUrl }, done) => {
 
   function send ({ problem, headers }: RefusalResponse, request: FastifyRequest, reply: FastifyReply): void {
     const { raw } = request
-    // Whoever is refused before it was told to go on may send the body or not: what follows cannot be told from it.
+    // A caller that is refused before `100 Continue` may send the body or not: what follows cannot be distinguished from it.
     if (app.listeners.expectsContinue(raw)) reply.header('connection', 'close')
-    answerLastErrors(request, reply, docsUrl)
+    respondToLastErrors(request, reply, docsUrl)
     if (raw.complete || !isBodyLong(raw)) { sendProblem(reply, { problem, headers }); return }
     const body = JSON.stringify({ ...problem, request_id: request.id })
     void reply.code(problem.status).headers(headers).type(PROBLEM_TYPE)
@@ -67,7 +67,7 @@ export default fp<ErrorHandlerOptions>((app, { showPaths, docsUrl }, done) => {
  * After the one response that the error handler sends, anything else that is sent comes from an onSend hook that has thrown: Fastify
  * would send its message. It is a 500 in our form, past all hooks.
  */
-function answerLastErrors (request: FastifyRequest, reply: FastifyReply, docsUrl: string | undefined): void {
+function respondToLastErrors (request: FastifyRequest, reply: FastifyReply, docsUrl: string | undefined): void {
   const send = reply.send.bind(reply)
   reply.send = (payload) => {
     reply.send = (error) => {

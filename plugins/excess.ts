@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 
 /**
  * Of pipelined requests beyond the limit of their connection. Node parses all of what it has read (64 kB) at one go, and keeps a request
- * and a response object for each, answered or not, until the connection is closed.
+ * and a response object for each, with a response or without, until the connection is closed.
  */
 export const EXCESS = {
   /** On all connections, about 40 MB: then the one that sends more is cut, whatever is under way. */
@@ -16,7 +16,7 @@ export interface Excess {
   excess: number
 }
 
-/** Keeps the memory of requests that are not going to be answered within a bound, however many connections send them. */
+/** Keeps the memory of requests that get no response within a bound, however many connections send them. */
 export class ExcessRequests {
   readonly #open = new Set<Socket>()
   #inAll = 0
@@ -39,13 +39,13 @@ export class ExcessRequests {
     })
   }
 
-  /** A request is not going to be answered. Nothing more is read from its connection. */
+  /** A request gets no response. Nothing more is read from its connection. */
   count (socket: Socket, connection: Excess): void {
     connection.excess++
     this.#inAll++
     if (this.#inAll > EXCESS.inAll) socket.destroy()
     if (++this.#inTurn === 1) setImmediate(() => this.#endTurn())
-    // Once the parser is through: until then it asks for more with every request.
+    // Once the parser is through: until then every request resumes it.
     if (connection.excess === 1) process.nextTick(() => socket.pause())
     if (this.#inTurn >= EXCESS.perTurn && !this.#isPaused) this.#pauseOthers(socket)
   }

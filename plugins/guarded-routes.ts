@@ -160,7 +160,7 @@ function trustedBy (path: string): string {
   return `trusted: ${path}`
 }
 
-/** Whether a list of sentences came in place of a result. */
+/** Whether a list of sentences is in place of a result. */
 function isFaults (verdict: Verdict | readonly string[]): verdict is readonly string[] {
   return Array.isArray(verdict)
 }

@@ -26,7 +26,7 @@ function loggedEvents (log: Logger, { issuer, jwksUrl }: Whose): Changes {
   }
 }
 
-/** What the keyring of one issuer tells: a line of the log for each change, and the events of `scopegate:keys`. */
+/** What the keyring of one issuer reports: a line of the log for each change, and the events of `scopegate:keys`. */
 export function keyringEvents (log: Logger, whose: Whose): KeyringEvents {
   const { issuer } = whose
   const logged = loggedEvents(log, whose)

@@ -31,16 +31,16 @@ export interface ListenerOptions {
 }
 
 interface Connection extends Excess {
-  /** Asked for while the connection is open: afterwards a socket no longer knows it. */
+  /** Read while the connection is open: afterwards the socket no longer has it. */
   readonly address: string | undefined
   underWay: number
-  /** The response to the last request that came. */
+  /** The response to the last request received. */
   last: ServerResponse | undefined
 }
 
 /**
  * The servers of an application: `localhost` listens on several addresses, and Fastify makes a server for each. For Fastify's
- * `serverFactory`; all of them have the same limits, and what Node would answer with a bare status is answered in our form.
+ * `serverFactory`; all of them have the same limits, and where Node would send a bare status, our problem body is sent.
  */
 export class Listeners {
   readonly servers: Server[] = []
@@ -95,7 +95,7 @@ export class Listeners {
     return this.#expecting.has(request)
   }
 
-  /** Tells a caller that waits for it to send the body. */
+  /** Sends `100 Continue` to a caller that waits for it. */
   continue (request: IncomingMessage, response: ServerResponse): void {
     if (this.#expecting.delete(request)) response.writeContinue()
   }
@@ -142,7 +142,7 @@ export class Listeners {
     this.#options.log().info(lineOf(problem, socket, request), 'request')
   }
 
-  /** What the parser refuses, or what came too slowly. Nothing is written into or before a response that is under way. */
+  /** What the parser refuses, or what was received too slowly. Nothing is written into or before a response that is under way. */
   #refuseUnread (code: string, socket: Socket): void {
     const connection = this.#connections.get(socket)
     if (code === 'ECONNRESET' || !socket.writable || !isFree(connection)) {

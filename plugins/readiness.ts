@@ -15,7 +15,7 @@ export interface Readiness {
 declare module 'fastify' {
   interface FastifyInstance {
     readiness: Readiness
-    /** From now on: readiness 503, and every answer closes its connection, while requests are still served. */
+    /** From now on: readiness 503, and every response closes its connection, while requests are still served. */
     beginDrain: () => void
   }
 }

@@ -93,7 +93,7 @@ export function refusalResponse (refusal: Refusal, context: ChallengeContext, do
   }
 }
 
-/** Sends a problem with the id of the request; for error handlers and for hooks that answer themselves. */
+/** Sends a problem with the id of the request; for error handlers and for hooks that send the response themselves. */
 export function sendProblem (reply: FastifyReply, { headers, problem }: RefusalResponse): void {
   void reply.code(problem.status).headers(headers).type(PROBLEM_TYPE).send(JSON.stringify({ ...problem, request_id: reply.request.id }))
 }

@@ -14,8 +14,8 @@ export function withHeaders (refusal: Refusal, request: FastifyRequest): Refusal
   return refusal.withHeaders(request.server.responseTo(refusal, request).headers)
 }
 
-/** `errors: 'problem'`: a refusal is answered where it is thrown, and no error handler of the host is asked. Every other error is the host's. */
-export const answer: Refuse = (error, request, reply) => {
+/** `errors: 'problem'`: the response is sent where the refusal is thrown; no error handler of the host is called. Every other error is the host's. */
+export const respond: Refuse = (error, request, reply) => {
   if (!(error instanceof Refusal)) return false
   sendProblem(reply, request.server.responseTo(error, request))
   publish(error, request)
@@ -25,12 +25,12 @@ export const answer: Refuse = (error, request, reply) => {
 /**
  * What `request.principal` and `request.requireScope` throw in the handler of a route, and in any hook of it. Fastify calls the error
  * handler of the route first; what that throws goes on to the handler of the context, which the host may set at any time.
- * `problem`: the refusal is answered. `throw`: its headers are on the response already when the host's handler gets it.
+ * `problem`: the response is sent. `throw`: its headers are on the response already when the host's handler gets it.
  */
 export function refuseInRoute (route: RouteOptions, errors: 'problem' | 'throw'): void {
   const errorHandler: ErrorHandler | undefined = route.errorHandler
   const handle: ErrorHandler = function (error, request, reply) {
-    if (errors === 'problem' && answer(error, request, reply)) return undefined
+    if (errors === 'problem' && respond(error, request, reply)) return undefined
     if (error instanceof Refusal) {
       reply.headers(error.headers)
       publish(error, request)
@@ -41,7 +41,7 @@ export function refuseInRoute (route: RouteOptions, errors: 'problem' | 'throw')
   route.errorHandler = handle
 }
 
-/** Where the refusal is answered, and not where it is thrown: a handler may catch it. */
+/** Where the response is sent, and not where the refusal is thrown: a handler may catch it. */
 function publish ({ reason, statusCode: status }: Refusal, request: FastifyRequest): void {
   if (!refused.hasSubscribers) return
   const { method, routeOptions: { url: route }, id: requestId, ip: address, optionalPrincipal } = request

@@ -9,7 +9,7 @@ class MalformedRequest extends Error {
 
 /**
  * What a request must be before its body is read: an HTTP/1.1 request has a Host, its path exists, its body has no content coding. The
- * caller is asked for the body (`100 Continue`) where it is about to be read, not before the access of the route was enforced.
+ * caller is requested to send the body (`100 Continue`) where it is about to be read, not before the access of the route was enforced.
  */
 export default fp((app, _options, done) => {
   app.addHook('onRequest', ({ raw }, reply, next) => {

@@ -38,7 +38,7 @@ export class BlockWriter {
     else this.#timer ??= setTimeout(() => this.#start(), this.#options.afterMs).unref()
   }
 
-  /** Resolves when everything that came so far is written. */
+  /** Resolves when everything received so far is written. */
   async flush (): Promise<void> {
     while (this.#writing !== undefined || this.#lines.length > 0) {
       this.#start()

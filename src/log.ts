@@ -20,7 +20,7 @@ const READABLE = {
     msg === 'request' ? [method, route, status, `${String(ms)} ms`, client].join(' ') : String(msg)
 }
 
-/** Where a handler of somebody's own might log what came in. Wildcards would cost every line. */
+/** Where a handler of somebody's own might log what was received. Wildcards would cost every line. */
 const SECRET_MEMBERS = ['headers.authorization', 'headers.cookie', 'req.headers.authorization', 'req.headers.cookie', 'authorization', 'client_secret']
 
 /** JSON in production and into pipes, readable on a terminal (pino-pretty, where it is installed). Requests are logged without headers. */

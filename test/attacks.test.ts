@@ -9,7 +9,7 @@ async function refusedFor (service: Service, token: string): Promise<{ status: n
   return { status, reason: service.lines.findLast((line) => line.msg === 'request')?.reason }
 }
 
-t.test('a token that is not ours is answered 401, for the right reason, with one text for all', async (t) => {
+t.test('a token that is not ours gets 401, for the right reason, with one text for all', async (t) => {
   const service = await startService(t, { key })
   t.equal((await service.get('/api/private', service.issuer.token())).status, 200, 'the token that all attacks start from is good')
   const bodies = new Set<string>()
@@ -48,7 +48,7 @@ t.test('each attack has the property of its name: without the rule of that name 
   }
 })
 
-t.test('no token chooses where keys come from: nobody but the issuer is asked', async (t) => {
+t.test('no token chooses where keys are fetched: only the issuer receives a request', async (t) => {
   const attacker = await TestIssuer.start(attackersKey)
   t.teardown(() => attacker.stop())
   const service = await startService(t, { key })
@@ -109,7 +109,7 @@ t.test('good tokens of every spelling are accepted', async (t) => {
   t.same(await refusedFor(service, long?.[1](service.issuer) ?? ''), { status: 401, reason: 'key_unknown' }, 'a long kid is read, and not known')
 })
 
-t.test('AUDIENCE=* takes any audience and none, and says so at the start and when asked for readiness', async (t) => {
+t.test('AUDIENCE=* accepts any audience and none, and reports this at start and in readiness', async (t) => {
   const service = await startService(t, { key, environment: { AUDIENCE: '*' } })
   for (const aud of ['account', undefined, ['x', 'y']]) t.equal((await service.get('/api/private', service.issuer.token({ aud }))).status, 200)
   t.match((await service.get('/health/ready')).body, { status: 'ok', conditions: { any_audience: /AUDIENCE/ } })

@@ -38,7 +38,7 @@ async function addresses (t: Test): Promise<Record<string, string>> {
   return { TOKEN_ENDPOINT: issuer.tokenEndpoint, API_URL: `${api}/api/private-scoped` }
 }
 
-t.test('the Python client gets a token and prints the answer of the API', { skip }, async (t) => {
+t.test('the Python client gets a token and prints the response of the API', { skip }, async (t) => {
   const { code, stdout, stderr } = await runExample('python3', 'examples/python/client.py', await addresses(t))
   t.equal(stderr, '')
   t.same(JSON.parse(stdout), { message: GREETING })
@@ -48,9 +48,9 @@ t.test('the Python client gets a token and prints the answer of the API', { skip
 t.test('the Python client says who refused, and follows no redirect with the token', { skip }, async (t) => {
   const elsewhere = await listen(t, json(200, {}))
   const cases: [string, Answer, RegExp][] = [
-    ['TOKEN_ENDPOINT', json(401, { error: 'invalid_client' }), /\/token answered 401: .*invalid_client/],
-    ['API_URL', json(403, { title: 'Forbidden' }), /\/api answered 403: .*Forbidden/],
-    ['API_URL', (response) => response.writeHead(302, { location: elsewhere.url }).end(), /\/api answered 302/]
+    ['TOKEN_ENDPOINT', json(401, { error: 'invalid_client' }), /\/token responded with 401: .*invalid_client/],
+    ['API_URL', json(403, { title: 'Forbidden' }), /\/api responded with 403: .*Forbidden/],
+    ['API_URL', (response) => response.writeHead(302, { location: elsewhere.url }).end(), /\/api responded with 302/]
   ]
   for (const [variable, answer, message] of cases) {
     const refusing = await listen(t, answer)

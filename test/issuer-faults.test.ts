@@ -73,7 +73,7 @@ const FAULTS: readonly Fault[] = [
   }
 ]
 
-t.test('R3: whatever the issuer answers, good keys stay, known keys never wait, an unknown one is 503', async (t) => {
+t.test('R3: whatever the issuer responds, known keys remain, known keys never wait, an unknown one is 503', async (t) => {
   t.jobs = 4
   for (const { name, fault, behaviour } of FAULTS) {
     t.test(name, async (t) => {
@@ -99,7 +99,7 @@ t.test('R3: whatever the issuer answers, good keys stay, known keys never wait, 
   }
 })
 
-t.test('R1: an issuer that is down at boot: up, not ready, 503 and never 401; ready with its first good answer', async (t) => {
+t.test('R1: an issuer that is down at boot: up, not ready, 503 and never 401; ready with its first good response', async (t) => {
   const issuer = await TestIssuer.start(key)
   issuer.behaviour = (_request, response) => response.socket?.destroy()
   const service = await startService(t, { issuer, impatient: true })
@@ -117,7 +117,7 @@ t.test('R1: an issuer that is down at boot: up, not ready, 503 and never 401; re
   t.match(await service.get('/health/ready'), { status: 200, text: '{"status":"ok"}' })
 })
 
-t.test('keys that have outlived the issuer are given up: not ready, 503, and the log says so', async (t) => {
+t.test('keys that are older than KEYS_MAX_STALE_HOURS expire: not ready, 503, and a line in the log', async (t) => {
   const service = await startService(t, { key, environment: { KEYS_REFRESH_SECONDS: '1', KEYS_MAX_STALE_HOURS: '0' } })
   const token = service.issuer.token()
   t.equal((await service.get('/api/private', token)).status, 200)

@@ -61,7 +61,7 @@ t.test('as a whole header and as a whole payload, no text of JSONTestSuite is a 
   t.same(errorsOf(service), [])
 })
 
-t.test('as one more member of a good token, JSON is let in, and what is not JSON is refused', async (t) => {
+t.test('as one more member of a good token, JSON is accepted, and what is not JSON is refused', async (t) => {
   const service = await startService(t, { key, environment: { ALGORITHMS: 'ES256' } })
   for (const placement of MEMBER) t.same(await surprises(service, placement, expectedStatuses), [], `${cases.length} times: ${placement[0]}`)
   t.same(errorsOf(service), [])

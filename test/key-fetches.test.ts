@@ -98,7 +98,7 @@ t.test('a withdrawal whose confirmation fails ends after 65 s at the latest, wha
   const before = service.issuer.fetches
   service.issuer.behaviour = (_request, response) => response.writeHead(503, { 'retry-after': '3600' }).end()
   await pass(2_001)
-  t.equal(service.issuer.fetches, before + 1, 'the confirmation was asked for')
+  t.equal(service.issuer.fetches, before + 1, 'the confirmation was requested')
   t.equal((await service.get('/api/private', token)).status, 200)
   await pass(63_000)
   t.not((await service.get('/api/private', token)).status, 200)

@@ -95,7 +95,7 @@ function shownPrincipal ({ clientId, subject, scopes, realmRoles, clientRoles, i
 
 interface Judged { readonly expected: readonly number[], readonly fault: string | undefined }
 
-/** What the rules say: the status of a route for every good token, and of one that asks for the scope. */
+/** What the rules say: the status of a route for every good token, and of one that requires the scope. */
 function judge ({ header, claims }: Draft, token: string, rules: Rules): Judged {
   const fault = faultOf(header, claims, token, rules)
   if (fault !== undefined) return { expected: [401, 401], fault }
@@ -103,7 +103,7 @@ function judge ({ header, claims }: Draft, token: string, rules: Rules): Judged 
   return { expected: [200, scope.split(' ').includes('test_api_access') ? 200 : 403], fault }
 }
 
-t.test('whatever a really signed token says, it is let in exactly when the rules say so', async (t) => {
+t.test('whatever a signed token claims, it is accepted exactly when the rules allow it', async (t) => {
   const service = await start(t)
   const seen: Record<string, number> = {}
   const draft = fc.record({
@@ -138,7 +138,7 @@ t.test('a payload or a header that is any JSON but an object with the right memb
   t.same(errorsOf(service), [])
 })
 
-t.test('the order of members, blanks, escapes and unknown claims change nothing', async (t) => {
+t.test('the order of members, spaces, escapes and unknown claims change nothing', async (t) => {
   const service = await start(t)
   const good = rich(service)
   const first = await service.get('/test/principal', sign(good))
@@ -203,7 +203,7 @@ t.test('a token with a few characters replaced, inserted, taken away or exchange
   t.same(errorsOf(service), [])
 })
 
-/** Those that are not refused as they must be: 401, and 400 where the text is no token68. */
+/** Those that are not refused as they must be: 401, and 400 where the text is not a token68. */
 async function wronglyAnswered ({ get }: Service, tokens: readonly string[]): Promise<readonly string[]> {
   const answers = await inBatches(tokens, async (token) => ({ token, status: (await get('/api/private', token)).status }))
   return answers.filter(({ token, status }) => status !== (isToken68(token) ? 401 : 400)).map(({ token, status }) => `${status} ${token}`)

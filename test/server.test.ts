@@ -41,7 +41,7 @@ t.test('production: JSON only, SIGTERM drains, a second signal ends at once', as
   t.equal(await server.code, 1)
 })
 
-t.test('a bad configuration: a sentence for each fault, all together, exit 1, no stack trace', async (t) => {
+t.test('a wrong configuration: one sentence for each error, all at once, exit 1, no stack trace', async (t) => {
   const server = serve(t, { ISSUER: 'nonsense', PORT: 'abc' })
   t.equal(await server.code, 1)
   for (const name of ['ISSUER', 'AUDIENCE', 'PORT']) t.match(server.err(), new RegExp(`^  ${name}: `, 'm'))

@@ -15,7 +15,7 @@ async function outcome (server: ServerProcess): Promise<string> {
   return server.err()
 }
 
-t.test('no development issuer where nobody asked for one: the process names what to set, and exits with 1', async (t) => {
+t.test('no development issuer where it was not requested: the process names what to set, and exits with 1', async (t) => {
   const hunter2 = 'https://u:hunter2@sso.example.com/realms/x'
   const cases = [
     { server: serve(t, { NODE_ENV: '"production"' }), says: /ISSUER: required with NODE_ENV=[^]*AUDIENCE: required/ },

@@ -36,7 +36,7 @@ async function startPublisher (t: Test): Promise<Publisher> {
   return { ...service, publish }
 }
 
-t.test('no outside JWS or JWE is let in, and none makes the service fail', async (t) => {
+t.test('no outside JWS or JWE is accepted, and none causes a 5xx', async (t) => {
   const service = await startPublisher(t)
   let refused = 0
   const wrong: string[] = []
@@ -49,7 +49,7 @@ t.test('no outside JWS or JWE is let in, and none makes the service fail', async
     })
     if ((await service.get('/api/private', service.issuer.token())).status !== 200) wrong.push(`after ${group.name}: a good token is refused`)
   }
-  t.same(wrong, [], 'each is 401, and 400 where the text is no token68 (RFC 6750 §2.1)')
+  t.same(wrong, [], 'each is 401, and 400 where the text is not a token68 (RFC 6750 §2.1)')
   t.equal(refused, 718)
   t.same(service.lines.filter(({ level }) => Number(level) >= 50), [], 'no error in the log')
 })
@@ -71,7 +71,7 @@ const REFUSED_KEYS: Readonly<Record<string, readonly string[]>> = {
   'RSA with the exponent 1': ['key 9… exponentOne']
 }
 
-t.test('a good token that the key of a group signs is let in, unless the key is one that we do not take', async (t) => {
+t.test('a good token signed by the key of a group is accepted, unless the key is one that is not accepted here', async (t) => {
   const service = await startPublisher(t)
   const found: string[] = []
   let accepted = 0
@@ -143,7 +143,7 @@ const DIFFERENCES: ReadonlyArray<{ reason: string, because: string, cases: reado
       'jws_4_4.hmac-sha2_integrity_protection.json compact'
     ]
   },
-  { reason: 'not_three_parts', because: 'an empty payload is no set of claims', cases: numbered('signature', 259, 264, 268, 272, 320, 325) },
+  { reason: 'not_three_parts', because: 'an empty payload is not a set of claims', cases: numbered('signature', 259, 264, 268, 272, 320, 325) },
   { reason: 'not_three_parts', because: 'a detached payload', cases: ['jws_4_5.signature_with_detached_content.json compact'] },
   { reason: 'algorithm_mismatch', because: 'the key says PS256, the token PS384', cases: numbered('signature', 346, 350) },
   { reason: 'key_unknown', because: 'the key says ES521, which does not exist: it is not taken', cases: numbered('signature', 347, 351) },

@@ -78,7 +78,7 @@ for (const { name, trustProxy, address, azp, known } of CASES) {
   })
 }
 
-t.test('the live probe is answered between the checks of a flood of the slowest algorithm', async (t) => {
+t.test('the live probe gets its response between the checks of a flood of the slowest algorithm', async (t) => {
   const service = await startService(t, { key, environment })
   const { counts } = service.app.verification
   const sockets = await flood(service, () => 'victim', () => '192.0.2.66')

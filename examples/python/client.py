@@ -28,14 +28,14 @@ send = urllib.request.build_opener(NoRedirect).open
 
 try:
     # 1. Ask the issuer for a token: a form, sent with POST.
-    with send(TOKEN_ENDPOINT, urllib.parse.urlencode(form).encode(), timeout=10) as answer:
-        token = json.load(answer)["access_token"]
+    with send(TOKEN_ENDPOINT, urllib.parse.urlencode(form).encode(), timeout=10) as response:
+        token = json.load(response)["access_token"]
 
     # 2. Call the API with it.
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    with send(urllib.request.Request(API_URL, headers=headers), timeout=10) as answer:
-        print(answer.read().decode())
+    with send(urllib.request.Request(API_URL, headers=headers), timeout=10) as response:
+        print(response.read().decode())
 except urllib.error.HTTPError as refusal:  # the issuer or the API said no
-    sys.exit(f"{refusal.url} answered {refusal.code}: {refusal.read().decode()}")
-except urllib.error.URLError as fault:
-    sys.exit(f"No answer: {fault.reason}")
+    sys.exit(f"{refusal.url} responded with {refusal.code}: {refusal.read().decode()}")
+except urllib.error.URLError as error:
+    sys.exit(f"No response: {error.reason}")

@@ -18,9 +18,9 @@ async function askWhetherAlive (): Promise<void> {
     get({ host: LOOPBACK[host] ?? host, port, path: '/health/live', agent: false, signal }, (response) => {
       resolve(response.statusCode)
       response.destroy()
-    }).on('error', (error) => reject(signal.aborted ? new Error(`no answer within ${DEADLINE_MS / 1000} s`) : error))
+    }).on('error', (error) => reject(signal.aborted ? new Error(`no response within ${DEADLINE_MS / 1000} s`) : error))
   })
-  if (status !== 200) throw new Error(`/health/live answered ${status ?? 'nothing'}`)
+  if (status !== 200) throw new Error(`/health/live responded with ${status ?? 'nothing'}`)
 }
 
 try {

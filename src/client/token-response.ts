@@ -26,7 +26,7 @@ export function readTokenResponse (response: BoundedResponse, requested: readonl
   if (response.status !== 200) throw refusal(response, body, requested)
   if (body === undefined) throw new IssuerResponseInvalid(`${STRANGE} (200, but not a JSON object): check the address`)
   const { access_token: value, token_type: type, expires_in: expiresIn, scope } = body
-  // RFC 6750 section 2.1: what cannot stand in an Authorization header is no bearer token.
+  // RFC 6750 section 2.1: what cannot stand in an Authorization header is not a bearer token.
   if (typeof value !== 'string' || !/^[\w.~+/-]+=*$/.test(value)) throw new IssuerResponseInvalid(`${STRANGE}: no usable access_token`)
   if (typeof type !== 'string' || type.toLowerCase() !== 'bearer') throw new IssuerResponseInvalid(typeFault(type))
   return { value, lifeMs: readLifeSeconds(expiresIn) * 1000, notListed: notListed(scope, requested) }

@@ -52,7 +52,7 @@ function decode (bytes: Uint8Array): string {
     const text = new TextDecoder(encoding, { fatal: true }).decode(bytes)
     if (!text.includes('\0')) return text
   } catch {
-    // Told below, like text with NUL characters: UTF-16 without a byte order mark.
+    // Reported below, like text with NUL characters: UTF-16 without a byte order mark.
   }
   throw new ConfigError(['.env: is not text in UTF-8; save it as UTF-8 (in PowerShell: … | Out-File -Encoding utf8 .env)'])
 }

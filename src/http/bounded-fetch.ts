@@ -10,7 +10,7 @@ export interface Bounds {
   readonly useEnvProxy?: boolean | undefined
 }
 
-/** Why an exchange was given up. `unreachable` is every failure of DNS, TCP, TLS, a proxy or HTTP framing. */
+/** Why an exchange was aborted. `unreachable` is every failure of DNS, TCP, TLS, a proxy or HTTP framing. */
 export type FetchErrorCode = 'deadline' | 'too_large' | 'redirect' | 'content_encoding' | 'unreachable'
 
 /** No response within the bounds. The message names the reason. There is no `cause`: it may carry bytes of the response. */

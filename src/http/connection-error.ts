@@ -1,4 +1,4 @@
-/** Why no connection came about, or why it ended before the response was complete. */
+/** Why no connection was established, or why it ended before the response was complete. */
 export interface ConnectionError {
   /** A code of the system, of TLS or of undici: ECONNREFUSED, CERT_HAS_EXPIRED, UND_ERR_SOCKET. */
   readonly code: string | undefined

@@ -4,7 +4,7 @@ import { undici } from './undici.ts'
 export interface ConnectionOptions {
   /** Bounds what no exchange waits for any more: a connection attempt, or a proxy that does not respond to CONNECT. */
   readonly timeoutMs: number
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide; also without this when Node itself was told to use them (NODE_USE_ENV_PROXY). */
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide; also without this when Node itself is set to use them (NODE_USE_ENV_PROXY). */
   readonly useEnvProxy?: boolean | undefined
 }
 

@@ -10,7 +10,7 @@ export interface Receiver {
   /** Header names are in lower case, repeated ones joined with a comma. */
   readonly start?: (status: number, headers: ResponseHeaders) => Error | undefined
   readonly data?: (chunk: Buffer) => Error | undefined
-  /** The exchange is over: the response is complete, or it failed, or it was given up. Called once. */
+  /** The exchange is over: the response is complete, or it failed, or it was aborted. Called once. */
   readonly over?: (complete: boolean) => void
 }
 
@@ -18,7 +18,7 @@ export interface Receiver {
 export interface Exchange {
   /** For one `fetch` with an address, not with a `Request`: that one is collected together with the way to its signal. */
   readonly options: RequestInit
-  /** Aborts when the exchange is given up; its reason is the one that was given. */
+  /** Aborts when the exchange is aborted; its reason is the one that was given. */
   readonly signal: AbortSignal
   /** Ends the exchange and closes its connection. No effect when it is over. */
   readonly giveUp: (reason: unknown) => void
@@ -54,7 +54,7 @@ export function beginExchange ({ dispatcher, release }: Lease, deadlineMs: numbe
     if (over) return
     end()
     abort.abort(reason)
-    connection?.abort(reason instanceof Error ? reason : new Error('given up'))
+    connection?.abort(reason instanceof Error ? reason : new Error('aborted'))
   }
 
   const timer = setTimeout(() => giveUp(late()), deadlineMs).unref()

@@ -45,12 +45,12 @@ const ADDRESSES = new Map<string, readonly string[]>([
 ])
 
 /**
- * An issuer for development and tests that answers as a Keycloak 26 that has imported the same realm file: client
+ * An issuer for development and tests that responds as a Keycloak 26 that has imported the same realm file: client
  * credentials, by form and by Basic; direct grants for users whose password is in the file; metadata, keys, realm
  * information. Loopback only, plain HTTP, no state but its keys, no log. Rejects with one sentence
  * for a realm that cannot be used, with the system's error (`EADDRINUSE`) for a port that cannot be had.
  *
- * Not imitated, and said so in the answer where one asks for it (501 `not_imitated`, or 400 with a description that says
+ * Not imitated, and named in the response where it is requested (501 `not_imitated`, or 400 with a description that says
  * so): authorization, logout, userinfo, revocation, introspection, UMA, device and CIBA, registration, the account page;
  * refreshing (the refresh tokens of users and of `client_credentials.use_refresh_token` look right and cannot be used);
  * `client_assertion` (private_key_jwt), mutual TLS, DPoP proofs. Of code, device, JWT bearer and token exchange grants

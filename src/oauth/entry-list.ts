@@ -10,7 +10,7 @@ export interface Entry {
   /** Milliseconds since the epoch: `exp` and the tolerance. Refused from then on. */
   readonly deadlineMs: number
   readonly bytes: number
-  /** Looked up since it came to the head of its list. */
+  /** Looked up since it became the head of its list. */
   used: boolean
   list: EntryList | undefined
   before: Entry | undefined

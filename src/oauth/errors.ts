@@ -8,7 +8,10 @@ import { REASONS, type Evidence, type Reason, type RightsReason, type TokenReaso
 /** RFC 6750 §3.1. */
 export type OAuthErrorCode = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
 
-/** A request that is refused. Thrown by the rules, answered in one place only. Has no stack trace, since it is not an error of this service. */
+/**
+ * A request that is refused. Thrown by the rules; the response is written in one place only. Has no stack trace, since it is not an
+ * error of this service.
+ */
 export abstract class Refusal extends Error {
   readonly statusCode: 400 | 401 | 403 | 503
   readonly reason: Reason

@@ -11,7 +11,7 @@ export interface GuardOptions {
   readonly scopes?: ScopeCatalogue | undefined
   /** What a route without `config.auth` is: an error that stops the start (`refuse`, the default), or open to anyone (`public`). */
   readonly unlisted?: 'refuse' | 'public' | undefined
-  /** `problem` (default): refusals are answered as RFC 9457 problems. `throw`: the error handler of the host gets a `Refusal`. */
+  /** `problem` (default): the response is an RFC 9457 problem. `throw`: the error handler of the host gets a `Refusal`. */
   readonly errors?: 'problem' | 'throw' | undefined
   /** Routes of plugins that cannot declare access: whoever composes the application vouches for them. `/docs/*`: everything below. */
   readonly trusted?: ReadonlyArray<{ readonly path: string, readonly methods?: readonly string[] }> | undefined

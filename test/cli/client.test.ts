@@ -165,7 +165,7 @@ t.test('settings that cannot be used: all of them, by the names of the variables
   t.match(await run(t, { ...bad, TOKEN_ENDPOINT: undefined, ISSUER: 'http://issuer.example' }), { code: 2, err: /^ {2}ISSUER: /m })
 })
 
-t.test('--help tells the settings, their defaults and the exit codes', async (t) => {
+t.test('--help lists the settings, their defaults and the exit codes', async (t) => {
   const { code, out } = await run(t, {}, '--help')
   t.equal(code, 0)
   for (const text of ['$env:SCOPE=', '--scope reports:read /api/reports', 'TOKEN_ENDPOINT', 'CLIENT_ID', 'CLIENT_SECRET', 'SCOPE', 'API_URL', 'http://localhost:50100/api/private-scoped', '  5  ']) t.ok(out.includes(text), text)

@@ -37,18 +37,18 @@ t.test('alive: exit 0 and silence, by the path of liveness', async (t) => {
   t.same(paths, ['/health/live'])
 })
 
-t.test('listening on every address; an answer whose body never ends is an answer', async (t) => {
+t.test('listening on every address; a response whose body never ends is a response', async (t) => {
   const PORT = await listen(t, (_request, response) => void response.write('{'))
   t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 0, out: '', err: '' })
 })
 
 t.test('not alive: exit 1 and the reason', async (t) => {
   const PORT = await listen(t, (_request, response) => response.writeHead(503).end())
-  t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 1, out: '', err: 'Not alive: /health/live answered 503\n' })
+  t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 1, out: '', err: 'Not alive: /health/live responded with 503\n' })
   t.match(await run(t, { HOST: '127.0.0.1', PORT: '1' }), { code: 1, err: /^Not alive: .*ECONNREFUSED 127\.0\.0\.1:1\n$/ })
 })
 
 t.test('a service that hangs is not alive after 3 s', async (t) => {
   const PORT = await listen(t, () => undefined)
-  t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 1, out: '', err: 'Not alive: no answer within 3 s\n' })
+  t.same(await run(t, { HOST: '0.0.0.0', PORT }), { code: 1, out: '', err: 'Not alive: no response within 3 s\n' })
 })

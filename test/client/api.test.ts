@@ -46,7 +46,7 @@ t.test('a redirect is refused, even to the same origin', async (t) => {
   t.equal(elsewhere.seen.length, 0)
 })
 
-t.test('not modified is no redirect', async (t) => {
+t.test('304 Not Modified is not a redirect', async (t) => {
   const { client, api } = await story(t)
   api.answer = (response) => response.writeHead(304).end()
   t.equal((await client.fetch('/')).status, 304)
@@ -63,7 +63,7 @@ t.test('a token that the API does not take any more is replaced once, and the ca
   t.equal(service.seen.length, 5)
 })
 
-t.test('the answer that is not handed over is let go: its connection does not stay open', { timeout: 5000 }, async (t) => {
+t.test('a response that is not handed over is released: its connection does not stay open', { timeout: 5000 }, async (t) => {
   const { client, api: service } = await story(t, { apiDeadlineMs: 600_000 }) // else the deadline lets it go; later, the collector
   const gone = gate()
   service.answer = (response, seen) => {
@@ -149,7 +149,7 @@ t.test('a body that can be sent only once is not repeated, but the next call has
   t.equal((await client.fetch('/', { method: 'POST', body: text('stream') })).status, 200)
 })
 
-t.test('no other answer causes a repetition', async (t) => {
+t.test('no other response causes a repetition', async (t) => {
   const cases: [string, Answer][] = [
     ['401 without a challenge', json(401, {})],
     ['401 without an error', json(401, {}, { 'www-authenticate': 'Bearer realm="x"' })],
@@ -190,7 +190,7 @@ t.test('the deadline of a call covers silence and a body that does not end', asy
   await t.rejects(response.text(), { name: 'TimeoutError' })
 })
 
-t.test('the caller may give up, and hears its own reason', async (t) => {
+t.test('the caller may abort, and gets its own reason', async (t) => {
   const { client, api } = await story(t)
   api.answer = () => undefined
   const giveUp = new AbortController()
@@ -200,7 +200,7 @@ t.test('the caller may give up, and hears its own reason', async (t) => {
   await t.rejects(call, { message: 'no longer wanted' })
 })
 
-t.test('a call that fetch cannot make is the caller\'s fault, not the API\'s', async (t) => {
+t.test('a call that fetch cannot make is an error of the caller, not of the API', async (t) => {
   const { client, api } = await story(t)
   await t.rejects(client.fetch('/', { method: 'TWO WORDS' }), TypeError)
   await t.rejects(client.fetch('/', { headers: { bad: 'a\nb' } }), TypeError)

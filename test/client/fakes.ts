@@ -19,7 +19,7 @@ export interface Seen {
 
 export type Answer = (response: ServerResponse, seen: Seen) => unknown
 
-/** A server that can be told what to answer next, and keeps what it was asked. */
+/** A server with any response that a test sets; it keeps the requests. */
 export interface Fake {
   readonly url: string
   readonly seen: Seen[]

@@ -74,7 +74,7 @@ t.test('the responses of the token endpoint, and their errors', (t) => {
     ['no token_type', json(200, { ...good, token_type: undefined }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
     ['an unknown token_type', json(200, { ...good, token_type: 'mac' }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
     ['a DPoP token', json(200, { ...good, token_type: 'DPoP' }), { code: 'issuer_response_invalid', message: /DPoP/ }],
-    ['a scope that is no text', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_response_invalid', message: /scope is not a string/ }],
+    ['a scope that is not a string', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_response_invalid', message: /scope is not a string/ }],
     ['a life that is over', json(200, { ...good, expires_in: 0 }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['a life that is a word', json(200, { ...good, expires_in: '5 minutes' }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['a redirect', (response) => response.writeHead(307, { location: '/elsewhere' }).end(), { code: 'issuer_response_invalid', message: /redirect/ }],
@@ -105,10 +105,10 @@ t.test('the responses of the token endpoint, and their errors', (t) => {
 t.test('what is fine', async (t) => {
   const cases: [string, Record<string, unknown>][] = [
     ['bearer in small letters', { token_type: 'bearer' }],
-    ['more scopes than asked for', { scope: 'two email one' }],
-    ['no scope: as asked for', { scope: undefined }],
+    ['more scopes than requested', { scope: 'two email one' }],
+    ['no scope: as requested', { scope: undefined }],
     ['a life as text', { expires_in: '300' }],
-    ['an id_token that nobody asked for', { id_token: 'not.even.one' }]
+    ['an id_token that was not requested', { id_token: 'not.even.one' }]
   ]
   for (const [name, members] of cases) {
     const { client, issuer } = await story(t, { scope: ['one', 'two'] })

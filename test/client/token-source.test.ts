@@ -52,7 +52,7 @@ t.test('when the renewal starts is different from client to client', async (t) =
   }
 })
 
-t.test('a token is not sent in its last seconds, and its life counts from before it was asked for', async (t) => {
+t.test('a token is not sent in its last seconds, and its lifetime counts from before it was requested', async (t) => {
   const { client, issuer, clock } = await story(t)
   const answer = issuer.answer
   issuer.answer = (response, seen) => {
@@ -118,7 +118,7 @@ t.test('wrong credentials are remembered: a hot loop does not hammer the issuer'
   t.equal(await client.token(), 'token-1', 'put right at the issuer, they work without a restart')
 })
 
-t.test('an issuer that is down is asked again after a pause that doubles, up to five seconds', async (t) => {
+t.test('an issuer that is down gets another request after a pause that doubles, up to five seconds', async (t) => {
   const { client, issuer, clock } = await story(t, { random: () => 1 })
   issuer.answer = json(500, {})
   for (const [attempt, pause] of [250, 500, 1000, 2000, 4000, 5000, 5000].entries()) {

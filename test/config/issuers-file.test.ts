@@ -44,7 +44,7 @@ t.test('what is wrong with the file', async (t) => {
   }
 })
 
-t.test('a byte order mark is no part of the text; a file that is not there is a configuration error', async (t) => {
+t.test('a byte order mark is skipped; a missing file is a configuration error', async (t) => {
   t.same(JSON.parse(readIssuersFile(fileFor(t, `\uFEFF${JSON.stringify([A])}`))), [A])
   t.throws(() => readIssuersFile('/nowhere/issuers.json'), new ConfigError(['ISSUERS_FILE: /nowhere/issuers.json cannot be read (ENOENT)']))
 })

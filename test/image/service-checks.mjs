@@ -23,10 +23,10 @@ export async function checkAnswers ({ check, api, issuer }) {
 
 /** With ISSUER as seen from outside and JWKS_URL as seen from inside, as in compose.yaml. */
 export async function checkSplitAddresses ({ check, api, issuer }) {
-  await check('split addresses: keys fetched at JWKS_URL, tokens of ISSUER let in', async () => {
+  await check('split addresses: keys fetched at JWKS_URL, tokens of ISSUER accepted', async () => {
     await untilReady(api)
     assert.equal((await withToken(api, await issuer.token('test_api_access'))).status, 200)
-    assert.ok(issuer.keysAsked() > 0, 'nobody asked for keys at JWKS_URL')
+    assert.ok(issuer.keysAsked() > 0, 'no request for keys at JWKS_URL')
   })
 }
 

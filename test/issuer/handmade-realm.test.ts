@@ -76,7 +76,7 @@ const LEFT_OUT = new Map([
 const cases = recorded('handmade-realm')
 
 for (const [index, [realm, names]] of STATES.entries()) {
-  t.test(`a realm made by hand, state ${index}`, async (t) => {
+  t.test(`a realm created by hand, state ${index}`, async (t) => {
     const issuer = await startDevelopmentIssuer({ realm })
     t.teardown(() => issuer.close())
     const { text } = await send(issuer.port, { method: 'GET', path: new URL(issuer.jwksUrl).pathname })

@@ -116,7 +116,7 @@ async function stageOf (issuer: DevelopmentIssuer): Promise<Stage> {
 }
 
 for (const topic of Object.keys(LEFT_OUT)) {
-  t.test(`answers as Keycloak did: ${topic}.json`, async (t) => {
+  t.test(`responds as Keycloak did: ${topic}.json`, async (t) => {
     const base = myorg()
     const { realm, cases } = separated({ ...base, clients: [...base.clients ?? [], ...FURTHER] }, casesOf(topic))
     const issuer = await startDevelopmentIssuer({ realm })

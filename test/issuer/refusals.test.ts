@@ -22,7 +22,7 @@ t.test('what Keycloak refuses or this issuer does not imitate', async (t) => {
   const basic = (credentials: string) => ({ authorization: `Basic ${Buffer.from(credentials).toString('base64')}` })
 
   const refusals: readonly (readonly [string, Readonly<Record<string, string>>, number, string, string, Readonly<Record<string, string>>?])[] = [
-    ['a blank behind the scope', { ...ASKED, scope: 'email ' }, 400, 'invalid_scope', 'Invalid scopes: email '],
+    ['a space after the scope', { ...ASKED, scope: 'email ' }, 400, 'invalid_scope', 'Invalid scopes: email '],
     ['control characters in a scope', { ...ASKED, scope: 'a\u0000\r\nb\u0085' }, 400, 'invalid_scope', 'Invalid scopes: ab'],
     ['a client without a secret in the file', { ...ASKED, client_id: 'secretless', client_secret: '' }, 401, 'unauthorized_client', 'Invalid client or Invalid client credentials'],
     ['DPoP required', { ...ASKED, client_id: 'test_dpop_client', client_secret: 'test-dpop-client-demo-secret' }, 400, 'invalid_request', 'DPoP proof is missing'],
@@ -134,7 +134,7 @@ t.test('what Keycloak refuses or this issuer does not imitate', async (t) => {
   })
 })
 
-t.test('a fault of its own is an answer, not the end', async (t) => {
+t.test('an error of its own is a 500, and the process goes on', async (t) => {
   const issuer = await startDevelopmentIssuer({ realm: myorg(), accessTokenClock: () => { throw new Error('no time') } })
   t.teardown(() => issuer.close())
   const received = await send(issuer.port, formRequest(TOKEN, ASKED))

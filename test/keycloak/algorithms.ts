@@ -11,7 +11,7 @@ export async function algorithms (t: Test, url: string): Promise<void> {
   }
   await t.test('one client that signs otherwise than its realm', (t) => mixed(t, realm))
   await t.test('Ed448, which says EdDSA too, is refused', (t) => ed448(t, realm))
-  await t.test('a shared secret is no key', (t) => sharedSecret(t, realm))
+  await t.test('a shared secret is not accepted as a key', (t) => sharedSecret(t, realm))
 }
 
 async function realmOf (t: Test, realm: TestRealm, algorithm: string): Promise<void> {

@@ -17,14 +17,14 @@ interface Handmade extends TestRealm {
 
 const AUDIENCE_HINT = /Add mapper, By configuration, Audience, and choose test_api as Included Client Audience with "Add to access token" on; a client of that name must exist/
 
-/** A realm made by hand as the tutorial says; each thing that a newcomer gets wrong, and the sentence that the log has for it. */
+/** A realm made by hand as the tutorial says; each thing that a newcomer gets wrong, and the sentence in the log for it. */
 export async function handmade (t: Test, url: string): Promise<void> {
   const realm = await clickedTogether(t, url)
   const named = await startApi(t, { ISSUER: realm.issuer, AUDIENCE: 'test_api' })
   const any = await startApi(t, { ISSUER: realm.issuer, AUDIENCE: '*' })
   await t.test('no audience mapper: aud is "account" for every client alike', (t) => noMapper(t, realm, named, any))
   await t.test('"Include in token scope" is off: granted, but not in the token', (t) => notIncluded(t, realm, any))
-  await t.test('the scope is not asked for', (t) => notAskedFor(t, realm, any))
+  await t.test('the scope is not requested', (t) => notAskedFor(t, realm, any))
   await t.test('an audience mapper at the optional scope: only with it is there an audience', (t) => mapperAtTheScope(t, realm, named))
   await t.test('an audience mapper at the client: all is well', (t) => mapperAtTheClient(t, realm, named))
   await t.test('the scope is not assigned to the client', (t) => notAssigned(t, realm))

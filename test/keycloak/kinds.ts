@@ -12,7 +12,7 @@ export interface KindsOptions {
   readonly reachesTests: boolean
 }
 
-/** Users and services are told apart, and what is no access token is refused, though the same key has signed it. */
+/** Users and services are distinguished, and what is not an access token is refused, though the same key has signed it. */
 export async function kinds (t: Test, url: string, { reachesTests }: KindsOptions): Promise<void> {
   const realm = await testRealm(t, url, `kinds-${process.pid}`)
   const api = await startApi(t, { ISSUER: realm.issuer, AUDIENCE: 'test_api' }, {
@@ -22,7 +22,7 @@ export async function kinds (t: Test, url: string, { reachesTests }: KindsOption
       app.get('/test/user', { config: { auth: { kind: 'user' } } }, () => ({ ok: true }))
     }
   })
-  await t.test('a user is told from a service', (t) => whoIsCalling(t, realm, api))
+  await t.test('a user is distinguished from a service', (t) => whoIsCalling(t, realm, api))
   await t.test('ID, refresh and userinfo tokens are refused', (t) => noAccessTokens(t, realm, api))
   await t.test('a logout token is refused', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => logoutToken(t, realm, api))
   await t.test('a token bound to a key is refused', (t) => boundToken(t, realm, api))
@@ -42,7 +42,7 @@ async function whoIsCalling (t: Test, realm: TestRealm, api: Api): Promise<void>
     ['a user, refreshed', 'unknown', await refreshed('test_user_client', ofUser())]
   ]
   for (const [name, kind, token] of cases) {
-    // What cannot be told is accepted as a user, which proves nothing, and never as a service.
+    // What cannot be proven is accepted as a user, which proves nothing, and never as a service.
     const [own, other, reason] = kind === 'service' ? ['service', 'user', 'kind_not_allowed'] : ['user', 'service', kind === 'user' ? 'kind_not_allowed' : 'kind_unknown']
     t.match(await api.get('/test/me', token), { status: 200, body: { kind, clientId: decode(token).payload.azp } }, name)
     t.match(await api.get(`/test/${own}`, token), { status: 200 })

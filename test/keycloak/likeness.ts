@@ -14,7 +14,7 @@ const FORMS: ReadonlyArray<readonly [name: string, form: Record<string, string>]
   ['a user', ofUser()],
   ['a user with openid and the scope', ofUser('openid test_api_access')],
   ['a scope that is not for this client', credentials('test_other_client', 'test_api_access')],
-  ['two blanks between scopes', credentials('test_api_client', 'email  profile')],
+  ['two spaces between scopes', credentials('test_api_client', 'email  profile')],
   ['an empty scope', credentials('test_api_client', '')],
   ['a wrong secret', { ...credentials('test_api_client'), client_secret: 'wrong' }],
   ['an unknown client', credentials('no_such_client')],

@@ -9,7 +9,7 @@ const PROVIDER_TYPE = 'org.keycloak.keys.KeyProvider'
 /** A refresh begins within KEYS_REFRESH_SECONDS; what it takes, and what the machine is slow by, comes on top. */
 const ON_TOP_SECONDS = 5
 
-/** A key changed through the Admin API: the new one is known at once, the disabled one is given up in time. Takes a minute. */
+/** A key changed through the Admin API: the new one is known at once, the disabled one is withdrawn in time. Takes a minute. */
 export async function rotation (t: Test, url: string): Promise<void> {
   const realm = await testRealm(t, url, `rotation-${process.pid}`)
   const fast = await startApi(t, { ISSUER: realm.issuer, AUDIENCE: 'test_api', KEYS_REFRESH_SECONDS: '5' })

@@ -10,7 +10,7 @@ const audience = (name: string): Json => ({
   name: `audience ${name}`, protocol: 'openid-connect', protocolMapper: 'oidc-audience-mapper', config: { 'included.custom.audience': name, 'access.token.claim': 'true' }
 })
 
-/** Routes of every kind of demand, and one that tells who is calling. */
+/** Routes of every kind of demand, and one that returns who is calling. */
 function routes (app: FastifyInstance): void {
   const ok = (): Json => ({ ok: true })
   app.get('/test/me', { config: { auth: { scopes: [] } } }, ({ principal: { clientId, kind, scopes, realmRoles, clientRoles, issuer } }) =>
@@ -24,7 +24,7 @@ function routes (app: FastifyInstance): void {
 export async function tokens (t: Test, url: string): Promise<void> {
   const realm = await testRealm(t, url, `tokens-${process.pid}`)
   const api = await startApi(t, { ISSUER: realm.issuer, AUDIENCE: 'test_api', CLOCK_TOLERANCE_SECONDS: '0' }, { prepare: routes })
-  await t.test('the optional scope is in the token only when asked for', (t) => scopes(t, realm, api))
+  await t.test('the optional scope is in the token only when requested', (t) => scopes(t, realm, api))
   await t.test('aud: absent, one, several', (t) => audiences(t, realm, api))
   await t.test('roles', (t) => roles(t, realm, api))
   await t.test('the forms of an access token', (t) => forms(t, realm, api))

@@ -197,7 +197,7 @@ t.test('a refresh that brings the same keys leaves them alive, and is silent', a
   t.ok(keyring.fetches >= 10 && keyring.fetches <= 13, `${keyring.fetches} fetches in ten minutes`)
 })
 
-t.test('R2: in an outage of 24 h known keys go on, one fetch in 5 s at most; then they are given up', async (t) => {
+t.test('R2: in an outage of 24 h known keys remain valid, one fetch in 5 s at most; then they expire', async (t) => {
   const { issuer, clock, keyring, events, pass } = await scene(t, { maxStaleHours: 24 })
   const key = await keyring.key('first', 'ES256')
   breakDown(issuer)
@@ -205,7 +205,7 @@ t.test('R2: in an outage of 24 h known keys go on, one fetch in 5 s at most; the
   t.equal(await outcome(keyring, 'first'), 'known: first')
   t.ok(keyring.fetches <= 2 + 3600 / 5, `${keyring.fetches} fetches in an hour`)
   t.match(keyring.state(), { knownKeys: 1, available: false, error: 'status 500' })
-  t.equal(await outcome(keyring, 'unknown'), 'issuer_unavailable', 'an unknown key cannot be told from a new one')
+  t.equal(await outcome(keyring, 'unknown'), 'issuer_unavailable', 'an unknown key cannot be distinguished from a new one')
   t.match(events, ['loaded first', 'unavailable, 1 known: status 500'])
   t.equal(events.length, 2, 'one line for the change of state')
   clock.jitter = 0.999
@@ -217,7 +217,7 @@ t.test('R2: in an outage of 24 h known keys go on, one fetch in 5 s at most; the
   t.equal(events.at(-1), 'expired first')
 })
 
-t.test('R2: it is over when the issuer answers again, and that is said once', async (t) => {
+t.test('R2: the outage ends when the issuer responds again, and this is logged once', async (t) => {
   const { issuer, keyring, events, pass } = await scene(t)
   breakDown(issuer)
   await pass(5 * 60_000)
@@ -227,7 +227,7 @@ t.test('R2: it is over when the issuer answers again, and that is said once', as
   t.same(events.slice(1).map((event) => event.split(',')[0]), ['unavailable', 'available'])
 })
 
-t.test('R1: without keys it retries from 0.25 to 5 s, start to start, and is ready with the first good answer', async (t) => {
+t.test('R1: without keys it retries from 0.25 to 5 s, start to start, and is ready with the first good response', async (t) => {
   const { issuer, clock, keyring, events, pass } = await scene(t, { broken: true })
   clock.jitter = 0.999
   t.equal(await outcome(keyring, 'first'), 'issuer_unavailable')
@@ -251,7 +251,7 @@ t.test('the refusal of an outage says when the next attempt is', async (t) => {
   t.match(refusal, { statusCode: 503, retryAfterSeconds: 1 })
 })
 
-t.test('a stopped keyring asks no more', async (t) => {
+t.test('a stopped keyring fetches no more', async (t) => {
   const { keyring, clock, issuer } = await scene(t)
   keyring.stop()
   t.equal(clock.nextInMs, undefined)

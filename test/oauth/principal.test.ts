@@ -7,7 +7,7 @@ interface Recorded { readonly case: string, readonly response: { readonly body?:
 const recorded = new Map((JSON.parse(readFileSync('test/recordings/access-tokens.json', 'utf8')) as Recorded[]).map((one) => [one.case, one.response.body?.access_token?.payload]))
 const of = (name: string): ReturnType<typeof principalOf> => principalOf(structuredClone(recorded.get(name)) as Claims)
 
-t.test('tokens of a real Keycloak: the grant in jti tells a service from a user, a refresh tells nothing', async (t) => {
+t.test('tokens of a real Keycloak: the grant in jti distinguishes a service from a user; a refresh proves neither', async (t) => {
   for (const name of ['service, no scope asked', 'service with a refresh token', 'lightweight token', 'at+jwt', 'no built-in scope at the client: what is left']) {
     t.equal(of(name).kind, 'service', name)
   }

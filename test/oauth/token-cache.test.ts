@@ -84,7 +84,7 @@ t.test('where every resident is in use, a newcomer goes, after a bounded search'
   t.ok(kept.length >= 90, `${kept.length} of 95 in use are kept`)
 })
 
-t.test('residents that nobody asks for any more make room', async (t) => {
+t.test('entries that are no longer looked up make room', async (t) => {
   const cache = new TokenCache(100 * COST)
   const shared = key()
   const use = (n: number): void => {

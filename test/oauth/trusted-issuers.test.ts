@@ -22,7 +22,7 @@ async function reasonOf (verification: Verification<undefined>, token: string): 
   }
 }
 
-/** An issuer that counts what it is asked for. */
+/** An issuer that counts its requests. */
 function issuerOf (changes: Partial<TrustedIssuer> = {}): TrustedIssuer & { readonly asked: string[], readonly own: VerificationKey } {
   const asked: string[] = []
   const own: VerificationKey = { kid: 'k', alg: 'ES256', pem: changes.issuer ?? '', alive: true }
@@ -59,7 +59,7 @@ t.test('the exact iss chooses audience, algorithms, clock and keyring; nothing i
   t.same([a.asked.length, b.asked.length, checked.length], [1, 1, 2], 'no key was looked up for a stranger')
 })
 
-t.test('a refusal of one issuer\'s keys is not an answer about another\'s', async (t) => {
+t.test('a refusal by the keys of one issuer does not concern another issuer', async (t) => {
   const a = issuerOf({ keyring: { key: () => { throw new InvalidToken('key_unknown') } } })
   const b = issuerOf({ issuer: 'https://b' })
   const issuers = new TrustedIssuers([a, b])

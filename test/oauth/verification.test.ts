@@ -70,7 +70,7 @@ t.test('what ends while the signature is checked is refused', async (t) => {
   t.equal(late.verification.cache.size, 0)
 })
 
-t.test('a tool sees every fault at once; the service stops at the first', async (t) => {
+t.test('a tool gets every broken rule at once; the service stops at the first', async (t) => {
   const wrong = tokenOf({ iss: 'x'.repeat(200), aud: 'b', exp: 1, typ: 'ID' }, { jku: 'u' })
   t.same(examineAccessToken(wrong, EXPECTED, 50).map(({ reason }) => reason), ['header_not_allowed', 'issuer_mismatch', 'wrong_kind', 'audience_mismatch', 'expired'])
   t.match(examineAccessToken(wrong, EXPECTED, 50)[1]?.detail, /^iss "x{90,}…$/, 'cut short')
@@ -79,7 +79,7 @@ t.test('a tool sees every fault at once; the service stops at the first', async 
   t.same(examineAccessToken('x'.repeat(15_001), EXPECTED, 50), [{ reason: 'token_too_large', detail: '15001 characters' }])
 })
 
-t.test('the proof of a request is asked for cached tokens too, and sees what was verified', async (t) => {
+t.test('the proof of a request is required for cached tokens too, and receives what was verified', async (t) => {
   const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
   const proven: Array<[string | undefined, string]> = []
   const verification = new Verification<string>({

@@ -25,7 +25,7 @@ async function faultsOf (prepare: (app: FastifyInstance) => unknown): Promise<st
 
 const handler = (): string => 'ok'
 
-t.test('a route that does not say who may enter stops the start, and is named', async (t) => {
+t.test('a route that declares no access stops the start, and is named', async (t) => {
   t.match(await faultsOf((app) => app.get('/forgotten', handler)), /GET \/forgotten: declares no access/)
   t.match(await faultsOf((app) => app.register((child, _options, done) => {
     child.post('/deep', handler)
@@ -35,7 +35,7 @@ t.test('a route that does not say who may enter stops the start, and is named', 
   t.match(await faultsOf((app) => app.route({ method: ['HEAD', 'OPTIONS'], url: '/own', handler })), /HEAD \/own[^]*OPTIONS \/own/)
 })
 
-t.test('what a declaration may not be, all faults of all routes together', async (t) => {
+t.test('what a declaration may not be: all errors of all routes at once', async (t) => {
   const wrong: ReadonlyArray<readonly [unknown, RegExp]> = [
     [{}, /\{\}/], [null, /null/], ['Public', /"Public"/], [[], /\[\]/], [true, /true/],
     [{ scope: ['test_api_access'] }, /auth\.scope is not known/],

@@ -29,7 +29,7 @@ function calls ({ url }: Service, text: string): Caller {
 
 const COMPLETE = [...Array.from({ length: UNDER_WAY }, () => 200), 503]
 
-t.test('in one turn of the event loop few requests are read that nobody answers, however many connections send them', async (t) => {
+t.test('in one turn of the event loop few requests are read that get no response, however many connections send them', async (t) => {
   const service = await startService(t, { key })
   let inTurn = 0
   let most = 0

@@ -53,7 +53,7 @@ t.test('the routes are the same on every listener', async (t) => {
   }
 })
 
-t.test('what Node would answer with a bare status has our form on every listener', async (t) => {
+t.test('where Node would send a bare status, our problem body is sent, on every listener', async (t) => {
   const { service, places } = await startOnBoth(t)
   const many = Array.from({ length: 2_100 }, () => 'x:y\r\n').join('')
   const token = service.issuer.token()

@@ -4,7 +4,7 @@ import { startService, until } from '../support/service.ts'
 
 const key = newKey()
 
-t.test('R2 in real time: a minute without the issuer: no wrong answer, one fetch in 5 s at most, one line for each change', { timeout: 120_000 }, async (t) => {
+t.test('R2 in real time: a minute without the issuer: no wrong response, one fetch in 5 s at most, one line for each change', { timeout: 120_000 }, async (t) => {
   const service = await startService(t, { key, environment: { KEYS_REFRESH_SECONDS: '1' } })
   const good = service.issuer.token()
   service.issuer.behaviour = (_request, response) => response.socket?.destroy()

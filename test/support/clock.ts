@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/oauth/clock.ts'
 
-/** Time that passes only when told to. Timers fire in order; what they start is not waited for. */
+/** Time that passes only on request. Timers fire in order; what they start is not waited for. */
 export class FakeClock implements Clock {
   #nowMs = 0
   #timers: Array<{ atMs: number, call: () => void }> = []

@@ -2,7 +2,7 @@ import { createSign, generateKeyPairSync, sign as signWith, type KeyObject } fro
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What the issuer does when it is asked for its keys. */
+/** What the issuer does with a request for its keys. */
 export type Behaviour = (request: IncomingMessage, response: ServerResponse) => void
 
 export interface SigningKey {
@@ -42,7 +42,7 @@ export function signInput ({ alg, privateKey }: SigningKey, input: string): Buff
   return alg.startsWith('PS') ? signer.sign({ key: privateKey, padding: 6, saltLength: Number(alg.slice(2)) / 8 }) : signer.sign(privateKey)
 }
 
-/** An issuer over real HTTP that can be told to misbehave. */
+/** An issuer over real HTTP with any behaviour that a test sets. */
 export class TestIssuer {
   readonly #server: Server
   readonly issuer: string
@@ -50,7 +50,7 @@ export class TestIssuer {
   key: SigningKey
   published: unknown[]
   behaviour: Behaviour | undefined
-  /** How often the keys were asked for. */
+  /** How often the keys were requested. */
   fetches = 0
   lastRequest: IncomingMessage | undefined
 
@@ -74,7 +74,7 @@ export class TestIssuer {
     return issuer
   }
 
-  /** Claims as Keycloak writes them for a service account, good for five minutes. */
+  /** Claims as Keycloak writes them for a service account, valid for five minutes. */
   claims (changes: Json = {}): Json {
     const now = Math.floor(Date.now() / 1000)
     const claims: Json = {

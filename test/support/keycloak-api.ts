@@ -13,7 +13,7 @@ export interface Answer {
   readonly body: Json
 }
 
-/** What the log says of a refused request, and what the caller was told. */
+/** What the log has of a refused request, and what the caller received. */
 export interface Refused extends Answer {
   readonly reason: unknown
   readonly detail: unknown

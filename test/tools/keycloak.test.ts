@@ -35,7 +35,7 @@ test('a port that is taken is noticed before anything is started', async (t) => 
   }
 })
 
-test('twice at nearly the same time: the second one is told of the first, and starts nothing', async (t) => {
+test('twice at nearly the same time: the second one reports the first, and starts nothing', async (t) => {
   const { folder, notes } = machineWith(t, 'echo started >> "$NOTES"', '/bin/sleep 1', answering(200))
   const args = ['--port', String(await freePort()), '--folder', folder]
   const first = keycloak(args, 'Authorization: Bearer')
@@ -80,7 +80,7 @@ test('KEYCLOAK_VERSION chooses another version', async (t) => {
   t.match(await keycloak(['--help']), { code: 1, err: /^KEYCLOAK_VERSION must be a version such as 26\.7\.3, not "\.\.\/x"\.\n$/ })
 })
 
-test('a realm file that cannot be used is told before anything is started', async (t) => {
+test('a realm file that cannot be used is reported before anything is started', async (t) => {
   const { bin } = machine(t)
   const file = join(bin, 'realm.json')
   const refusal = async (content?: string): Promise<string> => {
@@ -103,7 +103,7 @@ test('what the machine lacks, and where to get it', async (t) => {
     t.equal(code, 1)
     return err
   }
-  t.match(await refusal(), /^Neither a Docker engine that answers nor Java is here\. Start Docker, or install Java 17 or later, and try again\.\n$/)
+  t.match(await refusal(), /^Neither a Docker engine that responds nor Java was found\. Start Docker, or install Java 17 or later, and try again\.\n$/)
   program('docker', 'echo "Cannot connect to the Docker daemon" >&2', 'exit 1')
   t.match(await refusal(), /^Neither a Docker engine/, 'a client without an engine does not count')
   program('java', 'echo \'openjdk version "1.8.0_402"\' >&2')
@@ -139,14 +139,14 @@ test('a Keycloak that never becomes ready is ended, with all its children', asyn
   const { folder, notes } = machineWith(t, 'echo "still waiting"', '/bin/sleep 60 &', 'echo $! >> "$NOTES"', 'echo $$ >> "$NOTES"', 'wait')
   const { code, err } = await keycloak(['--port', String(await freePort()), '--folder', folder, '--wait', '1'])
   t.equal(code, 1)
-  t.match(err, /^Keycloak did not answer at http:\/\/localhost:\d+\/realms\/myorg within 1 s, and was ended\. It said last:\n {2}still waiting\n$/)
+  t.match(err, /^Keycloak did not respond at http:\/\/localhost:\d+\/realms\/myorg within 1 s and was stopped\. The end of its log:\n {2}still waiting\n$/)
   t.equal(notes().length, 2)
   await until(() => notes().every((pid) => !isAlive(Number(pid))))
 })
 
 test('a Keycloak without the realm', async (t) => {
   const { folder } = machineWith(t, answering(404))
-  t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: /^Keycloak is up, but without the realm: http:.* answers 404/ })
+  t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: /^Keycloak is running, but without the realm: http:.* responds with 404/ })
 })
 
 test('it is reported when Keycloak exits', async (t) => {
@@ -154,7 +154,7 @@ test('it is reported when Keycloak exits', async (t) => {
   t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: 'Keycloak exited. Its last lines:\n  out of memory\n' })
 })
 
-test('asked to end while Maven fetches: nothing is left', async (t) => {
+test('a request to end while Maven fetches leaves nothing behind', async (t) => {
   const { program, folder, notes } = machine(t)
   program('java', JAVA_17)
   program('mvn', 'echo $$ >> "$NOTES"', 'exec /bin/sleep 60')
@@ -163,7 +163,7 @@ test('asked to end while Maven fetches: nothing is left', async (t) => {
   t.same(readdirSync(folder), [])
 })
 
-test('who does not end when asked to is ended by force', async (t) => {
+test('a process that does not end on request is ended by force', async (t) => {
   const { program, bin, notes } = machine(t)
   program('stubborn', 'trap "" TERM INT', 'echo $$ >> "$NOTES"', 'echo up', 'while :; do /bin/sleep 1; done')
   const { stop, lines } = launch(join(bin, 'stubborn'), [], { graceMs: 100 })
@@ -201,7 +201,7 @@ test('ended by force it takes Keycloak along', async (t) => {
   await until(() => !isAlive(Number(notes()[0])))
 })
 
-test('where a Docker engine answers, Keycloak runs in it', async (t) => {
+test('where a Docker engine responds, Keycloak runs in it', async (t) => {
   const { program, notes } = machine(t)
   const port = await freePort()
   program('docker', 'echo "$*" >> "$NOTES"', 'case "$1" in', 'image) exit 1;;', `run) ${answering(200)};;`, 'esac')

@@ -62,7 +62,7 @@ export interface Rules {
   readonly nowSeconds: number
 }
 
-/** What is wrong with a really signed token, or undefined if it is to be let in. Dates within a few seconds of a limit are not for this. */
+/** What is wrong with a really signed token, or undefined if it is to be accepted. Dates within a few seconds of a limit are not for this. */
 export function faultOf (header: readonly Member[], claims: readonly Member[], token: string, rules: Rules): string | undefined {
   if (token.length > 15_000) return 'over 15,000 bytes'
   if (isTwice(header) || isTwice(claims)) return 'a member twice'
@@ -121,7 +121,7 @@ function meaningFault (claims: Values, { issuer, audience, nowSeconds }: Rules):
   if (claims.get('typ') !== 'Bearer' && claims.get('typ') !== 'bearer') return 'no access token'
   if (claims.get('cnf') !== undefined) return 'a confirmation that cannot be checked'
   if (exp <= nowSeconds) return 'expired'
-  if (exp > nowSeconds + 86_400) return 'good for too long'
+  if (exp > nowSeconds + 86_400) return 'valid for too long'
   return ['iat', 'nbf'].find((name) => claims.has(name) && claims.get(name) as number > nowSeconds + 5)
 }
 

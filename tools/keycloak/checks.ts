@@ -22,7 +22,7 @@ export function projectFolder (): string {
 /** Keycloak itself notices a taken port only at the end of its start. */
 export async function checkPort (port: number): Promise<void> {
   for (const host of ['127.0.0.1', '::1']) {
-    if (await answers(port, host)) throw taken(port)
+    if (await responds(port, host)) throw taken(port)
   }
   const code = await listenError(port)
   if (code === 'EADDRINUSE') throw taken(port)
@@ -34,10 +34,10 @@ function taken (port: number): KeycloakError {
   return new KeycloakError(`Port ${port} is taken. End what listens there (another Keycloak, or an \`npm start\` with its development issuer), or choose another: npm run keycloak -- --port ${port + 1}`)
 }
 
-function answers (port: number, host: string): Promise<boolean> {
+function responds (port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host, timeout: 1_000 })
-    const done = (answer: boolean): void => { socket.destroy(); resolve(answer) }
+    const done = (open: boolean): void => { socket.destroy(); resolve(open) }
     socket.on('connect', () => done(true)).on('timeout', () => done(false)).on('error', () => done(false))
   })
 }

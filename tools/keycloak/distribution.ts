@@ -23,7 +23,7 @@ export interface Fetching {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Whether a Docker engine answers; the client alone does not count. */
+/** Whether a Docker engine responds; the client alone does not count. */
 export async function hasDocker (signal?: AbortSignal): Promise<boolean> {
   const { code } = await run('docker', ['info'], { signal, timeoutMs: 10_000 })
   return code === 0
@@ -36,7 +36,7 @@ export async function checkJava (signal?: AbortSignal): Promise<void> {
   const { code, lines } = await run(java, ['-version'], { signal, timeoutMs: 20_000 })
   if (code !== 0) {
     const place = java === 'java' ? '' : ` (JAVA_HOME is ${JAVA_HOME ?? ''})`
-    throw new KeycloakError(`Neither a Docker engine that answers nor Java is here${place}. Start Docker, or install Java ${JAVA_NEEDED} or later, and try again.`)
+    throw new KeycloakError(`Neither a Docker engine that responds nor Java was found${place}. Start Docker, or install Java ${JAVA_NEEDED} or later, and try again.`)
   }
   const [, version] = /version "(?:1\.)?(\d+)/.exec(lines.join('\n')) ?? []
   if (version === undefined || Number(version) < JAVA_NEEDED) {

@@ -42,7 +42,7 @@ const GUARD = 'exec 3<&0; { trap "" TERM; read -r word <&3; kill -TERM "-$$"; sl
 
 /**
  * Starts a program in a process group of its own, so that it ends with everything it has started, and a Ctrl-C on the
- * terminal reaches this process only. It does not outlive this process, even if that is ended by force (but on Windows).
+ * terminal reaches this process only. It ends with this process, even if that is ended by force (but on Windows).
  */
 export function launch (command: string, args: readonly string[], options: LaunchOptions = {}): Running {
   const { environment, graceMs = GRACE_MS, onLine, signal } = options
@@ -79,7 +79,7 @@ export async function run (command: string, args: readonly string[], options: La
   return ending
 }
 
-/** On Windows `.bat` and `.cmd` files run in a shell only, which takes blanks apart. */
+/** On Windows `.bat` and `.cmd` files run in a shell only, which splits at spaces. */
 function quoted (word: string): string {
   return /\s/.test(word) ? `"${word}"` : word
 }

@@ -16,7 +16,7 @@ export interface KeycloakOptions {
   readonly realmFile?: string
   /** Where the distribution is kept between starts; `.keycloak/` of the project by default. */
   readonly folder?: string
-  /** How long it may take from its start to its first answer; what must be fetched first does not count. */
+  /** How long it may take from its start to its first response; the time for downloads does not count. */
   readonly deadlineSeconds?: number
   /** Hears of the progress: one line at a time. */
   readonly say?: (line: string) => void
@@ -31,7 +31,7 @@ export interface Keycloak {
   readonly issuer: string
   readonly realm: Realm
   readonly engine: 'docker' | 'java'
-  /** Resolves when it has ended, asked to or by itself; with its last lines. */
+  /** Resolves when it has ended, on request or not; with its last lines. */
   readonly ended: Promise<readonly string[]>
   /** Nothing of it is left when this resolves. */
   readonly stop: () => Promise<void>
@@ -43,7 +43,7 @@ const imageName = (): string => `quay.io/keycloak/keycloak:${keycloakVersion()}`
 
 /**
  * A Keycloak in development mode at http://localhost:PORT with the realm of a file, in a Docker container where an engine
- * answers, else on Java from the distribution that Maven fetches. Its database is in memory: every start is a fresh realm.
+ * responds, else on Java from the distribution that Maven fetches. Its database is in memory: every start is a fresh realm.
  * Rejects with a KeycloakError, one sentence for a person, and leaves nothing running. Two at once need two ports and the
  * same realm file.
  */
@@ -82,7 +82,7 @@ const ENVIRONMENT = { KC_BOOTSTRAP_ADMIN_USERNAME: DEMO_ADMIN.username, KC_BOOTS
 
 async function onJava (settings: Settings, realm: Realm): Promise<Running> {
   await checkJava(settings.signal)
-  settings.say('no Docker engine answers: on Java')
+  settings.say('no Docker engine responds: starting on Java')
   const home = await distribution(settings)
   const imported = join(home, 'data', 'import')
   rmSync(imported, { recursive: true, force: true })
@@ -138,8 +138,8 @@ async function untilReady (running: Running, issuer: string, { deadlineSeconds, 
     if (ending !== undefined) throw new KeycloakError('Keycloak ended before it was ready. It said:', complaints(ending.lines))
     const status = await statusOf(issuer)
     if (status === 200) { say(`ready after ${seconds()} s`); return }
-    if (status === 404) throw new KeycloakError(`Keycloak is up, but without the realm: ${issuer} answers 404. It said:`, complaints(running.lines))
-    if (seconds() >= deadlineSeconds) throw new KeycloakError(`Keycloak did not answer at ${issuer} within ${deadlineSeconds} s, and was ended. It said last:`, running.lines.slice(-5))
+    if (status === 404) throw new KeycloakError(`Keycloak is running, but without the realm: ${issuer} responds with 404. Its log:`, complaints(running.lines))
+    if (seconds() >= deadlineSeconds) throw new KeycloakError(`Keycloak did not respond at ${issuer} within ${deadlineSeconds} s and was stopped. The end of its log:`, running.lines.slice(-5))
     if (seconds() >= said + 10) {
       said = seconds()
       say(`… ${said} s`)

@@ -6,7 +6,7 @@ import { readForm } from './form.ts'
 import { respondToTokenRequest } from '../tokens/token-endpoint.ts'
 import type { Authority } from '../tokens/tokens.ts'
 
-/** Answers the requests for one address, of every method. */
+/** Responds to the requests for one address, of every method. */
 export type Endpoint = (request: IncomingMessage) => IssuerResponse | Promise<IssuerResponse>
 
 type Headers = Readonly<Record<string, string>>

@@ -13,7 +13,7 @@ export function formDecoded (text: string): string | undefined {
   return String(new URLSearchParams(`text=${text.replaceAll('&', '%26')}`).get('text'))
 }
 
-/** Reads a body to its end, so that the answer gets through, and keeps no more of it than is allowed. */
+/** Reads a body to its end, so that the response gets through, and keeps no more of it than is allowed. */
 async function readBody (request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0

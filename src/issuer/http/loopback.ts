@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A request that has not arrived whole by then is given up. */
+/** A request that is not complete by then is dropped. */
 const REQUEST_TIMEOUT_MS = 30_000
 const ATTEMPTS = 5
 
@@ -15,7 +15,7 @@ export interface Listening {
   close: () => Promise<void>
 }
 
-/** Makes what answers on a port, once that is known. */
+/** Makes what responds on a port, once that is known. */
 export type ListenerFor = (port: number) => RequestListener
 
 const portOf = (server: Server): number => (server.address() as AddressInfo).port

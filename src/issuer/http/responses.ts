@@ -1,4 +1,4 @@
-/** What is sent back. Header names are in lower case; the headers that every answer has are added by the routes. */
+/** What is sent back. Header names are in lower case; the headers that every response has are added by the routes. */
 export interface IssuerResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -30,5 +30,5 @@ const PHRASES = {
   401: 'Unauthorized', 404: 'Not Found', 405: 'Method Not Allowed', 413: 'Request Entity Too Large'
 } as const
 
-/** The answers that Keycloak's web framework gives by itself. */
+/** The responses that Keycloak's web framework sends automatically. */
 export const plain = (status: keyof typeof PHRASES): Refusal => new Refusal(status, `HTTP ${status} ${PHRASES[status]}`)

@@ -5,7 +5,7 @@ import { endpoints, isRead } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { Authority } from '../tokens/tokens.ts'
 
-/** On every answer of Keycloak. */
+/** On every response of Keycloak. */
 const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
   'strict-transport-security': 'max-age=31536000; includeSubDomains',
@@ -98,7 +98,7 @@ function send (response: ServerResponse, { status, headers, body }: IssuerRespon
   response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': length }).end(body)
 }
 
-/** Everything that the development issuer answers over HTTP. */
+/** Everything to which the development issuer responds over HTTP. */
 export function routes (authority: Authority): RequestListener {
   const endpoint = route(authority)
   return (request, response) => { void respond(endpoint, request).then((given) => send(response, given)) }

@@ -11,7 +11,7 @@ export interface Subject {
   readonly held: ReadonlySet<Role>
 }
 
-/** A client with the scopes it has by default and those it may ask for. */
+/** A client with the scopes it has by default and those it may request. */
 export interface Client extends RealmClient {
   readonly attributes: Readonly<Record<string, string>>
   /** Origins of browsers, `+` replaced by those of the redirect addresses. */

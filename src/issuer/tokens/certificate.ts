@@ -27,7 +27,7 @@ const YEAR_MS = 365 * 86_400_000
 
 /**
  * The self-signed certificate that Keycloak publishes with an RSA key as `x5c`: X.509 version 1, the realm's name as
- * subject and issuer, good for ten years from a little before `nowMs`. Nobody verifies it; it is there to be parsed.
+ * subject and issuer, valid for ten years from a little before `nowMs`. Nobody verifies it; it is there to be parsed.
  */
 export function selfSigned (name: string, publicKey: KeyObject, privateKey: KeyObject, nowMs: number): Buffer {
   // Its first octet is neither 0 nor over 127 between 2005 and 6429: positive and as short as DER wants it.

@@ -39,7 +39,7 @@ const BUILT_IN: readonly Attribute[] = [
   ['lastName', (user) => user.lastName]
 ]
 
-// Maps: a realm file may ask for `constructor`.
+// Maps: a realm file may name `constructor`.
 const ATTRIBUTES = new Map(BUILT_IN)
 const PROPERTIES = new Map([
   ...BUILT_IN,

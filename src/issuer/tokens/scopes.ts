@@ -36,7 +36,7 @@ function wordsOf (parameter: string | null): ReadonlySet<string> {
 
 /**
  * The default scopes, and those of the optional ones that are requested for. One word that the client may not have, also an
- * empty one (two blanks, a blank at an end), refuses the whole.
+ * empty one (two spaces, a space at an end), refuses the whole.
  */
 export function grantScopes (client: Client, parameter: string | null): GrantedScopes {
   const requested = wordsOf(parameter)

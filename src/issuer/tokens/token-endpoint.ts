@@ -39,7 +39,7 @@ function clientCredentials (request: TokenRequest, client: Client, directory: Di
   }
 }
 
-/** Not told apart: an unknown user, a disabled one, a wrong password. */
+/** Not distinguished: an unknown user, a disabled one, a wrong password. */
 function logIn (directory: Directory, form: URLSearchParams): Subject {
   const person = directory.person(form.get('username') ?? '')
   const password = person?.profile.credentials?.find(({ type }) => type === 'password')?.value
@@ -68,7 +68,7 @@ const refused = (error: string, description: string): GrantType => () => { throw
 
 const PREFIX = 'urn:ietf:params:oauth:grant-type:'
 
-/** Beyond the first two, what Keycloak answers a client that may not use the grant. */
+/** Beyond the first two, what Keycloak sends to a client that may not use the grant. */
 const GRANTS = new Map<string, GrantType>([
   ['client_credentials', clientCredentials],
   ['password', directGrant],

@@ -27,7 +27,7 @@ export interface Authority {
   readonly explain: (sentence: string) => void
 }
 
-/** An authority at one moment: all tokens of an answer are of the same second. */
+/** An authority at one moment: all tokens of a response are of the same second. */
 interface Mint extends Authority {
   readonly nowMs: number
 }
@@ -109,7 +109,7 @@ function refreshClaims (grant: Grant, mint: Mint, validSeconds: number, access: 
   })
 }
 
-/** The body of a token answer (RFC 6749 section 5.1), its members in Keycloak's order. */
+/** The body of a token response (RFC 6749 section 5.1), its members in Keycloak's order. */
 export function tokenResponse (grant: Grant, authority: Authority): Readonly<Record<string, unknown>> {
   const { client, scopes, sessionId } = grant
   const mint = { ...authority, nowMs: authority.clock() }

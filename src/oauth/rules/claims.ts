@@ -49,7 +49,7 @@ function confirmationProblem (cnf: unknown): Problem {
   return problem(`cnf ${printable(confirmations)}`, { confirmations })
 }
 
-/** Keycloak signs ID, logout and userinfo tokens with the same key; `typ` of the payload tells them from access tokens. */
+/** Keycloak signs ID, logout and userinfo tokens with the same key; `typ` of the payload distinguishes them from access tokens. */
 function isAccessTokenKind (typ: unknown, tokenKind: Expectations['tokenKind']): boolean {
   return typ === 'Bearer' || typ === 'bearer' || (tokenKind === 'at+jwt' && typ === undefined)
 }

@@ -66,7 +66,7 @@ for (const order of ['before', 'after']) {
   const preflight = await app.inject({ method: 'OPTIONS', url: '/api/orders', headers: { origin: 'https://app.example.com', 'access-control-request-method': 'GET' } })
   assert.equal(preflight.statusCode, 204)
   assert.equal((await call('/session', app.jwt.sign({ sub: 'a user of the host' }))).body.sub, 'a user of the host')
-  assert.notEqual((await call('/session', ofFirst)).status, 200, 'a token of the issuer is no session of the host')
+  assert.notEqual((await call('/session', ofFirst)).status, 200, 'a token of the issuer is not a session of the host')
   assert.ok(app.swagger().paths['/api/orders'])
   await app.close()
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { principalOf, type Claims } from '../../src/oauth/principal.ts'
+import { thawed } from '../support/frozen.ts'
 
 interface Recorded { readonly case: string, readonly response: { readonly body?: { readonly access_token?: { readonly payload: Claims } } } }
 
@@ -82,4 +83,20 @@ t.test('nothing of it can be changed by a handler', async (t) => {
   t.throws(() => { (principal.clientRoles.test_api as string[]).push('admin') }, TypeError)
   t.throws(() => { (principal.claims as Record<string, unknown>).scope = 'admin' }, TypeError)
   t.throws(() => { (principal.claims.realm_access as { roles: string[] }).roles = ['admin'] }, TypeError)
+})
+
+t.test('the members of a principal, frozen to the last array', (t) => {
+  const claims: Claims = {
+    ...base, sub: 's', azp: 'a', scope: 'one two', realm_access: { roles: ['x'] }, resource_access: { api: { roles: ['r'] }, none: {} }, more: [{ deep: [] }, null, 'text']
+  }
+  const principal = principalOf(claims)
+  t.match(principal, { subject: 's', clientId: 'a', issuer: 'i', expiresAt: 1, scopes: ['one', 'two'], realmRoles: ['x'], claims })
+  t.same({ ...principal.clientRoles }, { api: ['r'], none: [] })
+  t.same([principal.has('one'), principal.has('on'), principal.has('')], [true, false, false])
+  const empty = principalOf({ ...base, scope: '' })
+  t.match(empty, { subject: undefined, scopes: [], realmRoles: [] })
+  t.equal(empty.has(''), false)
+  for (const [name, one] of Object.entries({ principal, empty })) t.same(thawed(one, name), [])
+  t.equal(Object.getPrototypeOf(empty.clientRoles), null)
+  t.end()
 })

@@ -111,7 +111,8 @@ t.test('the hint of scope_missing says which scopes the token has', async (t) =>
 })
 
 t.test('issuer_mismatch: the hint names the difference', async (t) => {
-  const service = await startService(t, { key, environment: { ISSUER: 'https://sso.example.com/realms/myorg', JWKS_URL: 'http://localhost:1/realms/myorg/keys' }, impatient: true })
+  const issuer = await TestIssuer.start(key)
+  const service = await startService(t, { issuer, environment: { ISSUER: 'https://sso.example.com/realms/myorg', JWKS_URL: issuer.jwksUrl } })
   const hintFor = async (iss: string): Promise<unknown> => {
     const line = await lineOf(service, `Bearer ${service.issuer.token({ iss })}`)
     t.equal(line.reason, 'issuer_mismatch', iss)

@@ -1,5 +1,5 @@
 import type { Algorithm } from './algorithms.ts'
-import { InvalidToken } from './errors.ts'
+import { InvalidToken, type Unavailable } from './errors.ts'
 import { printable, printableText } from './printable.ts'
 import type { Claims } from './principal.ts'
 import { mistakenToken } from './reasons/mistaken-token.ts'
@@ -16,6 +16,8 @@ export type { Expectations, Rule } from './rules/rule.ts'
 export interface ExpectationsByIssuer {
   readonly maxTokenBytes: number
   expectationsOf: (iss: unknown) => Expectations
+  /** While no key of any issuer is known: the refusal in place of every rule that a token breaks, whoever issued it. */
+  refusalWithoutKeys: () => Unavailable | undefined
 }
 
 /** A token as read; nothing of it is proven before its signature is. */
@@ -34,7 +36,9 @@ export const RULES: readonly Rule[] = [...HEADER_RULES, ...CLAIM_RULES, ...DATE_
 
 /**
  * Text → header and claims of an access token for this API, or InvalidToken with the first rule that fails. Cheap, strict, before any
- * key is fetched. With several issuers, the expectations are those of the exact `iss`.
+ * key is fetched. With several issuers, the expectations are those of the exact `iss`. While no key is known, a token that can be decoded
+ * is never blamed: it gets Unavailable, as every token does (the cause may be a wrong ISSUER, which makes all good tokens foreign). What is
+ * not a token at all remains InvalidToken: no key would change that.
  * Not checked here: that the key exists and fits, and the signature.
  */
 export function readAccessToken (text: string, expectations: Expectations | ExpectationsByIssuer, nowSeconds: number): AccessToken {
@@ -43,7 +47,9 @@ export function readAccessToken (text: string, expectations: Expectations | Expe
   const expected = 'expectationsOf' in expectations ? expectations.expectationsOf(token.claims.iss) : expectations
   for (const { reason, check } of RULES) {
     const wrong = check(token, expected, nowSeconds)
-    if (wrong !== undefined) throw new InvalidToken(reason, wrong.detail, { ...evidenceOf(token.claims, expected), ...wrong.evidence })
+    if (wrong === undefined) continue
+    const refusal = new InvalidToken(reason, wrong.detail, { ...evidenceOf(token.claims, expected), ...wrong.evidence })
+    throw ('refusalWithoutKeys' in expectations ? expectations.refusalWithoutKeys()?.inPlaceOf(refusal) : undefined) ?? refusal
   }
   return withSharedTexts(token, expected)
 }

@@ -99,12 +99,19 @@ export class InsufficientScope extends Refusal {
 
 /** No decision is possible now, and that is not the caller's fault: 503 with Retry-After, no challenge. */
 export class Unavailable extends Refusal {
+  declare readonly reason: 'issuer_unavailable' | 'overloaded'
   readonly retryAfterSeconds: number
 
-  constructor (reason: 'issuer_unavailable' | 'overloaded', retryAfterSeconds: number) {
+  constructor (reason: 'issuer_unavailable' | 'overloaded', retryAfterSeconds: number, parts: Pick<RefusalParts, 'detail' | 'evidence'> = {}) {
     const message = reason === 'overloaded' ? 'Too many tokens are waiting to be verified' : 'Tokens cannot be verified at the moment'
-    super(message, reason)
+    super(message, reason, parts)
     this.retryAfterSeconds = retryAfterSeconds
+  }
+
+  /** The same refusal for a token that breaks a rule too: the log names the rule. */
+  inPlaceOf ({ reason, detail, evidence }: InvalidToken): Unavailable {
+    const broken = detail === undefined ? reason : `${reason}: ${detail}`
+    return new Unavailable(this.reason, this.retryAfterSeconds, { detail: `the token would be refused as well, ${broken}`, evidence })
   }
 }
 

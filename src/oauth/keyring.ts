@@ -79,8 +79,8 @@ export class Keyring {
     return this.#wait(kid, alg)
   }
 
-  /** While no key is known: the refusal for every token, whoever issued it. */
-  refusalWithoutKeys (): Refusal | undefined {
+  /** While no key is known: the refusal of every token that can be decoded, whoever issued it. */
+  refusalWithoutKeys (): Unavailable | undefined {
     return this.state().knownKeys === 0 ? this.#unavailable() : undefined
   }
 

@@ -1,11 +1,12 @@
 import type { Expectations, ExpectationsByIssuer } from './access-token.ts'
+import type { Unavailable } from './errors.ts'
 import type { Keyring } from './keyring.ts'
 
 /** One issuer whose tokens are accepted: what they must contain, how its services prove to be services, and its own keys. */
 export interface TrustedIssuer extends Expectations {
   /** A claim that proves a service (compared exactly), or undefined. */
   readonly serviceClaim: { readonly name: string, readonly value: string } | undefined
-  readonly keyring: Pick<Keyring, 'key'>
+  readonly keyring: Pick<Keyring, 'key' | 'refusalWithoutKeys'>
 }
 
 /**
@@ -38,5 +39,16 @@ export class TrustedIssuers<I extends TrustedIssuer = TrustedIssuer> implements 
   /** What a token with this `iss` must contain. A stranger's token is read by rules that end with `issuer_mismatch` at the latest. */
   expectationsOf (iss: unknown): Expectations {
     return this.#byName.get(iss) ?? this.#forStrangers
+  }
+
+  /** The refusal of every token while none of the issuers has keys: that of the issuer whose keys are fetched soonest. */
+  refusalWithoutKeys (): Unavailable | undefined {
+    const refusals: Unavailable[] = []
+    for (const { keyring } of this.all) {
+      const refusal = keyring.refusalWithoutKeys()
+      if (refusal === undefined) return undefined
+      refusals.push(refusal)
+    }
+    return refusals.sort((a, b) => a.retryAfterSeconds - b.retryAfterSeconds)[0]
   }
 }

@@ -30,7 +30,7 @@ function issuerOf (changes: Partial<TrustedIssuer> = {}): TrustedIssuer & { read
     asked.push(kid)
     return own
   }
-  return { ...EXPECTED, serviceClaim: undefined, asked, own, keyring: { key }, ...changes }
+  return { ...EXPECTED, serviceClaim: undefined, asked, own, keyring: { key, refusalWithoutKeys: () => undefined }, ...changes }
 }
 
 t.test('an empty list and a repeated issuer are errors', async (t) => {
@@ -60,7 +60,7 @@ t.test('the exact iss chooses audience, algorithms, clock and keyring; nothing i
 })
 
 t.test('a refusal by the keys of one issuer does not concern another issuer', async (t) => {
-  const a = issuerOf({ keyring: { key: () => { throw new InvalidToken('key_unknown') } } })
+  const a = issuerOf({ keyring: { key: () => { throw new InvalidToken('key_unknown') }, refusalWithoutKeys: () => undefined } })
   const b = issuerOf({ issuer: 'https://b' })
   const issuers = new TrustedIssuers([a, b])
   const verification = new Verification<undefined>({ issuers, cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0, verifierOf: () => () => undefined })

@@ -26,7 +26,7 @@ function scene (): Scene {
     nowMs: 0,
     release: () => undefined,
     verification: new Verification<undefined>({
-      issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key } }]),
+      issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key, refusalWithoutKeys: () => undefined } }]),
       cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => one.nowMs,
       verifierOf: () => () => new Promise((resolve, reject) => { one.release = (error) => error === undefined ? resolve() : reject(error) })
     })
@@ -83,7 +83,7 @@ t.test('the proof of a request is required for cached tokens too, and receives w
   const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
   const proven: Array<[string | undefined, string]> = []
   const verification = new Verification<string>({
-    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key } }]),
+    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key, refusalWithoutKeys: () => undefined } }]),
     cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0, verifierOf: () => () => undefined,
     proof: (principal, context) => {
       proven.push([principal.clientId, context])

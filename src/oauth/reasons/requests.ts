@@ -1,3 +1,4 @@
+import { issuerDifference } from '../issuer-difference.ts'
 import { printable } from '../printable.ts'
 import type { ReasonContext, ReasonText } from './context.ts'
 
@@ -30,8 +31,8 @@ export const REQUEST_TEXTS = {
   },
   issuer_unavailable: {
     status: 503,
-    sentence: 'The keys of the issuer cannot be fetched, so that no new token can be verified.',
-    fix: ({ issuer }) => `The log line about the keys of ${issuer} contains the cause. If this machine cannot reach the issuer's own address, set JWKS_URL to the address of its key set that it can reach.`
+    sentence: 'The keys of the issuer cannot be fetched, so that the token cannot be verified. While no key is known, every token gets this response, whoever issued it.',
+    fix: ({ issuer, tokenIssuer }) => `The log line about the keys of ${issuer} contains the cause. If this machine cannot reach the issuer's own address, set JWKS_URL to the address of its key set that it can reach.${otherIssuer(issuer, tokenIssuer)}`
   },
   overloaded: {
     status: 503,
@@ -88,4 +89,10 @@ function fixOfScope ({ scopes = [], grantedScopes }: ReasonContext): string {
   const needed = scopes.join(' ')
   const granted = grantedScopes === undefined ? '' : grantedScopes.length === 0 ? 'The token has no scope. ' : `The token has ${printable(grantedScopes.join(' '))}. `
   return `${granted}The route requires ${needed}: the caller must request it (scope=${needed}), the client must have it under Client scopes, and in Keycloak the client scope needs "Include in token scope" on (off by default): without it the scope is granted but not in the token.`
+}
+
+/** While no key is known a foreign token is not blamed: the address of the keys may come from a wrong ISSUER. */
+function otherIssuer (issuer: string, tokenIssuer: string | undefined): string {
+  if (tokenIssuer === undefined) return ''
+  return ` The token names another issuer, ${tokenIssuer} (not verified): if its realm is the right one, correct ISSUER. ${issuerDifference(tokenIssuer, issuer) ?? ''}`.trimEnd()
 }

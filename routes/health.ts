@@ -1,6 +1,6 @@
-import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { FastifyPluginCallback } from 'fastify'
 import type { XStatic } from 'typebox/schema'
-import { isLoopbackHost } from '../src/http/addresses.ts'
+import { isThisMachine } from './this-machine.ts'
 
 const LIVE = { type: 'object', properties: { status: { const: 'ok' } }, required: ['status'] } as const
 const STATUS = { type: 'string', enum: ['ok', 'degraded', 'unavailable'] } as const
@@ -28,11 +28,4 @@ export const healthRoutes: FastifyPluginCallback = (app, _options, done) => {
     }
   })
   done()
-}
-
-const FORWARDING = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip', 'via']
-
-/** Whether the caller is on this machine and is not a proxy. Headers can be left out, the address of the socket cannot be chosen. */
-function isThisMachine ({ socket, headers }: FastifyRequest): boolean {
-  return isLoopbackHost(socket.remoteAddress ?? '') && !FORWARDING.some((name) => headers[name] !== undefined)
 }

@@ -5,6 +5,7 @@ import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import readiness from '../plugins/readiness.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
+import type { loadSwaggerUi, SwaggerUi } from '../plugins/api-page.ts'
 import { scopegate, type ScopegateOptions, type ServiceOptions } from '../plugins/scopegate.ts'
 import securityHeaders from '../plugins/security-headers.ts'
 import { healthRoutes } from '../routes/health.ts'
@@ -25,7 +26,19 @@ export interface AppOptions {
   readonly limits?: Partial<Limits>
   /** The OpenAPI document, as `app.openapi()`; without it only outside production, where it has a route too. */
   readonly openapi?: boolean
+  readonly pages?: Pages | undefined
 }
+
+/** The pages for development, below /docs. */
+export interface Pages {
+  /** What the API page gets tokens with, from the development issuer. */
+  readonly client?: { readonly clientId: string, readonly clientSecret: string } | undefined
+  /** In place of the import of Swagger UI, in tests. */
+  readonly load?: Parameters<typeof loadSwaggerUi>[0]
+}
+
+/** Where the pages for development are. */
+const PAGES = '/docs'
 
 /** What a head may hold beside a token of the greatest length, so that a token that is too long gets its reason and not a 431. */
 const OTHER_HEADERS_BYTES = 8_192
@@ -35,7 +48,7 @@ const OTHER_HEADERS_BYTES = 8_192
  * imported where it is registered: it would be a part of every start.
  */
 export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const { logger, clock, limits = {}, openapi = !config.production } = options
+  const { logger, clock, limits = {}, openapi = !config.production, pages } = options
   const { publicUrl, docsUrl } = config
   const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits, docsUrl })
   const app: FastifyInstance = fastify({
@@ -62,7 +75,8 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(requestShape)
   await app.register(requestLog)
   await app.register(methodNotAllowed)
-  await app.register(scopegate, guardOptions(config, clock))
+  const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
+  await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })
   if (openapi) await app.register(import('../plugins/openapi.ts'), { title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl })
 
   await app.register(healthRoutes)
@@ -70,8 +84,22 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(messageRoutes)
   if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuers: config.issuers.map(({ issuer }) => issuer), name: NAME })
   if (!config.production) await app.register((await import('../routes/description.ts')).descriptionRoutes)
+  if (pages) await addPages(app, config, pages, swaggerUi)
   await app.register(closeListeners)
   return app
+}
+
+/** For development: the API page where Swagger UI is installed, and our own. */
+async function addPages (app: FastifyInstance, config: Config, { client }: Pages, swaggerUi: SwaggerUi | undefined): Promise<void> {
+  const { docsUrl, issuer, developmentIssuer } = config
+  const below = PAGES
+  const tokenPath = `${below}/token`
+  const offered = developmentIssuer && client ? { ...client, tokenPath } : undefined
+  await app.register(import('../plugins/recent-refusals.ts'))
+  await app.register((await import('../routes/access-page.ts')).accessPage, { title: NAME, below, hasApiPage: swaggerUi !== undefined, docsUrl })
+  if (swaggerUi === undefined) { app.log.info('the API page is not served: @fastify/swagger-ui is not installed'); return }
+  await app.register((await import('../plugins/api-page.ts')).apiPage(swaggerUi), { title: NAME, below, issuer, client: offered })
+  if (offered) await app.register((await import('../routes/development-token.ts')).developmentToken, { path: tokenPath, tokenEndpoint: tokenUrlOf(config) })
 }
 
 /** The service's configuration as options of the plugin; its warnings are those of the configuration. */

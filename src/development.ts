@@ -6,6 +6,8 @@ import type { Config } from './config.ts'
 export interface Development {
   readonly issuer: string
   readonly jwksUrl: string
+  /** The client of a first call. */
+  readonly client: { readonly clientId: string, readonly clientSecret: string }
   /** The commands of a first call, to be pasted. */
   readonly commands: (api: string) => string
   readonly close: () => Promise<void>
@@ -29,13 +31,13 @@ const CLIENT_ID = 'test_api_client'
  */
 export async function prepareDevelopment ({ developmentIssuer, developmentIssuerPort: port }: Config): Promise<PreparedDevelopment | undefined> {
   if (!developmentIssuer) return undefined
-  const { startDevelopmentIssuer, readProjectRealm, missingScopes, firstCall } = await import('./issuer/development-issuer.ts')
+  const { startDevelopmentIssuer, readProjectRealm, missingScopes, firstCall, firstClient } = await import('./issuer/development-issuer.ts')
   const realm = readProjectRealm()
   return {
     missingScopes: missingScopes(realm, Object.keys(SCOPES), CLIENT_ID),
     async start (explain) {
       const { issuer, jwksUrl, close } = await startDevelopmentIssuer({ realm, port, keysFile: resolve(KEYS_FILE), explain })
-      return { issuer, jwksUrl, close, commands: (api) => firstCall(realm, issuer, api) }
+      return { issuer, jwksUrl, close, client: firstClient(realm), commands: (api) => firstCall(realm, issuer, api) }
     }
   }
 }

@@ -16,7 +16,8 @@ async function start (): Promise<void> {
   const [issuer] = await Promise.allSettled([prepared?.start((sentence) => log.logger.warn(sentence))])
   const development = issuer.status === 'fulfilled' ? issuer.value : undefined
   const config = withIssuer(configured, development)
-  const app = await buildApp(config, { logger: log.logger }).catch(closing(development))
+  const pages = config.production ? undefined : { client: development?.client }
+  const app = await buildApp(config, { logger: log.logger, pages }).catch(closing(development))
   // Also when the issuer could not start: all problems are reported at once.
   const [api] = await Promise.allSettled([app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening on ${address}` })])
   if (issuer.status === 'rejected' || api.status === 'rejected') {
@@ -74,6 +75,7 @@ ${program} is up. Ctrl-C ends it.
   Development issuer  ${config.issuer}
                       For development only: it has the secrets of keycloak/myorg-realm.json, which everybody knows.
                       With ISSUER and AUDIENCE set (environment or .env) it is not started.
+  In the browser      ${api}/docs to try the API, ${api}/docs/access for who may call what and the last refusals
 
 Get a token, then call the API with it:
 

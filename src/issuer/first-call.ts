@@ -2,10 +2,16 @@ import type { Realm } from './realm/realm.ts'
 
 const CLIENT_ID = 'test_api_client'
 
+/** The client of the first call, for pages and programs of development. */
+export function firstClient (realm: Realm): { readonly clientId: string, readonly clientSecret: string } {
+  const { secret = '' } = realm.clients?.find(({ clientId }) => clientId === CLIENT_ID) ?? {}
+  return { clientId: CLIENT_ID, clientSecret: secret }
+}
+
 /** The two commands that a newcomer pastes: get a token, call the API with it. The secret is that of the realm file. */
 export function firstCall (realm: Realm, issuer: string, api: string): string {
-  const { secret = '' } = realm.clients?.find(({ clientId }) => clientId === CLIENT_ID) ?? {}
-  const form = { grant_type: 'client_credentials', client_id: CLIENT_ID, client_secret: secret, scope: 'test_api_access' }
+  const { clientId, clientSecret } = firstClient(realm)
+  const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, scope: 'test_api_access' }
   const data = Object.entries(form).map(([name, value]) => `-d ${name}=${value}`).join(' ')
   return `  TOKEN=$(curl -s ${issuer}/protocol/openid-connect/token ${data} | node -pe "JSON.parse(fs.readFileSync(0)).access_token")
   curl -i ${api}/api/private-scoped -H "Authorization: Bearer $TOKEN"`

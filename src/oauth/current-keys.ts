@@ -19,6 +19,11 @@ export class CurrentKeys {
     return this.#keys.get(keyName(kid, alg))
   }
 
+  /** Each `kid` once. */
+  get kids (): readonly string[] {
+    return unique([...this.#keys.values()].map(({ kid }) => kid))
+  }
+
   /** The algorithms for which a `kid` is known. */
   algorithmsOf (kid: string): readonly Algorithm[] {
     return ALGORITHMS.filter((alg) => this.#keys.has(keyName(kid, alg)))

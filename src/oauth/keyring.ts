@@ -46,6 +46,11 @@ export class Keyring {
     return this.#refresh.fetches
   }
 
+  /** The ids of the keys in use. */
+  get kids (): readonly string[] {
+    return this.#refresh.current.kids
+  }
+
   /** Fetches for the first time, and from then on ahead of need. Resolves with the first outcome, good or bad. */
   start (): Promise<void> {
     return this.#refresh.fetch()

@@ -41,8 +41,9 @@ export async function startService (t: Test, options: ServiceOptions = {}): Prom
   const sink = new PassThrough()
   sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))
   const config = loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', ...options.environment })
-  const { clock, limits } = options
-  const app = await buildApp(config, { logger: pino({ level: config.logLevel, base: null }, sink), ...clock && { clock }, ...limits && { limits } })
+  const { clock, limits, pages } = options
+  const logger = pino({ level: config.logLevel, base: null }, sink)
+  const app = await buildApp(config, { logger, ...clock && { clock }, ...limits && { limits }, pages })
   await options.prepare?.(app)
   const url = await app.listen({ host: 'localhost', port: 0 })
   t.teardown(async () => {

@@ -29,7 +29,7 @@ export async function open (t: Test, browser: Browser, base: string, options: Br
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options })
   t.teardown(() => context.close())
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(60_000)
   const foreign: string[] = []
   const errors: string[] = []
   page.on('request', (request) => {

@@ -1,4 +1,4 @@
-import { maxHeaderSize as presetBytes } from 'node:http'
+import { maxHeaderSize as presetBytes } from '../src/http/node-http.ts'
 import type { FastifyInstance } from 'fastify'
 
 /** What a head holds beside the token: the request line and a few usual headers. */

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { createServer } from '../src/http/node-http.ts'
 import { ExcessRequests, type Excess } from './excess.ts'
 import { lineOf, rawProblem, respondRaw, writeRaw } from './unrouted.ts'
 

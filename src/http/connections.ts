@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { undici } from './undici.ts'
+import { undici, undiciClass } from './undici.ts'
 
 export interface ConnectionOptions {
   /** Bounds what no exchange waits for any more: a connection attempt, or a proxy that does not respond to CONNECT. */
@@ -80,10 +80,10 @@ export function createConnections (options: ConnectionOptions): Connections {
 
 /** Plain http through an http proxy is sent in absolute form (RFC 9112 section 3.2.2), everything else through CONNECT. */
 function createDispatcher ({ timeoutMs, useEnvProxy = false }: ConnectionOptions): Dispatcher {
-  const { Agent, EnvHttpProxyAgent, Pool } = undici()
   const connect = { timeout: timeoutMs }
   const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
-  if (!useEnvProxy && !nodeUsesEnvProxy()) return new Agent({ ...limits, connect })
+  if (!useEnvProxy && !nodeUsesEnvProxy()) return new (undiciClass('Agent', 'dispatcher/agent.js'))({ ...limits, connect })
+  const { EnvHttpProxyAgent, Pool } = undici()
   const limitedPool = (origin: string | URL, given: object): Dispatcher => new Pool(origin, { ...given, ...limits })
   return new EnvHttpProxyAgent({ ...limits, connect, proxyTls: connect, proxyTunnel: false, clientFactory: limitedPool, factory: limitedPool })
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Lease } from './connections.ts'
-import { undici } from './undici.ts'
+import { undiciClass } from './undici.ts'
 
 export type ResponseHeaders = Readonly<Record<string, string>>
 
@@ -75,7 +75,7 @@ interface Watched {
 
 /** A handler from the fetch of Node 20 speaks an older protocol: undici's own wrapper translates. */
 function watch (handler: Handler, receiver: Receiver, { begin, end, giveUp }: Watched): Handler {
-  const passing = new (undici().DecoratorHandler)(handler) as Passing & Handler
+  const passing = new (undiciClass('DecoratorHandler', 'handler/decorator-handler.js'))(handler) as Passing & Handler
   return {
     onRequestStart (controller, context: unknown) {
       begin(controller)

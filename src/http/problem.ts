@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from './node-http.ts'
 
 /** RFC 9457, with the members of RFC 6749 §5.2 for OAuth refusals. No value of the request is in it. */
 export interface Problem {

@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { undici, undiciClass } from '../src/http/undici.ts'
+import { serve } from './support/server-process.ts'
+import { until } from './support/service.ts'
+
+interface Coverage { readonly result: readonly { readonly url: string }[] }
+
+/** The files that a process had loaded when it ended: Node lists them for its own measurement of coverage. */
+async function loadedBy (t: Test, env: Readonly<Record<string, string>>): Promise<readonly string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'scopegate-loaded-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  const server = serve(t, { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', PORT: '0', NODE_V8_COVERAGE: folder, ...env })
+  await until(() => /cannot be fetched[^]*accepts access tokens/.test(server.out()), 60_000)
+  server.child.kill('SIGINT')
+  t.equal(await server.code, 0)
+  return readdirSync(folder).flatMap((file) => (JSON.parse(readFileSync(join(folder, file), 'utf8')) as Coverage).result.map(({ url }) => url))
+}
+
+const of = (files: readonly string[], part: RegExp): string[] => files.filter((file) => part.test(file))
+const LAZY = /\/node_modules\/(?:typebox|env-schema|@fastify\/(?:swagger|cors|rate-limit)|yaml|ioredis|@prometheus-io|@opentelemetry)\/|\/dist\/src\/(?:issuer|cli|client)\//
+
+t.test('a start in production loads nothing that production does not serve', async (t) => {
+  const files = await loadedBy(t, { NODE_ENV: 'production' })
+  t.same(of(files, LAZY), [])
+  t.ok(of(files, /\/dist\/plugins\/auth\.js/).length === 1, 'the list holds what was loaded')
+  const undiciFiles = of(files, /\/node_modules\/undici\//).length
+  t.ok(undiciFiles > 0 && undiciFiles < 50, `${undiciFiles} files of undici, with the key set requested; the whole has 110`)
+})
+
+t.test('what is switched on is loaded', async (t) => {
+  const files = await loadedBy(t, { NODE_ENV: 'production', CORS_ORIGINS: 'https://app.example.com' })
+  t.ok(of(files, /@fastify\/cors/).length > 0)
+})
+
+t.test('a class of undici comes from its own file, or from the whole package where that file has moved', async (t) => {
+  t.equal(undiciClass('Agent', 'dispatcher/agent.js'), undici().Agent)
+  t.equal(undiciClass('Agent', 'moved/agent.js'), undici().Agent)
+})

@@ -5,7 +5,7 @@ import t from 'tap'
 const FOLDERS = ['docs', 'bench', 'deploy', 'examples', 'test', 'keycloak', 'tools', 'vendor', '.ci']
 const inFolder = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`)
 const pages = [...readdirSync('.'), ...FOLDERS.filter((folder) => existsSync(folder)).flatMap(inFolder)]
-  .filter((file) => file.endsWith('.md') && !file.includes('node_modules/'))
+  .filter((file) => (file.endsWith('.md') || file === 'llms.txt') && !file.includes('node_modules/'))
 
 /** What is in a fence or in backticks is not a link. */
 const prose = (text: string): string => text.replace(/^(```+|~~~+)[^]*?^\1[^\n]*$/gm, '').replace(/`[^`\n]*`/g, '')

@@ -102,7 +102,9 @@ const QUIET_TIMES = 6
 /** Resolves when nobody but this process has been running for a moment, or after so long. */
 export async function untilQuiet (withinMs) {
   const endMs = performance.now() + withinMs
-  for (let quiet = 0; quiet < QUIET_TIMES && performance.now() < endMs; await pause(QUIET_EVERY_MS)) quiet = runningNow() <= 1 ? quiet + 1 : 0
+  for (let quiet = 0; quiet < QUIET_TIMES && performance.now() < endMs; await pause(QUIET_EVERY_MS)) {
+    quiet = runningNow() <= 1 ? quiet + 1 : 0
+  }
 }
 
 /** Processes that have a core or want one. */

@@ -1,4 +1,7 @@
-/** Where the time of the hot and of the cold path goes: the service under `--cpu-prof`. Prints tables; with --readme into bench/README.md. */
+/**
+ * Where the time of the hot and of the cold path goes: the service under `--cpu-prof`. Prints tables; with --readme into
+ * bench/README.md.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

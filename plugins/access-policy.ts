@@ -11,7 +11,10 @@ import { isPreflight } from './preflight.ts'
 import { respond, refuseInRoute, withHeaders } from './refused-in-hook.ts'
 
 export interface AccessPolicyOptions extends RouteRules {
-  /** `problem` (default): the guard sends the response. `throw`: the error handler of the context gets them; their headers are on the response. */
+  /**
+   * `problem` (default): the guard sends the response. `throw`: the error handler of the context gets them; their headers are on
+   * the response.
+   */
   readonly errors?: 'problem' | 'throw'
 }
 

@@ -13,7 +13,8 @@ const EXPOSED = ['WWW-Authenticate', 'Retry-After', 'Allow', 'X-Request-Id']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /**
- * Lets pages of other origins read the responses, errors too. The response to a preflight is sent before authentication, since it never carries
+ * Lets pages of other origins read the responses, errors too. The response to a preflight is sent before authentication, since
+ * it never carries
  * credentials (Fetch standard §3.2.2). Cookies are not allowed: a token in a header is all that this service knows. Register it before
  * whatever may refuse a request.
  */

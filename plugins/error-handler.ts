@@ -103,7 +103,9 @@ function problemOfError (error: Thrown, request: FastifyRequest, docsUrl: string
 }
 
 /** For Fastify's `frameworkErrors`: what the router refuses before any hook (`/%zz`, over-long parameters). */
-export const refuseUnrouted = (docsUrl: string | undefined) => (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+export const refuseUnrouted = (docsUrl: string | undefined) => (
+  error: FastifyError, request: FastifyRequest, reply: FastifyReply
+): void => {
   const status = Number(error.statusCode)
   sendProblem(reply, { problem: problemOf(status, {}, docsUrl), headers: { ...SECURITY_HEADERS, [REQUEST_ID]: request.id } })
   const { id: reqId, method, ip: address } = request

@@ -27,7 +27,8 @@ export class ExcessRequests {
   add (socket: Socket, connection: Excess): void {
     this.#open.add(socket)
     let framesOfErrors = 0
-    // Node makes an error for each request that the end of its connection cuts off: nobody reads their stacks, which cost more than the rest.
+    // Node makes an error for each request that the end of its connection cuts off: nobody reads their stacks, which cost more
+    // than the rest.
     socket.prependListener('close', () => {
       framesOfErrors = Error.stackTraceLimit
       if (connection.excess > 0) Error.stackTraceLimit = 0

@@ -50,7 +50,10 @@ export class GuardedRoutes {
     this.#rules = rules
   }
 
-  /** For the onRoute hook. A configuration of its own for every route: an object shared by two would carry what one requires to the other. */
+  /**
+   * For the onRoute hook. A configuration of its own for every route: an object shared by two would carry what one requires to
+   * the other.
+   */
   witness (route: RouteOptions): void {
     const held: Held = { access: undefined }
     route.config = { ...route.config, [HELD]: held }
@@ -107,13 +110,17 @@ export class GuardedRoutes {
    * For a request to a route without the guard's mark: its configuration, by the rules. A route whose mark an onRoute hook has taken away
    * with the whole configuration may require more than it did; it is not opened in this way.
    */
-  judgeUnmarked ({ auth, method, url }: { readonly auth?: unknown, readonly method: string | string[], readonly url: string }): Access | undefined {
+  judgeUnmarked (
+    { auth, method, url }: { readonly auth?: unknown, readonly method: string | string[], readonly url: string }
+  ): Access | undefined {
     const verdict = this.#judgeDeclared(auth, [method].flat(), url)
     return isFaults(verdict) || (this.#replaced.has(url) && verdict.access.mode !== 'protected') ? undefined : verdict.access
   }
 
   /** What a declaration comes to, by the rules of this guard. */
-  #judgeDeclared (declared: unknown, methods: readonly string[], url: string, misplaced: readonly string[] = []): Verdict | readonly string[] {
+  #judgeDeclared (
+    declared: unknown, methods: readonly string[], url: string, misplaced: readonly string[] = []
+  ): Verdict | readonly string[] {
     if (declared !== undefined) {
       const access = compileAccess(declared, this.#rules.scopes)
       return isList(access) ? access : { access }
@@ -146,7 +153,8 @@ export class GuardedRoutes {
     if (url === '' || url !== prefix) return []
     const slashed = `${url}/`
     const own = (method: string): boolean => this.#witnessed.some((one) => one.url === slashed && methodsOf(one.route).includes(method))
-    const methods = methodsOf(route).filter((method) => !own(method) && app.hasRoute({ method, url: slashed, ...constraints && { constraints } }))
+    const methods = methodsOf(route)
+      .filter((method) => !own(method) && app.hasRoute({ method, url: slashed, ...constraints && { constraints } }))
     return methods.length === 0 ? [] : [{ route: { ...route, method: methods }, held, url: slashed }]
   }
 }

@@ -111,7 +111,10 @@ export class Listeners {
 
   #accept (handler: RequestListener, request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket) as Connection
-    if (connection.excess > 0 || connection.underWay === this.#limits.requestsUnderWay) { this.#refuseExcess(connection, request, response); return }
+    if (connection.excess > 0 || connection.underWay === this.#limits.requestsUnderWay) {
+      this.#refuseExcess(connection, request, response)
+      return
+    }
     connection.underWay++
     connection.last = response
     response.on('close', this.#released)

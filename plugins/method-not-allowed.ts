@@ -34,7 +34,9 @@ function isUndeclaredOptions (request: FastifyRequest): boolean {
   return request.method === 'OPTIONS' && request.access?.mode === 'preflight' && !isPreflight(request)
 }
 
-function refuse (request: FastifyRequest, reply: FastifyReply, allow: readonly string[], open: boolean, next: HookHandlerDoneFunction): void {
+function refuse (
+  request: FastifyRequest, reply: FastifyReply, allow: readonly string[], open: boolean, next: HookHandlerDoneFunction
+): void {
   const refusal = new MethodNotAllowed(allow)
   if (open) { next(refusal); return }
   reply.header('cache-control', 'no-store')

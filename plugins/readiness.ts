@@ -1,6 +1,9 @@
 import fp from 'fastify-plugin'
 
-/** Something an operator or an orchestrator should know. `unavailable`: send no requests; `degraded`: it works, for now; `notice`: as configured. */
+/**
+ * Something an operator or an orchestrator should know. `unavailable`: send no requests; `degraded`: it works, for now; `notice`:
+ * as configured.
+ */
 export interface Condition {
   readonly severity: 'unavailable' | 'degraded' | 'notice'
   readonly text: string

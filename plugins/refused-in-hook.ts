@@ -14,7 +14,10 @@ export function withHeaders (refusal: Refusal, request: FastifyRequest): Refusal
   return refusal.withHeaders(request.server.responseTo(refusal, request).headers)
 }
 
-/** `errors: 'problem'`: the response is sent where the refusal is thrown; no error handler of the host is called. Every other error is the host's. */
+/**
+ * `errors: 'problem'`: the response is sent where the refusal is thrown; no error handler of the host is called. Every other
+ * error is the host's.
+ */
 export const respond: Refuse = (error, request, reply) => {
   if (!(error instanceof Refusal)) return false
   sendProblem(reply, request.server.responseTo(error, request))

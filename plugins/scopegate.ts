@@ -6,7 +6,8 @@ import { Refusal } from '../src/oauth/errors.ts'
 import type { Clock } from '../src/oauth/clock.ts'
 import accessPolicy, { AccessDeclarationError } from './access-policy.ts'
 import auth, { type AuthOptions } from './auth.ts'
-// Their additions to the types of Fastify: without these two lines the declarations would lose the imports, and consumers `request.principal`.
+// Their additions to the types of Fastify: without these two lines the declarations would lose the imports, and consumers
+// `request.principal`.
 import './auth.ts'
 import './refusals.ts'
 import { checkHeaderBound } from './header-bound.ts'

@@ -5,7 +5,10 @@ import { isThisMachine } from './this-machine.ts'
 const LIVE = { type: 'object', properties: { status: { const: 'ok' } }, required: ['status'] } as const
 const STATUS = { type: 'string', enum: ['ok', 'degraded', 'unavailable'] } as const
 type Status = XStatic<typeof STATUS>
-/** `conditions`: those that hold, by name; left out when there are none. The text is for this machine only, other callers get the severity. */
+/**
+ * `conditions`: those that hold, by name; left out when there are none. The text is for this machine only, other callers get the
+ * severity.
+ */
 const READY = {
   type: 'object',
   properties: { status: STATUS, conditions: { type: 'object', additionalProperties: { type: 'string' } } },
@@ -24,7 +27,9 @@ export const healthRoutes: FastifyPluginCallback = (app, _options, done) => {
     reply.header('cache-control', 'no-store').code(status === 'unavailable' ? 503 : 200)
     return {
       status,
-      ...visible.length > 0 && { conditions: Object.fromEntries(visible.map(([name, { severity, text }]) => [name, isLocal ? text : severity])) }
+      ...visible.length > 0 && {
+        conditions: Object.fromEntries(visible.map(([name, { severity, text }]) => [name, isLocal ? text : severity]))
+      }
     }
   })
   done()

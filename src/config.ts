@@ -23,7 +23,9 @@ const DEVELOPMENT_ISSUER = { issuerAt: (port: number) => `http://localhost:${por
  * The configuration, or a ConfigError with all its problems. Pure: it looks at nothing but its arguments.
  * Not checked: whether anything responds at an address.
  */
-export function loadConfig (environment: Environment, { fileNames = [], warnings = [], issuersFile }: Partial<EnvironmentSources> = {}): Config {
+export function loadConfig (
+  environment: Environment, { fileNames = [], warnings = [], issuersFile }: Partial<EnvironmentSources> = {}
+): Config {
   const given = tidy(environment)
   const { variables, problems, names } = readShape(given)
   const readable = Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)))

@@ -29,7 +29,9 @@ const CLIENT_ID = 'test_api_client'
  * Reads the realm file for the development issuer, where no issuer is configured; nothing listens yet. Its code is imported
  * only then: the image does not have it. Rejects with a sentence about the realm file.
  */
-export async function prepareDevelopment ({ developmentIssuer, developmentIssuerPort: port }: Config): Promise<PreparedDevelopment | undefined> {
+export async function prepareDevelopment (
+  { developmentIssuer, developmentIssuerPort: port }: Config
+): Promise<PreparedDevelopment | undefined> {
   if (!developmentIssuer) return undefined
   const { startDevelopmentIssuer, readProjectRealm, missingScopes, firstCall, firstClient } = await import('./issuer/development-issuer.ts')
   const realm = readProjectRealm()

@@ -2,7 +2,8 @@ import { channel } from 'node:diagnostics_channel'
 
 /**
  * What happens here, on `node:diagnostics_channel` (docs/reference/events.md): for metrics, traces and an audit trail. No event holds a
- * token or a secret. An event is made only while somebody listens; a listener is called at once, in the order of events, so it must be fast.
+ * token or a secret. An event is made only while somebody listens; a listener is called at once, in the order of events, so it
+ * must be fast.
  */
 
 /** What every event of a request says of it. */

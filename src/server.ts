@@ -29,7 +29,8 @@ async function start (): Promise<void> {
     ])
   }
   for (const warning of config.warnings) log.logger.warn(warning)
-  log.logger.info({ version: VERSION, node: process.version, issuers: config.issuers.map(({ issuer, audience }) => ({ issuer, audience })) },
+  const issuers = config.issuers.map(({ issuer, audience }) => ({ issuer, audience }))
+  log.logger.info({ version: VERSION, node: process.version, issuers },
     `${NAME} ${VERSION} on Node.js ${process.version} accepts access tokens of ${config.issuers.map(({ issuer }) => issuer).join(', ')}`)
   if (!config.production) process.stdout.write(greeting(addressOf(app), config, development, prepared?.missingScopes))
   closeOnSignal({ app, closeLast: async () => { await development?.close() }, log, drain: config.production })

@@ -43,7 +43,9 @@ function expectedStatuses ({ file, verdict, bytes }: JsonCase): readonly number[
 }
 
 /** Places each case, asks, and gives what was not expected. */
-async function surprises ({ get, issuer }: Service, [name, token]: Placement, expected: (one: JsonCase) => readonly number[]): Promise<string[]> {
+async function surprises (
+  { get, issuer }: Service, [name, token]: Placement, expected: (one: JsonCase) => readonly number[]
+): Promise<string[]> {
   const answers = await inBatches(cases, async (one) => ({ one, status: (await get('/api/private', token(one.bytes, issuer))).status }))
   return answers.filter(({ one, status }) => !expected(one).includes(status)).map(({ one, status }) => `${name} ${one.file}: ${status}`)
 }

@@ -9,7 +9,10 @@ import {
   type Change, type Member, type Rules, type Spelling
 } from './vectors/token-model.ts'
 
-/** The same tokens in every run; fast-check prints the seed and the way to a failing one. Another seed: SEED=1 npx tap test/properties.test.ts. */
+/**
+ * The same tokens in every run; fast-check prints the seed and the way to a failing one. Another seed: SEED=1 npx tap
+ * test/properties.test.ts.
+ */
 const SEED = Number(process.env.SEED ?? 20_261_124)
 const key = newKey('ES256', 'known')
 const nowSeconds = Math.floor(Date.now() / 1000)
@@ -58,7 +61,8 @@ function claimChanges (issuer: string): fc.Arbitrary<readonly Change[]> {
 interface Draft { readonly header: readonly Member[], readonly claims: readonly Member[] }
 
 function goodDraft ({ issuer }: Service, scope = 'email'): Draft {
-  return { header: Object.entries(issuer.header()), claims: Object.entries(issuer.claims({ iat: nowSeconds, exp: nowSeconds + 300, scope })) }
+  const claims = issuer.claims({ iat: nowSeconds, exp: nowSeconds + 300, scope })
+  return { header: Object.entries(issuer.header()), claims: Object.entries(claims) }
 }
 
 /** Good, with everything that a principal shows. */
@@ -71,7 +75,8 @@ function rich (service: Service): Draft {
 function withMore (members: readonly Member[], more: readonly Member[]): readonly Member[] {
   return [...new Map([...members, ...more])]
 }
-const sign = ({ header, claims }: Draft, spelt: Spelling = PLAIN): string => signTexts(key, writeObject(header, spelt), writeObject(claims, spelt))
+const sign = ({ header, claims }: Draft, spelt: Spelling = PLAIN): string =>
+  signTexts(key, writeObject(header, spelt), writeObject(claims, spelt))
 
 interface GoodClaims extends Json {
   readonly scope?: string
@@ -147,7 +152,9 @@ t.test('the order of members, spaces, escapes and unknown claims change nothing'
   const known = [...good.claims, ...good.header].map(([name]) => name)
   const unknown = fc.array(fc.tuple(unknownName(known), anyValue.filter(isHarmless)), { maxLength: 4 })
   await fc.assert(fc.asyncProperty(numbers, spelling, unknown, unknown, async (order, spelt, moreClaims, moreHeader) => {
-    const made: Draft = { header: shuffled(withMore(good.header, moreHeader), order), claims: shuffled(withMore(good.claims, moreClaims), order) }
+    const made: Draft = {
+      header: shuffled(withMore(good.header, moreHeader), order), claims: shuffled(withMore(good.claims, moreClaims), order)
+    }
     const { status, text } = await service.get('/test/principal', sign(made, spelt))
     same(status, 200, 'status')
     same(text, first.text, 'principal')

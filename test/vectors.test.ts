@@ -22,7 +22,10 @@ interface Publisher extends Service {
   publish: (group: JoseGroup) => Promise<void>
 }
 
-/** Every algorithm that can be asked for is, so that the list is not what refuses. A minute of fake time makes the service ask for the keys again. */
+/**
+ * Every algorithm that can be asked for is, so that the list is not what refuses. A minute of fake time makes the service ask for
+ * the keys again.
+ */
 async function startPublisher (t: Test): Promise<Publisher> {
   const clock = new FakeClock()
   const service = await startService(t, { key: own, clock, environment: { ALGORITHMS: ALGORITHMS.join(' ') } })
@@ -111,13 +114,17 @@ const EXPECTED: Expectations = {
 }
 const HEADER_REASONS = ['header_not_allowed', 'algorithm_not_allowed', 'kid_missing', 'wrong_header_type']
 
-/** What the service says about the signature of a text, the rules about payloads left out: undefined, or the reason for which it is refused. */
+/**
+ * What the service says about the signature of a text, the rules about payloads left out: undefined, or the reason for which it
+ * is refused.
+ */
 async function verdict (token: string, { app }: Service): Promise<string | undefined> {
   const [head = '', payload = '', signature = ''] = token.split('.')
   const fault = examineAccessToken(token, EXPECTED, 0).find(({ reason, detail }) => reason === 'not_base64url' || (!detail.startsWith('payload') && !isClaimFault(reason)))
   if (fault !== undefined) return fault.reason
   const header = readJsonPart(head) as { alg: Algorithm, kid: string }
-  const rule = RULES.find(({ reason, check }) => HEADER_REASONS.includes(reason) && check({ header, claims: {} }, EXPECTED, 0) !== undefined)
+  const rule = RULES.find(({ reason, check }) => HEADER_REASONS.includes(reason) &&
+    check({ header, claims: {} }, EXPECTED, 0) !== undefined)
   if (rule !== undefined) return rule.reason
   try {
     const { pem } = await app.keyring.key(header.kid, header.alg)

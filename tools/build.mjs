@@ -51,7 +51,9 @@ function transpile (ts, source, text) {
   const { rootDir, outDir, ...settings } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')).compilerOptions
   // One file alone cannot know that package.json has "type": "module".
   const { options } = ts.convertCompilerOptionsFromJson({ ...settings, module: 'esnext', moduleResolution: 'bundler' }, ROOT)
-  const { outputText, sourceMapText, diagnostics } = ts.transpileModule(text, { fileName: source, compilerOptions: options, reportDiagnostics: true })
+  const { outputText, sourceMapText, diagnostics } = ts.transpileModule(text, {
+    fileName: source, compilerOptions: options, reportDiagnostics: true
+  })
   const errors = diagnostics.map(({ file, start = 0, messageText }) => {
     const { line, character } = file?.getLineAndCharacterOfPosition(start) ?? { line: 0, character: 0 }
     return `${source}:${line + 1}:${character + 1} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`

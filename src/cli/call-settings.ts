@@ -94,7 +94,9 @@ export function readArguments (args: readonly string[]): Arguments {
 }
 
 /** Settings into options. Nothing is checked here: the client does, and names what it cannot use. */
-export function readCall (env: Readonly<Record<string, string | undefined>>, { scope = env.SCOPE, withoutScope, target, verbose }: Arguments): Call {
+export function readCall (
+  env: Readonly<Record<string, string | undefined>>, { scope = env.SCOPE, withoutScope, target, verbose }: Arguments
+): Call {
   const place = env.TOKEN_ENDPOINT === undefined && env.ISSUER !== undefined
     ? { issuer: env.ISSUER }
     : { tokenEndpoint: env.TOKEN_ENDPOINT ?? DEFAULTS.tokenEndpoint }

@@ -30,7 +30,10 @@ export interface Client {
   readonly fetch: (path: string, request?: ApiRequest) => Promise<Response>
   /** The token itself, for what is not a `fetch`. Keep it out of logs; where it may be sent is then yours to check. */
   readonly token: (scope?: readonly string[]) => Promise<string>
-  /** Ends the connections to the issuer, and what waits for a token; calls under way to the API are left to their deadline. Never rejects. */
+  /**
+   * Ends the connections to the issuer, and what waits for a token; calls under way to the API are left to their deadline. Never
+   * rejects.
+   */
   readonly close: () => Promise<void>
 }
 

@@ -67,7 +67,10 @@ const AUTHENTICATION: Readonly<Record<string, ClientAuthentication>> = {
   post: 'client_secret_post'
 }
 
-/** Throws {@link SettingsError} with all problems, whatever the types of the values. Not checked: whether anything responds at the addresses. */
+/**
+ * Throws {@link SettingsError} with all problems, whatever the types of the values. Not checked: whether anything responds at the
+ * addresses.
+ */
 export function readSettings (options: ClientOptions): Settings {
   const problems = problemsOf(options)
   if (problems.length > 0) throw new SettingsError(problems)

@@ -57,7 +57,9 @@ function decode (bytes: Uint8Array): string {
   throw new ConfigError(['.env: is not text in UTF-8; save it as UTF-8 (in PowerShell: … | Out-File -Encoding utf8 .env)'])
 }
 
-type ReadEntry = { readonly name: string, readonly text: string, readonly furtherLines: number, readonly cut: boolean } | { readonly problem: string }
+type ReadEntry =
+  | { readonly name: string, readonly text: string, readonly furtherLines: number, readonly cut: boolean }
+  | { readonly problem: string }
 
 function readEntry (lines: readonly string[], at: number): ReadEntry {
   const [, name = '', rest = ''] = SETTING.exec(lines[at] ?? '') ?? []

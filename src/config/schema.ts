@@ -37,7 +37,9 @@ export const ENVIRONMENT = {
 }
 
 /** What each setting is read as. */
-export type Variables = { readonly [name in keyof typeof ENVIRONMENT]: typeof ENVIRONMENT[name] extends Setting<infer Value> ? Value : never }
+export type Variables = {
+  readonly [name in keyof typeof ENVIRONMENT]: typeof ENVIRONMENT[name] extends Setting<infer Value> ? Value : never
+}
 
 /** Their own checks say what is wrong with these: addresses, and a name that is never an error when an issuer is set. */
 const CHECKED_ELSEWHERE = new Set(['ISSUER', 'JWKS_URL', 'PUBLIC_URL', 'DOCS_URL', 'NODE_ENV'])

@@ -85,7 +85,9 @@ function createDispatcher ({ timeoutMs, useEnvProxy = false }: ConnectionOptions
   if (!useEnvProxy && !nodeUsesEnvProxy()) return new (undiciClass('Agent', 'dispatcher/agent.js'))({ ...limits, connect })
   const { EnvHttpProxyAgent, Pool } = undici()
   const limitedPool = (origin: string | URL, given: object): Dispatcher => new Pool(origin, { ...given, ...limits })
-  return new EnvHttpProxyAgent({ ...limits, connect, proxyTls: connect, proxyTunnel: false, clientFactory: limitedPool, factory: limitedPool })
+  return new EnvHttpProxyAgent({
+    ...limits, connect, proxyTls: connect, proxyTunnel: false, clientFactory: limitedPool, factory: limitedPool
+  })
 }
 
 /** NODE_USE_ENV_PROXY=1, `--use-env-proxy` and NODE_OPTIONS come together in the dispatcher that Node puts in place at its start. */

@@ -105,7 +105,9 @@ function watch (handler: Handler, receiver: Receiver, { begin, end, giveUp }: Wa
 }
 
 /** undici hands the lines of a repeated header, such as Set-Cookie, to an older fetch as one list, which that one makes one line of. */
-function passHead (handler: OldHandler, controller: Controller, status: number, headers: IncomingHttpHeaders, statusMessage?: string): void {
+function passHead (
+  handler: OldHandler, controller: Controller, status: number, headers: IncomingHttpHeaders, statusMessage?: string
+): void {
   const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((line) => [Buffer.from(name, 'latin1'), Buffer.from(String(line), 'latin1')]))
   if (handler.onHeaders(status, lines, () => { controller.resume() }, statusMessage) === false) controller.pause()
 }

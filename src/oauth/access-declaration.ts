@@ -5,13 +5,18 @@ import { readOnce } from './read-once.ts'
 
 /** What a route requires that anyone may call. */
 export const PUBLIC: Access = Object.freeze({ mode: 'public', ...openFor() })
-/** What an OPTIONS route requires that declares nothing: it is open for a CORS preflight, which carries no credentials, and for nothing else. */
+/**
+ * What an OPTIONS route requires that declares nothing: it is open for a CORS preflight, which carries no credentials, and for
+ * nothing else.
+ */
 export const PREFLIGHT: Access = Object.freeze({ mode: 'preflight', ...openFor() })
 const OPTIONAL: Access = Object.freeze({ mode: 'optional', ...openFor() })
 
 function openFor (): Omit<Access, 'mode'> {
   const none = Object.freeze([])
-  return { scopes: none, anyScope: none, realmRoles: none, clientRoles: Object.freeze({}), kind: undefined, clientId: false, challengeScopes: none }
+  return {
+    scopes: none, anyScope: none, realmRoles: none, clientRoles: Object.freeze({}), kind: undefined, clientId: false, challengeScopes: none
+  }
 }
 
 const UNDECLARED = 'declares no access: set config.auth to \'public\' or to what it requires, such as { scopes: [] } for any valid token'

@@ -30,7 +30,9 @@ export type DeclaredAccess = 'public' | RequiredAccess | OptionalAccess
  * that TypeScript compares only the members that are named here: of `{}`, a number or `{ scope: [] }` it would say nothing otherwise. Any
  * other name stops the start.
  */
-type RequiredAccess = { [Name in keyof Demands]-?: Demands & Required<Pick<Demands, Name>> }[keyof Demands] & Misspelt & { readonly optional?: never }
+type RequiredAccess = {
+  [Name in keyof Demands]-?: Demands & Required<Pick<Demands, Name>> }[keyof Demands] & Misspelt & { readonly optional?: never
+  }
 type OptionalAccess = { readonly optional: true } & { readonly [Name in keyof Demands]?: never } & Misspelt
 type Misspelt = { readonly [Name in
   'scope' | 'Scopes' | 'scopeS' | 'scops' | 'anyScopes' | 'anyscope' | 'any_scope' | 'anyOf' | 'allScopes' | 'requiredScopes' |

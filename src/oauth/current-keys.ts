@@ -29,7 +29,10 @@ export class CurrentKeys {
     return ALGORITHMS.filter((alg) => this.#keys.has(keyName(kid, alg)))
   }
 
-  /** A key with other material replaces the known one at once; one that is listed twice ends at once; one that is missing, by the withdrawal rule. */
+  /**
+   * A key with other material replaces the known one at once; one that is listed twice ends at once; one that is missing, by the
+   * withdrawal rule.
+   */
   accept ({ keys, ambiguous }: KeySet, response: Omit<ListedKeys, 'names'>): KeyChanges {
     const added: string[] = []
     const removed = this.#remove(ambiguous.keys())

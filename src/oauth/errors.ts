@@ -87,7 +87,10 @@ export class InvalidToken extends Refusal {
   }
 }
 
-/** A valid token without the rights that the route requires (RFC 6750 §3.1 insufficient_scope). `scopes` is everything the route requires. */
+/**
+ * A valid token without the rights that the route requires (RFC 6750 §3.1 insufficient_scope). `scopes` is everything the route
+ * requires.
+ */
 export class InsufficientScope extends Refusal {
   readonly scopes: readonly string[]
 

@@ -36,7 +36,10 @@ interface Outage {
 
 const REFRESH = { kid: '', alg: undefined } as const
 
-/** Keeps the keys current: one fetch at a time, ahead of need while the issuer is available, and by the schedule of retries while it is not. */
+/**
+ * Keeps the keys current: one fetch at a time, ahead of need while the issuer is available, and by the schedule of retries while
+ * it is not.
+ */
 export class KeyRefresh {
   readonly current = new CurrentKeys()
   /** The fetch under way. Never rejects. */
@@ -104,7 +107,8 @@ export class KeyRefresh {
   expire (): void {
     if (this.current.count === 0) return
     const { maxStaleHours, refreshSeconds, events, clock } = this.#options
-    if (clock.nowMs() - this.goodAtMs > Math.max(maxStaleHours * 3_600_000, refreshSeconds * 2_000)) events.keysExpired?.(this.current.clear())
+    const maxAgeMs = Math.max(maxStaleHours * 3_600_000, refreshSeconds * 2_000)
+    if (clock.nowMs() - this.goodAtMs > maxAgeMs) events.keysExpired?.(this.current.clear())
   }
 
   #accept (text: string, askedAtMs: number, newConnection: boolean): void {

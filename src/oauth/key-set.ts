@@ -119,5 +119,6 @@ function fittingAlgorithms (kty: unknown, crv: unknown): readonly Algorithm[] {
 /** RFC 7518 §3.3: 2048 bits or more. An enormous key or exponent would make every verification slow. */
 function isStrongRsa (key: KeyObject): boolean {
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails as { modulusLength: number, publicExponent: bigint }
-  return modulusLength >= 2048 && modulusLength <= 8192 && publicExponent >= 65_537n && publicExponent < 2n ** 32n && publicExponent % 2n === 1n
+  return modulusLength >= 2048 && modulusLength <= 8192 && publicExponent >= 65_537n && publicExponent < 2n ** 32n &&
+    publicExponent % 2n === 1n
 }

@@ -43,7 +43,9 @@ export class KeyWithdrawal {
     const { names, askedAtMs, receivedAtMs } = listed
     for (const name of names.keys()) {
       const before = this.#standings.get(name)
-      const disputedUntilMs = before?.missing === undefined ? before?.disputedUntilMs ?? -Infinity : receivedAtMs + WITHDRAWAL_LIMITS.disputedMs
+      const disputedUntilMs = before?.missing === undefined
+        ? before?.disputedUntilMs ?? -Infinity
+        : receivedAtMs + WITHDRAWAL_LIMITS.disputedMs
       this.#standings.set(name, { listedAtMs: askedAtMs, disputedUntilMs, missing: undefined })
     }
     return this.#remove((standing, name) => !names.has(name) && lacks(standing, listed))

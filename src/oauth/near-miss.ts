@@ -1,4 +1,7 @@
-/** The one of the known names that a misspelt name probably means, or undefined. Case, separators and a plural or two letters may differ. */
+/**
+ * The one of the known names that a misspelt name probably means, or undefined. Case, separators and a plural or two letters may
+ * differ.
+ */
 export function nearMiss (name: string, known: readonly string[]): string | undefined {
   const plain = bare(name)
   const ranked = known.map((one) => ({ one, distance: distanceOf(plain, bare(one)) })).sort((a, b) => a.distance - b.distance)

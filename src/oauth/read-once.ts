@@ -9,7 +9,9 @@ const LEVELS = 4
 export function readOnce (value: unknown, levels = LEVELS): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (levels === 0) return undefined
-  if (Array.isArray(value)) return Object.freeze(Array.from({ length: value.length }, (_, at) => readOnce(ownValue(value, String(at)), levels - 1)))
+  if (Array.isArray(value)) {
+    return Object.freeze(Array.from({ length: value.length }, (_, at) => readOnce(ownValue(value, String(at)), levels - 1)))
+  }
   const copy = Object.create(null) as Record<PropertyKey, unknown>
   for (const key of Reflect.ownKeys(value)) copy[key] = readOnce(ownValue(value, key), levels - 1)
   return Object.freeze(copy)

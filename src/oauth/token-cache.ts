@@ -67,7 +67,9 @@ export class TokenCache {
     const tail = tailOf(token)
     const known = this.#entries.get(tail)
     if (known !== undefined) this.#remove(known)
-    const entry: Entry = { tail, token, principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined }
+    const entry: Entry = {
+      tail, token, principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined
+    }
     this.#entries.set(tail, entry)
     this.#newcomers.add(entry)
     this.#makeRoom()

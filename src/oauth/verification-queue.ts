@@ -42,7 +42,8 @@ const LONGEST_SAMPLE_MS = 10
 /**
  * Signature checks block the event loop, and a server accepts one connection in a turn of it. The queue gives checks a bounded time, and
  * then as much to other work as they and their responses took, or until there is none: neither a flood of tokens nor a slow algorithm
- * starves new connections and requests that need no check. Checks that wait do so in fair lines, in two shares that are served in turn: known
+ * starves new connections and requests that need no check. Checks that wait do so in fair lines, in two shares that are served
+ * in turn: known
  * callers, and all others. Where there is no room, the newest of the longest line gets Unavailable, so a short line always has some.
  */
 export class VerificationQueue {

@@ -16,7 +16,10 @@ export interface IssuerOptions {
   readonly audience: string | readonly string[]
   /** Where the key set is fetched. Default: `<issuer>/protocol/openid-connect/certs`, as Keycloak has it. */
   readonly jwksUrl?: string | undefined
-  /** The key set itself, or a function that returns it: nothing is fetched over the network. For tests, and for issuers that publish none. */
+  /**
+   * The key set itself, or a function that returns it: nothing is fetched over the network. For tests, and for issuers that
+   * publish none.
+   */
   readonly keys?: StaticKeys | undefined
   /** Default: RS256 alone. */
   readonly algorithms?: readonly Algorithm[] | undefined

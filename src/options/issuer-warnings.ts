@@ -16,7 +16,8 @@ type Warned = Pick<IssuerSettings, 'issuer' | 'audience' | 'jwksUrl'> & { readon
 
 /** What an operator should read at every start about one issuer: one sentence each. */
 export function issuerWarnings (settings: Warned, names: SettingNames): string[] {
-  return [audienceWarning(settings, names), portWarning(settings, names), realmWarning(settings, names)].filter((warning) => warning !== undefined)
+  return [audienceWarning(settings, names), portWarning(settings, names), realmWarning(settings, names)]
+    .filter((warning) => warning !== undefined)
 }
 
 function audienceWarning ({ audience }: Warned, { audience: name, anyAudience }: SettingNames): string | undefined {

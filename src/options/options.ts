@@ -99,7 +99,9 @@ function warningsOf (issuers: readonly IssuerSettings[]): string[] {
   return issuers.flatMap((settings, index) => {
     const at = issuers.length === 1 ? '' : `issuers[${index}].`
     const names = { issuer: `${at}issuer`, audience: `${at}audience`, jwksUrl: `${at}jwksUrl`, anyAudience: `${at}audience '*'` }
-    const insecure = settings.keys === undefined ? insecureWarning({ [names.issuer]: settings.issuer, [names.jwksUrl]: settings.jwksUrl }) : undefined
+    const insecure = settings.keys === undefined
+      ? insecureWarning({ [names.issuer]: settings.issuer, [names.jwksUrl]: settings.jwksUrl })
+      : undefined
     return [...issuerWarnings(settings, names), ...insecure === undefined ? [] : [insecure]]
   })
 }

@@ -9,7 +9,10 @@ const PROGRAM = fileURLToPath(new URL('../../dist/src/cli/healthcheck.js', impor
 
 interface Run { readonly code: unknown, readonly out: string, readonly err: string }
 
-/** The program as built, in a process of its own, in a folder without `.env`; in development, where HOST may be every address without an issuer. */
+/**
+ * The program as built, in a process of its own, in a folder without `.env`; in development, where HOST may be every address
+ * without an issuer.
+ */
 function run (t: Test, environment: Record<string, string>): Promise<Run> {
   return new Promise((resolve) => {
     execFile(process.execPath, [PROGRAM], { cwd: t.testdir({}), env: { ...process.env, NODE_ENV: 'development', ...environment } }, (error, out, err) =>

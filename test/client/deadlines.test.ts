@@ -18,7 +18,9 @@ function isLate (one: PromiseSettledResult<unknown>): boolean {
 /** No other timer of this process has this length. */
 const LONG_MS = 54_321
 
-async function parties (t: Test, api: RequestListener, options: Partial<ClientOptions> = {}): Promise<{ client: Client, api: Wire, issuer: Wire }> {
+async function parties (
+  t: Test, api: RequestListener, options: Partial<ClientOptions> = {}
+): Promise<{ client: Client, api: Wire, issuer: Wire }> {
   const wire = await listenOn(t, api)
   const issuer = await listenOn(t, (_request, response) => { response.setHeader('content-type', 'application/json').end(TOKEN) })
   const all = { tokenEndpoint: `${issuer.url}/token`, clientId: 'id', clientSecret: 'secret', apiUrl: wire.url, apiDeadlineMs: DEADLINE_MS, ...options }

@@ -21,7 +21,8 @@ t.test('what Keycloak refuses or this issuer does not imitate', async (t) => {
   }
   const basic = (credentials: string) => ({ authorization: `Basic ${Buffer.from(credentials).toString('base64')}` })
 
-  const refusals: readonly (readonly [string, Readonly<Record<string, string>>, number, string, string, Readonly<Record<string, string>>?])[] = [
+  type Headers = Readonly<Record<string, string>>
+  const refusals: readonly (readonly [string, Headers, number, string, string, Headers?])[] = [
     ['a space after the scope', { ...ASKED, scope: 'email ' }, 400, 'invalid_scope', 'Invalid scopes: email '],
     ['control characters in a scope', { ...ASKED, scope: 'a\u0000\r\nb\u0085' }, 400, 'invalid_scope', 'Invalid scopes: ab'],
     ['a client without a secret in the file', { ...ASKED, client_id: 'secretless', client_secret: '' }, 401, 'unauthorized_client', 'Invalid client or Invalid client credentials'],

@@ -12,7 +12,10 @@ import { rotation } from './rotation.ts'
 import { secondTerminal } from './second-terminal.ts'
 import { tokens } from './tokens.ts'
 
-/** One Keycloak for all. KEYCLOAK_URL names one of the demo's that runs already (npm run keycloak); the tests make realms of their own in it. */
+/**
+ * One Keycloak for all. KEYCLOAK_URL names one of the demo's that runs already (npm run keycloak); the tests make realms of their
+ * own in it.
+ */
 async function started (): Promise<{ url: string, reachesTests: boolean }> {
   const { KEYCLOAK_URL } = process.env
   if (KEYCLOAK_URL !== undefined) return { url: KEYCLOAK_URL, reachesTests: true }

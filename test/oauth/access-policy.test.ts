@@ -63,7 +63,8 @@ t.test('kind and client', (t) => {
   const service = { azp: 'c', jti: 'trrtcc:1' }
   const user = { azp: 'c', jti: 'onrtro:1' }
   const unknown = { azp: 'c' }
-  const reasonsOf = (demands: Demands): ReadonlyArray<string | undefined> => [service, user, unknown].map((claims) => lacks(demands, claims)?.reason)
+  const reasonsOf = (demands: Demands): ReadonlyArray<string | undefined> =>
+    [service, user, unknown].map((claims) => lacks(demands, claims)?.reason)
   t.same(reasonsOf({ kind: 'service' }), [undefined, 'kind_not_allowed', 'kind_unknown'])
   t.same(reasonsOf({ kind: 'user' }), ['kind_not_allowed', undefined, undefined])
   t.same(reasonsOf({ scopes: [] }), [undefined, undefined, undefined])
@@ -76,15 +77,16 @@ t.test('kind and client', (t) => {
 t.test('what a route requires is frozen to the last array, and independent of the declaration', (t) => {
   const declared = { scopes: ['one'], anyScope: ['two'], realmRoles: ['x'], clientRoles: { api: ['r'] }, kind: 'service', clientId: true }
   const access = accessOf(declared)
-  for (const [name, one] of Object.entries({ PUBLIC, PREFLIGHT, optional: accessOf({ optional: true }), access, least: accessOf({ scopes: [] }) })) {
-    t.same(thawed(one, name), [], name)
-  }
+  const all = { PUBLIC, PREFLIGHT, optional: accessOf({ optional: true }), access, least: accessOf({ scopes: [] }) }
+  for (const [name, one] of Object.entries(all)) t.same(thawed(one, name), [], name)
   declared.scopes.push('more')
   declared.anyScope.length = 0
   declared.realmRoles.length = 0
   declared.clientRoles.api.length = 0
   t.match(access, { mode: 'protected', scopes: ['one'], anyScope: ['two'], realmRoles: ['x'], clientRoles: { api: ['r'] }, challengeScopes: ['one', 'two'] })
-  for (const open of [PUBLIC, PREFLIGHT, accessOf({ optional: true })]) t.match(open, { clientId: false, kind: undefined, scopes: [] }, open.mode)
+  for (const open of [PUBLIC, PREFLIGHT, accessOf({ optional: true })]) {
+    t.match(open, { clientId: false, kind: undefined, scopes: [] }, open.mode)
+  }
   t.same([PUBLIC.mode, PREFLIGHT.mode, accessOf('public').mode, accessOf({ optional: true }).mode], ['public', 'preflight', 'public', 'optional'])
   t.equal(accessOf({ scopes: [] }).clientId, false)
   t.end()

@@ -15,7 +15,8 @@ const COUNT = 1_500
 const key = { kid: 'k', alg: 'RS256' as const, pem: '', alive: true }
 const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const list = (count: number, of: (n: number) => unknown): unknown[] => Array.from({ length: count }, (_, n) => of(n))
-const members = (count: number, of: (n: number) => [string, unknown]): object => Object.fromEntries(Array.from({ length: count }, (_, n) => of(n)))
+const members = (count: number, of: (n: number) => [string, unknown]): object =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => of(n)))
 
 /** Claims of a service account as Keycloak writes them. */
 const claims = (n: number): object => ({

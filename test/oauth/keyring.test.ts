@@ -35,7 +35,11 @@ async function scene (t: Test, options: { refreshSeconds?: number, maxStaleHours
   }
   const source = createGetJwksSource({ jwksUrl: issuer.jwksUrl, timeoutMs: 2_000, useEnvProxy: false })
   const keyring = new Keyring({
-    fetchKeySet: source.fetchKeySet, refreshSeconds: options.refreshSeconds ?? 60, maxStaleHours: options.maxStaleHours ?? 24, events: heard, clock
+    fetchKeySet: source.fetchKeySet,
+    refreshSeconds: options.refreshSeconds ?? 60,
+    maxStaleHours: options.maxStaleHours ?? 24,
+    events: heard,
+    clock
   })
   t.teardown(async () => {
     keyring.stop()

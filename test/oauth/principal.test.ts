@@ -3,7 +3,10 @@ import t from 'tap'
 import { principalOf, type Claims } from '../../src/oauth/principal.ts'
 import { thawed } from '../support/frozen.ts'
 
-interface Recorded { readonly case: string, readonly response: { readonly body?: { readonly access_token?: { readonly payload: Claims } } } }
+interface Recorded {
+  readonly case: string
+  readonly response: { readonly body?: { readonly access_token?: { readonly payload: Claims } } }
+}
 
 const recorded = new Map((JSON.parse(readFileSync('test/recordings/access-tokens.json', 'utf8')) as Recorded[]).map((one) => [one.case, one.response.body?.access_token?.payload]))
 const of = (name: string): ReturnType<typeof principalOf> => principalOf(structuredClone(recorded.get(name)) as Claims)

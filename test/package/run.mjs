@@ -99,7 +99,8 @@ async function checkFiles (consumer, manifest) {
   const root = join(consumer, 'node_modules', manifest.name)
   const entries = (conditions) => conditions.map((name) => manifest.exports[name].default)
   await check('no file that the exports reach has a top-level await, so that require() works', async () => {
-    const { files } = await reach(root, entries(Object.keys(manifest.exports).filter((name) => manifest.exports[name].default !== undefined)))
+    const { files } = await reach(root, entries(Object.keys(manifest.exports)
+      .filter((name) => manifest.exports[name].default !== undefined)))
     for (const file of files.filter((one) => one.endsWith('.js'))) assert.doesNotMatch(await readFile(join(root, file), 'utf8'), /^(?:await\b|(?:const|let|export const) [^=\n]*= await\b)/m, file)
   })
   await check('no Fastify in the import graph of the client', async () => {

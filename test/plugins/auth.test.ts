@@ -1,5 +1,5 @@
 import fastifyJwt from '@fastify/jwt'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import auth, { type IssuerOptions } from '../../plugins/auth.ts'
 import readiness from '../../plugins/readiness.ts'
@@ -30,7 +30,8 @@ const optionsOf = ({ issuer, jwksUrl, key: { alg } }: TestIssuer, changes: Parti
 /** A guarded route as any host would write it, without the rest of this service. */
 async function guard (app: FastifyInstance, issuers: readonly IssuerOptions[], path = '/guarded'): Promise<void> {
   await app.register(auth, { issuers, tokenCacheBytes: 1 << 20 })
-  app.get(path, { onRequest: async (request) => { await request.authenticate() } }, ({ principal: { issuer, subject } }) => ({ issuer, subject }))
+  const onRequest = async (request: FastifyRequest): Promise<void> => { await request.authenticate() }
+  app.get(path, { onRequest }, ({ principal: { issuer, subject } }) => ({ issuer, subject }))
 }
 
 interface Host {

@@ -7,7 +7,8 @@ const key = newKey()
 
 t.test('as RFC 6750 §3 requires: status, challenge and body of each refusal', async (t) => {
   const { get, issuer } = await startService(t, { key })
-  const refusals: ReadonlyArray<{ name: string, path: string, authorization?: string, status: number, challenge: string, error?: string }> = [
+  interface Case { name: string, path: string, authorization?: string, status: number, challenge: string, error?: string }
+  const refusals: readonly Case[] = [
     { name: 'no credentials: no error code', path: '/api/private', status: 401, challenge: 'Bearer realm="scopegate"' },
     { name: 'no credentials, scoped route: its scope', path: '/api/private-scoped', status: 401, challenge: 'Bearer realm="scopegate", scope="test_api_access"' },
     { name: 'Basic', path: '/api/private', authorization: 'Basic dTpw', status: 401, challenge: 'Bearer realm="scopegate"' },

@@ -11,7 +11,8 @@ t.test('the response and the log say what is wrong with a body, and repeat no va
   const authorization = `Bearer ${issuer.token({ scope: 'test_api_access' })}`
   const json = { 'content-type': 'application/json' }
   const latin1 = Buffer.from('{"text":"sEcReT é"}', 'latin1')
-  const cases: ReadonlyArray<readonly [name: string, body: string | Buffer, headers: Record<string, string>, status: number, detail: string]> = [
+  type Case = readonly [name: string, body: string | Buffer, headers: Record<string, string>, status: number, detail: string]
+  const cases: readonly Case[] = [
     ['not JSON', '{"text":"sEcReT"', json, 400, 'body: not valid JSON'],
     ['a member that JSON readers fall for', '{"__proto__":{"sEcReT":1},"text":"a"}', json, 400, 'body: not valid JSON'],
     ['empty', '', json, 400, 'body: empty, JSON is expected'],

@@ -81,7 +81,8 @@ const MISSING = 'Bearer realm="scopegate"'
 const LACKS = (scope: string): string => `Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope ${scope}", scope="${scope}"`
 
 /** Path, with a token or without one, status, challenge, reason. */
-const REFUSED: ReadonlyArray<readonly [path: string, headers: Record<string, string>, status: number, challenge: string, reason: string]> = [
+type RefusedCase = readonly [path: string, headers: Record<string, string>, status: number, challenge: string, reason: string]
+const REFUSED: readonly RefusedCase[] = [
   ['/scoped', {}, 401, 'Bearer realm="scopegate", scope="two"', 'credentials_missing'],
   ['/scoped', bearer, 403, LACKS('two'), 'scope_missing'],
   ['/scoped', { authorization: 'Bearer x' }, 401, 'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API", scope="two"', 'not_three_parts'],

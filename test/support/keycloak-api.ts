@@ -39,7 +39,9 @@ export interface ApiOptions {
 }
 
 /** The service against an issuer that runs already, over real HTTP; ends with the test. */
-export async function startApi (t: Test, environment: Record<string, string>, { prepare, impatient = false }: ApiOptions = {}): Promise<Api> {
+export async function startApi (
+  t: Test, environment: Record<string, string>, { prepare, impatient = false }: ApiOptions = {}
+): Promise<Api> {
   const lines: Json[] = []
   const sink = new PassThrough()
   sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))

@@ -53,7 +53,10 @@ function textOf (token: string | object): string {
   return typeof token === 'string' ? token : JSON.stringify(token)
 }
 
-interface Recipe { readonly input: { readonly key?: KeyOrSet | readonly Jwk[] }, readonly output: Readonly<Record<string, string | object>> }
+interface Recipe {
+  readonly input: { readonly key?: KeyOrSet | readonly Jwk[] }
+  readonly output: Readonly<Record<string, string | object>>
+}
 
 /** Every file of the cookbook that has a result; each is valid for the one who holds the key and takes what it shows. */
 export function readCookbook (): readonly JoseGroup[] {

@@ -62,7 +62,10 @@ export interface Rules {
   readonly nowSeconds: number
 }
 
-/** What is wrong with a really signed token, or undefined if it is to be accepted. Dates within a few seconds of a limit are not for this. */
+/**
+ * What is wrong with a really signed token, or undefined if it is to be accepted. Dates within a few seconds of a limit are not
+ * for this.
+ */
 export function faultOf (header: readonly Member[], claims: readonly Member[], token: string, rules: Rules): string | undefined {
   if (token.length > 15_000) return 'over 15,000 bytes'
   if (isTwice(header) || isTwice(claims)) return 'a member twice'
@@ -77,7 +80,8 @@ export function valuesOf (members: readonly Member[]): Values {
 }
 
 function isTwice (members: readonly Member[]): boolean {
-  return new Set(members.map(([name]) => name)).size < members.length || members.some(([, value]) => value instanceof Written && value.twice)
+  return new Set(members.map(([name]) => name)).size < members.length || members.some(([, value]) => value instanceof Written &&
+    value.twice)
 }
 
 function depthOf (members: readonly Member[]): number {
@@ -205,5 +209,6 @@ export function changed (members: readonly Member[], changes: readonly Change[])
 
 /** The same members in another order, the same for the same numbers. */
 export function shuffled<T> (items: readonly T[], numbers: readonly number[]): readonly T[] {
-  return items.map((item, index) => ({ item, at: numbers[index % numbers.length] ?? 0 })).sort((a, b) => a.at - b.at).map(({ item }) => item)
+  return items.map((item, index) => ({ item, at: numbers[index % numbers.length] ?? 0 })).sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
 }

@@ -24,7 +24,10 @@ It runs in Docker where an engine is running; else on Java 17 or later, from the
 (176 MB). Its database is in memory: every start is a fresh realm. The administrator is ${DEMO_ADMIN.username}, password ${DEMO_ADMIN.password}.
 `
 
-/** Runs Keycloak until the signal says so; the exit code. 0: ended on request, at whatever time; 1: a sentence on `err` gives the reason. */
+/**
+ * Runs Keycloak until the signal says so; the exit code. 0: ended on request, at whatever time; 1: a sentence on `err` gives the
+ * reason.
+ */
 export async function main (args: readonly string[], out: Sink, err: Sink, signal: AbortSignal): Promise<number> {
   try {
     const options = readOptions(args, (line) => out.write(`${line}\n`))

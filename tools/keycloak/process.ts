@@ -47,7 +47,8 @@ const GUARD = 'exec 3<&0; { trap "" TERM; read -r word <&3; kill -TERM "-$$"; sl
 export function launch (command: string, args: readonly string[], options: LaunchOptions = {}): Running {
   const { environment, graceMs = GRACE_MS, onLine, signal } = options
   const [file, words] = WINDOWS ? [[command, ...args].map(quoted).join(' '), []] : ['/bin/sh', ['-c', GUARD, command, ...args]]
-  const child = spawn(file, words, { detached: !WINDOWS, shell: WINDOWS, ...environment && { env: { ...readEnvironment(), ...environment } } })
+  const env = environment && { ...readEnvironment(), ...environment }
+  const child = spawn(file, words, { detached: !WINDOWS, shell: WINDOWS, ...env && { env } })
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -69,7 +70,9 @@ export function launch (command: string, args: readonly string[], options: Launc
 }
 
 /** Runs a program to its end; after `timeoutMs` it is ended. Rejects with the signal's reason when that says so. */
-export async function run (command: string, args: readonly string[], options: LaunchOptions & { readonly timeoutMs?: number } = {}): Promise<Ending> {
+export async function run (
+  command: string, args: readonly string[], options: LaunchOptions & { readonly timeoutMs?: number } = {}
+): Promise<Ending> {
   options.signal?.throwIfAborted()
   const running = launch(command, args, options)
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => void running.stop(), options.timeoutMs)

@@ -2,7 +2,10 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { reach } from './reach.mjs'
 
-/** Shipped inside the tarball: get-jwks brings jwk-to-pem and with it elliptic (CVE-2025-14505), and an override does not reach a consumer. */
+/**
+ * Shipped inside the tarball: get-jwks brings jwk-to-pem and with it elliptic (CVE-2025-14505), and an override does not reach a
+ * consumer.
+ */
 const BUNDLED = ['get-jwks', 'jwk-to-pem']
 /** A consumer has it already, and must have it once. */
 const PEERS = ['fastify']

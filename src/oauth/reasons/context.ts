@@ -12,7 +12,10 @@ export interface Settings {
   readonly developmentIssuer?: boolean
 }
 
-/** What is known about the refused request. Nothing of a token is verified here, except for reasons of rights; never a token or a secret. */
+/**
+ * What is known about the refused request. Nothing of a token is verified here, except for reasons of rights; never a token or a
+ * secret.
+ */
 export interface Evidence {
   /** The settings of the issuer that the token names, where there are several. */
   readonly settings?: Settings

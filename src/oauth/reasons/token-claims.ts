@@ -68,7 +68,8 @@ export const TOKEN_CLAIM_TEXTS = {
 
 function fixOfIssuer ({ issuer, issuers = [issuer], tokenIssuer }: ReasonContext): string {
   const trusted = issuers.length === 1 ? `ISSUER is ${issuer}.` : `The trusted issuers are ${issuers.join(', ')}.`
-  const difference = tokenIssuer === undefined ? undefined : issuers.map((one) => issuerDifference(tokenIssuer, one)).find((one) => one !== undefined)
+  const difference = tokenIssuer === undefined ? undefined : issuers.map((one) => issuerDifference(tokenIssuer, one))
+    .find((one) => one !== undefined)
   return difference === undefined
     ? `${trusted} The token comes from another realm or another server. The caller must request it from this issuer.`
     : `${trusted} ${difference}`

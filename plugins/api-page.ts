@@ -47,7 +47,9 @@ export const apiPage = (swaggerUi: SwaggerUi): FastifyPluginAsync<ApiPageOptions
       tryItOutEnabled: true,
       persistAuthorization: false
     },
-    ...options.client !== undefined && { initOAuth: { clientId: options.client.clientId, clientSecret: options.client.clientSecret, scopes: [] } }
+    ...options.client !== undefined && {
+      initOAuth: { clientId: options.client.clientId, clientSecret: options.client.clientSecret, scopes: [] }
+    }
   })
 }
 

@@ -8,7 +8,10 @@ export function isThisMachine ({ socket, headers }: FastifyRequest): boolean {
   return isLoopbackHost(socket.remoteAddress ?? '') && !FORWARDING.some((name) => headers[name] !== undefined)
 }
 
-/** The same, and the page was opened under a name of this machine: a foreign name that resolves to it (DNS rebinding) is another origin's. */
+/**
+ * The same, and the page was opened under a name of this machine: a foreign name that resolves to it (DNS rebinding) is another
+ * origin's.
+ */
 export function isOwnPage (request: FastifyRequest): boolean {
   return isThisMachine(request) && isLoopbackHost(request.hostname)
 }

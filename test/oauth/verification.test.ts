@@ -2,7 +2,7 @@ import t from 'tap'
 import type { VerificationKey } from '../../src/oauth/key-set.ts'
 import { examineAccessToken, readAccessToken, type Expectations } from '../../src/oauth/access-token.ts'
 import { InvalidToken } from '../../src/oauth/errors.ts'
-import { TrustedIssuers } from '../../src/oauth/trusted-issuers.ts'
+import { TrustedIssuers, type TrustedIssuer } from '../../src/oauth/trusted-issuers.ts'
 import { Verification } from '../../src/oauth/verification.ts'
 
 const EXPECTED: Expectations = { issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000, maxTokenBytes: 15_000 }
@@ -19,6 +19,8 @@ interface Scene {
   nowMs: number
 }
 
+const keyringOf = (key: VerificationKey): TrustedIssuer['keyring'] => ({ key: () => key, refusalWithoutKeys: () => undefined })
+
 function scene (): Scene {
   const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
   const one: Scene = {
@@ -26,7 +28,7 @@ function scene (): Scene {
     nowMs: 0,
     release: () => undefined,
     verification: new Verification<undefined>({
-      issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key, refusalWithoutKeys: () => undefined } }]),
+      issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: keyringOf(key) }]),
       cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => one.nowMs,
       verifierOf: () => () => new Promise((resolve, reject) => { one.release = (error) => error === undefined ? resolve() : reject(error) })
     })
@@ -83,7 +85,7 @@ t.test('the proof of a request is required for cached tokens too, and receives w
   const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
   const proven: Array<[string | undefined, string]> = []
   const verification = new Verification<string>({
-    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: { key: () => key, refusalWithoutKeys: () => undefined } }]),
+    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: keyringOf(key) }]),
     cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0, verifierOf: () => () => undefined,
     proof: (principal, context) => {
       proven.push([principal.clientId, context])

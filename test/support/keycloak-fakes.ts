@@ -58,11 +58,14 @@ export const answering = (status: number, more = ''): string => `exec ${NODE} -e
 
 export interface Run { readonly code: number, readonly out: string, readonly err: string }
 
+interface Terminal { readonly isTTY?: boolean, readonly columns?: number }
+
 /** The command in this process; `endWhen`: asks it to end as soon as it has printed this. */
-export async function keycloak (args: readonly string[], endWhen?: string): Promise<Run> {
+export async function keycloak (args: readonly string[], endWhen?: string, terminal: Terminal = {}): Promise<Run> {
   const asked = new AbortController()
   const texts = { out: '', err: '' }
   const code = await main(args, {
+    ...terminal,
     write: (text) => {
       texts.out += text
       if (endWhen !== undefined && text.includes(endWhen)) asked.abort()

@@ -3,9 +3,10 @@ import { ConfigError } from '../../src/config.ts'
 import { firstCall, RealmFileError } from '../../src/issuer/development-issuer.ts'
 import { KeycloakError } from './checks.ts'
 import { keycloakVersion } from './distribution.ts'
+import { reporting } from './progress.ts'
 import { DEMO_ADMIN, startKeycloak, type Keycloak, type KeycloakOptions } from './server.ts'
 
-interface Sink { readonly write: (text: string) => unknown }
+interface Sink { readonly write: (text: string) => unknown, readonly isTTY?: boolean, readonly columns?: number }
 
 const help = (): string => `Starts Keycloak ${keycloakVersion()} on this machine with the realm of the demo, for trying out. Ctrl-C ends it.
 
@@ -30,12 +31,13 @@ It runs in Docker where an engine is running; else on Java 17 or later, from the
  */
 export async function main (args: readonly string[], out: Sink, err: Sink, signal: AbortSignal): Promise<number> {
   try {
-    const options = readOptions(args, (line) => out.write(`${line}\n`))
+    const { print, say, move } = reporting(out)
+    const options = readOptions(args, print)
     if (options === undefined) {
       out.write(help())
       return 0
     }
-    return await keep(await startKeycloak({ ...options, signal, say: (line) => out.write(`  ${line}\n`) }), out, err, signal)
+    return await keep(await startKeycloak({ ...options, signal, say, move }), out, err, signal)
   } catch (error) {
     if (signal.aborted) return 0
     if (!(error instanceof KeycloakError || error instanceof RealmFileError || error instanceof ConfigError)) throw error

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { readEnvironment } from '../../src/config.ts'
 import { KeycloakError } from './checks.ts'
 import { run } from './process.ts'
+import { whileUnderWay, type Reporting } from './progress.ts'
 
 const DEFAULT_VERSION = '26.7.3'
 const JAVA_NEEDED = 17
@@ -14,12 +15,14 @@ export function keycloakVersion (): string {
   throw new KeycloakError(`KEYCLOAK_VERSION must be a version such as ${DEFAULT_VERSION}, not ${JSON.stringify(version)}.`)
 }
 
+const COPY = ['-B', '-q', 'dependency:copy']
 const archiveName = (): string => `keycloak-quarkus-dist-${keycloakVersion()}.tar.gz`
 
 export interface Fetching {
   /** Where the distribution is kept; git ignores it. */
   readonly folder: string
   readonly say: (line: string) => void
+  readonly move?: Reporting['move']
   readonly signal?: AbortSignal | undefined
 }
 
@@ -56,7 +59,7 @@ export async function distribution (fetching: Fetching): Promise<string> {
   const unpacking = join(folder, `unpacking-${process.pid}`)
   mkdirSync(unpacking)
   try {
-    const { code, lines } = await run('tar', ['-xzf', archive, '-C', unpacking], { signal })
+    const { code, lines } = await whileUnderWay(run('tar', ['-xzf', archive, '-C', unpacking], { signal }), 'unpacking', fetching)
     const [unpacked] = readdirSync(unpacking)
     if (code !== 0 || unpacked === undefined) {
       rmSync(archive, { force: true })
@@ -69,11 +72,12 @@ export async function distribution (fetching: Fetching): Promise<string> {
   return home
 }
 
-async function fetchArchive ({ folder, say, signal }: Fetching, archive: string): Promise<void> {
+async function fetchArchive (fetching: Fetching, archive: string): Promise<void> {
+  const { folder, say, signal } = fetching
   const fetched = join(folder, `fetching-${process.pid}`)
   say(`fetching Keycloak ${keycloakVersion()} with Maven (176 MB, this once) …`)
   try {
-    const { code, missing, lines } = await run('mvn', ['-B', '-q', 'dependency:copy', `-Dartifact=org.keycloak:keycloak-quarkus-dist:${keycloakVersion()}:tar.gz`, `-DoutputDirectory=${fetched}`], { signal })
+    const { code, missing, lines } = await whileUnderWay(run('mvn', [...COPY, `-Dartifact=org.keycloak:keycloak-quarkus-dist:${keycloakVersion()}:tar.gz`, `-DoutputDirectory=${fetched}`], { signal }), 'fetching Keycloak', fetching)
     if (missing) throw new KeycloakError(`Maven (mvn) is not here, which fetches Keycloak the first time. Install it, or start Docker, or put ${archiveName()} into ${folder} yourself.`)
     if (code !== 0 || !existsSync(join(fetched, archiveName()))) throw new KeycloakError('Maven could not fetch Keycloak:', lines.filter((line) => line.includes('ERROR')).slice(0, 3))
     renameSync(join(fetched, archiveName()), archive)

@@ -5,6 +5,7 @@ import { projectRealmFile, readRealmFile, type Realm } from '../../src/issuer/de
 import { checkPort, KeycloakError, projectFolder } from './checks.ts'
 import { checkJava, distribution, hasDocker, keycloakVersion } from './distribution.ts'
 import { claimPort } from './port-claim.ts'
+import { whileUnderWay, type Reporting } from './progress.ts'
 import { launch, run, type Ending, type Running } from './process.ts'
 
 /** The administrator of every Keycloak that is started here: for trying out, on this machine, everybody knows it. */
@@ -20,6 +21,8 @@ export interface KeycloakOptions {
   readonly deadlineSeconds?: number
   /** Hears of the progress: one line at a time. */
   readonly say?: (line: string) => void
+  /** On a terminal: a line that the next one is written over; undefined ends it. */
+  readonly move?: Reporting['move']
   /** Hears every line that Keycloak prints. */
   readonly log?: (line: string) => void
   /** Ends it at any time, also in the middle of the start, which then rejects with the signal's reason. */
@@ -37,7 +40,7 @@ export interface Keycloak {
   readonly stop: () => Promise<void>
 }
 
-type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log'>> & Pick<KeycloakOptions, 'signal' | 'log'>
+type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log' | 'move'>> & Pick<KeycloakOptions, 'signal' | 'log' | 'move'>
 
 const imageName = (): string => `quay.io/keycloak/keycloak:${keycloakVersion()}`
 
@@ -101,7 +104,7 @@ async function inDocker (settings: Settings): Promise<Running> {
   say('in Docker')
   if ((await run('docker', ['image', 'inspect', image], { signal })).code !== 0) {
     say(`fetching the image ${image} …`)
-    const { code, lines } = await run('docker', ['pull', '--quiet', image], { signal })
+    const { code, lines } = await whileUnderWay(run('docker', ['pull', '--quiet', image], { signal }), 'fetching the image', settings)
     if (code !== 0) throw new KeycloakError(`Docker could not fetch ${image}:`, lines.slice(-3))
   }
   const environment = Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['-e', `${name}=${value}`])
@@ -127,23 +130,24 @@ function listener ({ say, log }: Settings): (line: string) => void {
   }
 }
 
-async function untilReady (running: Running, issuer: string, { deadlineSeconds, say, signal }: Settings): Promise<void> {
+async function untilReady (running: Running, issuer: string, settings: Settings): Promise<void> {
+  settings.say('starting it; the first start builds it, and takes half a minute, later ones about half of that …')
   const started = performance.now()
-  const seconds = (): number => Math.floor((performance.now() - started) / 1000)
+  await whileUnderWay(responding(running, issuer, settings), 'starting', settings)
+  settings.say(`ready after ${Math.floor((performance.now() - started) / 1000)} s`)
+}
+
+async function responding (running: Running, issuer: string, { deadlineSeconds, signal }: Settings): Promise<void> {
+  const started = performance.now()
   let ending: Ending | undefined
   void running.ended.then((ended) => { ending = ended })
-  say('starting it; the first start builds it, and takes half a minute, later ones about half of that …')
-  for (let said = 0; ;) {
+  for (;;) {
     signal?.throwIfAborted()
     if (ending !== undefined) throw new KeycloakError('Keycloak ended before it was ready. It said:', complaints(ending.lines))
     const status = await statusOf(issuer)
-    if (status === 200) { say(`ready after ${seconds()} s`); return }
+    if (status === 200) return
     if (status === 404) throw new KeycloakError(`Keycloak is running, but without the realm: ${issuer} responds with 404. Its log:`, complaints(running.lines))
-    if (seconds() >= deadlineSeconds) throw new KeycloakError(`Keycloak did not respond at ${issuer} within ${deadlineSeconds} s and was stopped. The end of its log:`, running.lines.slice(-5))
-    if (seconds() >= said + 10) {
-      said = seconds()
-      say(`… ${said} s`)
-    }
+    if (performance.now() - started >= deadlineSeconds * 1000) throw new KeycloakError(`Keycloak did not respond at ${issuer} within ${deadlineSeconds} s and was stopped. The end of its log:`, running.lines.slice(-5))
     await pause(250, undefined, signal && { signal }).catch(() => undefined)
   }
 }

@@ -1,4 +1,6 @@
-FROM node:24-bookworm-slim AS base
+# To pin it: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:… (docs/how-to/image.md).
+ARG NODE_IMAGE=node:24-bookworm-slim
+FROM ${NODE_IMAGE} AS base
 WORKDIR /app
 
 
@@ -22,6 +24,21 @@ RUN echo '{ "extends": "./tsconfig.build.json", "include": [], "files": ["src/se
 
 
 FROM base
+# What inventories and registries show; --build-arg VERSION=… REVISION=… CREATED=… SOURCE=…
+ARG NODE_IMAGE
+ARG VERSION=''
+ARG REVISION=''
+ARG CREATED=''
+ARG SOURCE=''
+LABEL org.opencontainers.image.title="scopegate" \
+      org.opencontainers.image.description="A Fastify service whose routes require OAuth 2.0 access tokens of a Keycloak realm" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="${NODE_IMAGE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}"
+
 # Node alone: no package manager, no headers, no entry script.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/include/node /usr/local/bin/npm /usr/local/bin/npx \
     /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg /usr/local/bin/docker-entrypoint.sh /opt/yarn-*

@@ -14,7 +14,7 @@ const STOP_SECONDS = 30
 /** Builds the image of `context` under `tag`. What npm needs on this machine is mounted: it does not enter the image. */
 export async function buildImage ({ context, tag, folder, env }) {
   const mounts = await npmSettings(folder)
-  await must('buildah', ['bud', '--pull-never', '--format', 'docker', ...process.getuid?.() === 0 ? ['--isolation', 'chroot'] : [], ...mounts, '-t', tag, context], { env })
+  await must('buildah', ['bud', '--pull-never', '--format', 'docker', ...process.getuid?.() === 0 ? ['--isolation', 'chroot'] : [], ...mounts, '--build-arg', 'VERSION=0.0.0-test', '-t', tag, context], { env })
 }
 
 /**

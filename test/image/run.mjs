@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { provideBaseImage } from './base-image.mjs'
 import { endAll, run } from '../support/command.mjs'
+import { checkComponents } from './component-checks.mjs'
 import { checkConfinement } from './confinement-checks.mjs'
 import { checkContent } from './content-checks.mjs'
 import { buildImage, Container, inspectImage, noteResidue } from './image.mjs'
@@ -35,7 +36,7 @@ async function main () {
   const folder = await mkdtemp(join(tmpdir(), 'scopegate-image-'))
   undo.push(() => rm(folder, { recursive: true, force: true }))
   const env = await containerSettings(folder)
-  const stage = { check, folder, env, tag: TAG }
+  const stage = { check, say, folder, env, tag: TAG }
   if (await isBuilt(stage)) await examine(stage)
   return report.end()
 }
@@ -43,7 +44,7 @@ async function main () {
 async function isBuilt ({ folder, env }) {
   let built = false
   await check('the image can be built', async () => {
-    const base = (await readFile(join(CONTEXT, 'Dockerfile'), 'utf8')).match(/^FROM (\S+)/m)?.[1]
+    const base = (await readFile(join(CONTEXT, 'Dockerfile'), 'utf8')).match(/^ARG NODE_IMAGE=(\S+)/m)?.[1]
     say(`base image: ${await provideBaseImage(base, { env, say })}`)
     const removeResidue = await noteResidue(env)
     undo.push(() => run('podman', ['rmi', '-f', TAG], { env }), async () => { if (interrupted) await removeResidue() })
@@ -66,6 +67,7 @@ async function examine (stage) {
   })
   const paths = await first.container.paths(stage.folder)
   await checkContent({ ...stage, config, paths })
+  await checkComponents({ ...stage, ...first, config })
   await checkAnswers({ ...stage, ...first, issuer })
   await checkConfinement({ ...stage, ...first, config })
   const second = await place(stage)

@@ -16,9 +16,9 @@ export function createReport (write = (line) => process.stdout.write(`${line}\n`
         write(`FAILED  ${name}: ${indented(error)}`)
       }
     },
-    /** The last line of the program; gives its exit code. */
-    end () {
-      write(`${passed} passed, ${failed} failed`)
+    /** The last line of the program; gives its exit code. `skipped` counts what could not be tried on this machine. */
+    end (skipped = 0) {
+      write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
       return failed === 0 ? 0 : 1
     },
     /** Nothing could be tried on this machine: exit code 0, and a last line by which `.ci/run` tells it from success. */

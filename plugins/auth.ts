@@ -11,6 +11,7 @@ import { Keyring } from '../src/oauth/keyring.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import { Verification } from '../src/oauth/verification.ts'
+import type { ProofOfPossession } from './proof-of-possession.ts'
 import { conditionsOf, type KeysSource } from './issuer-conditions.ts'
 import { keyringEvents } from './issuer-events.ts'
 import { withHeaders } from './refused-in-hook.ts'
@@ -34,6 +35,8 @@ export interface AuthOptions {
   readonly issuers: readonly IssuerOptions[]
   /** Bound of the cache of verified tokens, which all issuers share. */
   readonly tokenCacheBytes: number
+  /** How requests prove that they may use a bound token; without it such tokens are refused. */
+  readonly possession?: ProofOfPossession | undefined
   /** Another time for the keyrings, in tests. */
   readonly clock?: Clock
 }
@@ -62,17 +65,20 @@ declare module 'fastify' {
 }
 
 /** @fastify/jwt over get-jwks' keys, behind the strict reader and the cache; decorates the request with the principal. */
-export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) => {
+export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clock }, done) => {
+  const { confirmations = [], proof } = possession ?? {}
+  const acceptsDpop = confirmations.includes('jkt')
   const trusted = new TrustedIssuers(issuers.map((one) => {
     const source = sourceOf(one)
-    return { ...one, source, keyring: keyringOf(one, source) }
+    return { ...one, source, keyring: keyringOf(one, source), confirmations }
   }))
   const verification = new Verification<FastifyRequest>({
     issuers: trusted,
     cacheBytes: tokenCacheBytes,
     verifierOf: createVerifiers(),
     addressOf: ({ ip }) => ip,
-    hasLeft: ({ raw }) => raw.socket.destroyed
+    hasLeft: ({ raw }) => raw.socket.destroyed,
+    ...proof && { proof }
   })
 
   app.decorate('trustedIssuers', trusted)
@@ -119,9 +125,9 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, clock }, done) 
   }
 
   function read (authorization: string, request: FastifyRequest): Principal | Promise<Principal> {
-    const { token } = readCredentials(authorization)
-    // Another spelling of the scheme, or more spaces: the look-up before was for another text.
-    return (authorization === PREFIX + token ? undefined : verification.recall(token, request)) ?? verification.verify(token, request)
+    const { scheme, token } = readCredentials(authorization, acceptsDpop)
+    // Another scheme, another spelling of it, or more spaces: the look-up before was for another text.
+    return (authorization === PREFIX + token ? undefined : verification.recall(token, request, scheme)) ?? verification.verify(token, request, scheme)
   }
 }, { name: 'auth' })
 

@@ -9,7 +9,7 @@ export interface CorsOptions {
 }
 
 /** What a page may read of a response beside its body: why it was refused, when to come again, under which id it is in the log. */
-const EXPOSED = ['WWW-Authenticate', 'Retry-After', 'Allow', 'X-Request-Id']
+const EXPOSED = ['WWW-Authenticate', 'Retry-After', 'Allow', 'X-Request-Id', 'DPoP-Nonce']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /**

@@ -17,6 +17,8 @@ export interface RouteRules {
   /** What a route without `config.auth` is: an error that stops the start (the default), or open to anyone. */
   readonly unlisted?: 'refuse' | 'public'
   readonly trusted?: readonly TrustedRoutes[]
+  /** Whether any kind of bound token is accepted: without it no route can require one. */
+  readonly acceptsBound?: boolean
 }
 
 /** What a route requires; empty until every onRoute hook has had its turn. */
@@ -123,7 +125,8 @@ export class GuardedRoutes {
   ): Verdict | readonly string[] {
     if (declared !== undefined) {
       const access = compileAccess(declared, this.#rules.scopes)
-      return isList(access) ? access : { access }
+      if (isList(access)) return access
+      return access.bound && this.#rules.acceptsBound !== true ? [BOUND_TO_NOTHING] : { access }
     }
     const pattern = this.#rules.trusted?.find((trusted) => covers(trusted, methods, url))?.path
     if (pattern !== undefined) return { access: PUBLIC, by: trustedBy(pattern) }
@@ -158,6 +161,8 @@ export class GuardedRoutes {
     return methods.length === 0 ? [] : [{ route: { ...route, method: methods }, held, url: slashed }]
   }
 }
+
+const BOUND_TO_NOTHING = 'config.auth.bound requires bound tokens, and none are accepted: set DPOP=allowed (dpop), or CLIENT_CERTIFICATE (clientCertificate)'
 
 function faultsOf (verdicts: Verdicts): string[] {
   return verdicts.flatMap(([{ route, url }, verdict]) =>

@@ -10,6 +10,7 @@ export interface OpenapiOptions {
   readonly tokenUrl: string
   readonly scopes: ScopeCatalogue
   readonly publicUrl: string | undefined
+  readonly dpop: 'off' | 'allowed' | 'required'
 }
 
 declare module 'fastify' {
@@ -21,14 +22,20 @@ declare module 'fastify' {
 
 const PROBLEM = { type: 'object', properties: { type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, detail: { type: 'string' }, error: { type: 'string' }, error_description: { type: 'string' }, request_id: { type: 'string' } } }
 const SCHEME = 'clientCredentials'
+/** OpenAPI 3.1 has no scheme for DPoP. */
+const DESCRIPTIONS = {
+  off: 'Bearer tokens (RFC 6750)',
+  allowed: 'Bearer tokens (RFC 6750), or tokens bound to a key, under the scheme DPoP with a proof in the DPoP header (RFC 9449)',
+  required: 'Tokens bound to a key, under the scheme DPoP with a proof in the DPoP header (RFC 9449)'
+} as const
 
-export default fp<OpenapiOptions>(async (app, { title, version, tokenUrl, scopes, publicUrl }) => {
+export default fp<OpenapiOptions>(async (app, { title, version, tokenUrl, scopes, publicUrl, dpop }) => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: { title, version },
       ...publicUrl !== undefined && { servers: [{ url: publicUrl }] },
-      components: { securitySchemes: { [SCHEME]: { type: 'oauth2', flows: { clientCredentials: { tokenUrl, scopes: { ...scopes } } } } } }
+      components: { securitySchemes: { [SCHEME]: { type: 'oauth2', description: DESCRIPTIONS[dpop], flows: { clientCredentials: { tokenUrl, scopes: { ...scopes } } } } } }
     },
     transform: ({ schema, url, route }) => ({
       url,

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import { challengeOf, type ChallengeContext } from '../src/oauth/challenge.ts'
-import { Unavailable, type Refusal } from '../src/oauth/errors.ts'
+import { challengesOf, schemesOf, type AcceptedBindings, type ChallengeContext } from '../src/oauth/challenge.ts'
+import { NonceRequired, Unavailable, type HeaderFields, type Refusal } from '../src/oauth/errors.ts'
 import { shown } from '../src/oauth/printable.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { explain, type Evidence, type Reason, type ReasonContext, type Settings } from '../src/oauth/reasons.ts'
@@ -13,12 +13,14 @@ export interface RefusalOptions {
   readonly resourceMetadata: string | undefined
   /** Where the folder docs/ is published, for the type of a problem and the hints of the log. */
   readonly docsUrl?: string | undefined
+  /** Which bound tokens are accepted; none by default. */
+  readonly bindings?: AcceptedBindings
   readonly explained: Settings
 }
 
 /** A refusal as it goes over the wire: status, headers (challenge, Retry-After, no-store) and the body without the request id. */
 export interface RefusalResponse {
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: HeaderFields
   readonly problem: Problem
 }
 
@@ -51,13 +53,14 @@ declare module 'fastify' {
  * What a refusal of src/oauth is over HTTP. Sets no error handler: a service sets its own (error-handler.ts), a guard in somebody else's
  * application sends the response itself (`sendProblem`) or throws the refusal with its headers (`Refusal.withHeaders`).
  */
-export default fp<RefusalOptions>((app, { challengeRealm: realm, resourceMetadata, docsUrl, explained }, done) => {
+export default fp<RefusalOptions>((app, { challengeRealm: realm, resourceMetadata, docsUrl, bindings, explained }, done) => {
   app.decorateRequest(REFUSED, undefined)
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
   app.decorate('responseTo', (refusal, request) => {
     const scopes = request.access?.challengeScopes ?? []
     request[REFUSED] = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, docsUrl })
-    return refusalResponse(refusal, { realm, scopes, resourceMetadata }, docsUrl)
+    const schemes = schemesOf(bindings, request.access?.bound ?? false, request.headers.authorization)
+    return refusalResponse(refusal, { realm, scopes, resourceMetadata, schemes }, docsUrl)
   })
   done()
 }, { name: 'refusals' })
@@ -80,11 +83,12 @@ function refusedOf ({ reason, detail }: Refusal, context: ReasonContext): Refuse
 
 /** Refusal → status, headers and body (RFC 6750 §3, RFC 9457). Pure: no request, no reply. */
 export function refusalResponse (refusal: Refusal, context: ChallengeContext, docsUrl?: string): RefusalResponse {
-  const challenge = challengeOf(refusal, context)
+  const [challenge, ...more] = challengesOf(refusal, context)
   return {
     headers: {
       'cache-control': 'no-store',
-      ...challenge !== undefined && { 'www-authenticate': challenge },
+      ...challenge !== undefined && { 'www-authenticate': more.length === 0 ? challenge : [challenge, ...more] },
+      ...refusal instanceof NonceRequired && { 'dpop-nonce': refusal.nonce },
       ...refusal instanceof Unavailable && { 'retry-after': String(refusal.retryAfterSeconds) }
     },
     problem: problemOf(refusal.statusCode, refusal.error === undefined

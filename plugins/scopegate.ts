@@ -11,6 +11,7 @@ import auth, { type AuthOptions } from './auth.ts'
 import './auth.ts'
 import './refusals.ts'
 import { checkHeaderBound } from './header-bound.ts'
+import { proofOfPossession } from './proof-of-possession.ts'
 import refusals, { type RefusalOptions } from './refusals.ts'
 
 export type { DeclaredAccess, Demands, ScopeCatalogue } from '../src/oauth/access-policy.ts'
@@ -42,9 +43,10 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   for (const sentence of settings.warnings) warn(sentence)
   const { challengeRealm, docsUrl, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
   const resourceMetadata = settings.publicUrl === undefined ? undefined : metadataAddress(settings.publicUrl)
-  await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, explained: explainedBy(settings, developmentIssuer) })
-  await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, ...clock && { clock } })
-  await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors })
+  await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained: explainedBy(settings, developmentIssuer) })
+  const possession = await proofOfPossession(app, settings)
+  await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, possession, ...clock && { clock } })
+  await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, acceptsBound: possession !== undefined })
   checkHeaderBound(app, maxTokenBytes, warn)
 }
 

@@ -78,13 +78,18 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(methodNotAllowed)
   const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
   await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })
-  if (openapi) await app.register(import('../plugins/openapi.ts'), { title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl })
+  if (openapi) {
+    await app.register(import('../plugins/openapi.ts'), {
+      title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl, dpop: config.dpop
+    })
+  }
 
   await app.register(healthRoutes)
   await app.register(resourceRoutes)
   await app.register(messageRoutes)
   const issuers = config.issuers.map(({ issuer }) => issuer)
-  if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuers, name: NAME })
+  const { dpop, clientCertificate } = config
+  if (publicUrl !== undefined) await app.register(metadataRoutes, { publicUrl, issuers, name: NAME, dpop, clientCertificate })
   if (!config.production) await app.register((await import('../routes/description.ts')).descriptionRoutes)
   if (pages) await addPages(app, config, pages, swaggerUi)
   await app.register(closeListeners)
@@ -106,6 +111,7 @@ async function addPages (app: FastifyInstance, config: Config, { client }: Pages
 
 /** The service's configuration as options of the plugin; its warnings are those of the configuration. */
 function guardOptions (config: Config, clock: Clock | undefined): ScopegateOptions & ServiceOptions {
+  const { dpop, dpopNonceSecrets, redisUrl, clientCertificate, trustProxy } = config
   const { allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer } = config
   return {
     issuers: config.issuers.map(issuerOptions),
@@ -113,6 +119,7 @@ function guardOptions (config: Config, clock: Clock | undefined): ScopegateOptio
     errors: 'throw',
     tokenCacheMb: config.tokenCacheBytes / 1024 / 1024,
     allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer,
+    dpop, redisUrl, clientCertificate, trustProxy, ...dpopNonceSecrets.length > 0 && { dpopNonceSecrets },
     warn: () => undefined,
     ...clock && { clock }
   }

@@ -1,4 +1,5 @@
 import { addressProblems } from './config/addresses.ts'
+import { bindingRequirements } from './config/binding-requirements.ts'
 import { ConfigError } from './config/config-error.ts'
 import { parseIssuersFile } from './config/issuers-file.ts'
 import { withoutEmpty, type Environment, type EnvironmentSources } from './config/environment.ts'
@@ -7,8 +8,10 @@ import { OLD_CHALLENGE_REALM } from './config/names.ts'
 import { requirementProblems } from './config/requirements.ts'
 import { readShape, type Variables } from './config/schema.ts'
 import type { Config } from './config/settings.ts'
+import { fileProblems, linesOf, textOf, type SettingFiles } from './config/setting-files.ts'
 import { warningsOf } from './config/warnings.ts'
 import { isAlgorithm } from './oauth/algorithms.ts'
+import type { BindingSettings } from './options/binding-options.ts'
 import { issuerSettings, type IssuerOptions, type IssuerSettings } from './options/issuer-options.ts'
 
 export { ConfigError } from './config/config-error.ts'
@@ -23,18 +26,18 @@ const DEVELOPMENT_ISSUER = { issuerAt: (port: number) => `http://localhost:${por
  * The configuration, or a ConfigError with all its problems. Pure: it looks at nothing but its arguments.
  * Not checked: whether anything responds at an address.
  */
-export function loadConfig (
-  environment: Environment, { fileNames = [], warnings = [], issuersFile }: Partial<EnvironmentSources> = {}
-): Config {
+export function loadConfig (environment: Environment, sources: Partial<EnvironmentSources> = {}): Config {
+  const { fileNames = [], warnings = [], issuersFile, files = {} } = sources
   const given = tidy(environment)
   const { variables, problems, names } = readShape(given)
   const readable = Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)))
   const file = given.ISSUERS_FILE === undefined ? undefined : parseIssuersFile(issuersFile ?? '', given)
   const all = [
-    ...problems, ...requirementProblems(given, fileNames), ...addressProblems(readable), ...listProblems(readable), ...file?.problems ?? []
+    ...problems, ...requirementProblems(given, fileNames), ...bindingRequirements(given), ...fileProblems(files, given),
+    ...addressProblems(readable), ...listProblems(readable), ...file?.problems ?? []
   ]
   if (all.length > 0 || variables === undefined) throw new ConfigError(all)
-  const config = toConfig(variables, file?.issuers)
+  const config = toConfig(variables, file?.issuers, files)
   return { ...config, warnings: [...warningsOf(config, given, fileNames), ...warnings] }
 }
 
@@ -48,7 +51,7 @@ function tidy (environment: Environment): Record<string, string> {
   return old === undefined ? given : { CHALLENGE_REALM: old, ...given }
 }
 
-function toConfig (variables: Variables, listed: readonly IssuerOptions[] | undefined): Omit<Config, 'warnings'> {
+function toConfig (variables: Variables, listed: readonly IssuerOptions[] | undefined, files: SettingFiles): Omit<Config, 'warnings'> {
   const issuers = issuersOf(variables, listed)
   const [first] = issuers as [IssuerSettings]
   return {
@@ -64,11 +67,23 @@ function toConfig (variables: Variables, listed: readonly IssuerOptions[] | unde
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
     docsUrl: variables.DOCS_URL?.replace(/\/+$/, ''),
     trustProxy: words(variables.TRUST_PROXY),
+    ...bindingOf(variables, files),
     host: variables.HOST,
     port: variables.PORT,
     logLevel: variables.LOG_LEVEL,
     production: !['', 'development', 'test'].includes(variables.NODE_ENV),
     developmentIssuer: variables.ISSUER === undefined && listed === undefined
+  }
+}
+
+function bindingOf (variables: Variables, files: SettingFiles): Omit<BindingSettings, 'trustProxy'> & Pick<Config, 'tls'> {
+  const cert = textOf(files, 'TLS_CERT_FILE')
+  return {
+    dpop: variables.DPOP,
+    dpopNonceSecrets: variables.DPOP_NONCE === 'on' ? linesOf(textOf(files, 'DPOP_NONCE_SECRET_FILE') ?? '') : [],
+    redisUrl: variables.REDIS_URL,
+    clientCertificate: variables.CLIENT_CERTIFICATE,
+    tls: cert === undefined ? undefined : { cert, key: textOf(files, 'TLS_KEY_FILE') ?? '' }
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ConfigError } from './config-error.ts'
 import { parseEnvFile, type EnvFile } from './env-file.ts'
 import { readIssuersFile } from './issuers-file.ts'
+import { readSettingFiles, type SettingFiles } from './setting-files.ts'
 
 /** Variables as a shell or a `.env` file gives them; an empty value counts as not set. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -15,6 +16,7 @@ export interface EnvironmentSources {
   readonly warnings: readonly string[]
   /** The text of ISSUERS_FILE, where one is named. */
   readonly issuersFile?: string | undefined
+  readonly files?: SettingFiles
 }
 
 /** The variables of this process, over those of a `.env` file in the current folder. Throws a ConfigError. */
@@ -32,6 +34,7 @@ export function readSources (folder = process.cwd()): EnvironmentSources {
   return {
     variables,
     ...issuersPath !== undefined && { issuersFile: readIssuersFile(issuersPath) },
+    files: readSettingFiles(variables),
     fileNames: Object.keys(ofFile).filter((name) => ofProcess[name] === undefined),
     warnings
   }

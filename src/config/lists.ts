@@ -1,5 +1,5 @@
-import { isIP } from 'node:net'
 import { isAlgorithm } from '../oauth/algorithms.ts'
+import { isProxyAddress } from '../options/binding-options.ts'
 import { audienceProblems, serviceClaimProblem } from '../options/issuer-checks.ts'
 import { quote } from '../options/quote.ts'
 import { expectedOf } from './schema.ts'
@@ -27,13 +27,6 @@ export function listProblems (given: Given): string[] {
     ...items(CORS_ORIGINS).map(originProblem).filter((problem) => problem !== undefined),
     ...SERVICE_CLAIM === undefined ? [] : [serviceClaimProblem(SERVICE_CLAIM)].filter((problem) => problem !== undefined).map((problem) => `SERVICE_CLAIM: ${problem}`)
   ]
-}
-
-function isProxyAddress (place: string): boolean {
-  if (['loopback', 'linklocal', 'uniquelocal'].includes(place)) return true
-  const [address = '', bits, ...more] = place.split('/')
-  if (isIP(address) === 0 || more.length > 0) return false
-  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128))
 }
 
 /** An origin is compared with the header exactly (RFC 6454 section 6.2): scheme, host, and port unless it is the default. */

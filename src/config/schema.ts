@@ -30,6 +30,13 @@ export const ENVIRONMENT = {
   PUBLIC_URL: optional(text('the http(s) address by which callers reach this API')),
   DOCS_URL: optional(text('the http(s) address under which the folder docs/ is published')),
   TRUST_PROXY: optional(text('addresses of gateways (10.0.0.7, 10.0.0.0/8, loopback, linklocal, uniquelocal)')),
+  DPOP: oneOf(['off', 'allowed', 'required'], 'off', 'off, allowed or required'),
+  DPOP_NONCE: switchedOn(),
+  DPOP_NONCE_SECRET_FILE: optional(text('a file with one or two secrets of at least 32 bytes, one in a line')),
+  REDIS_URL: optional(text('the address of Redis, such as redis://localhost:6379')),
+  CLIENT_CERTIFICATE: oneOf(['off', 'tls', 'header'], 'off', 'off, tls or header'),
+  TLS_CERT_FILE: optional(text('a file with the certificate of this service, in PEM')),
+  TLS_KEY_FILE: optional(text('a file with the private key of TLS_CERT_FILE, in PEM')),
   HOST: matching(/^(?:[A-Za-z\d._-]+|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*(?:%[\w.-]+)?)$/, 'a host name or an address to listen on, without a port', 'localhost'),
   PORT: port(50_100),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info', LOG_LEVELS.join(', ')),
@@ -42,7 +49,7 @@ export type Variables = {
 }
 
 /** Their own checks say what is wrong with these: addresses, and a name that is never an error when an issuer is set. */
-const CHECKED_ELSEWHERE = new Set(['ISSUER', 'JWKS_URL', 'PUBLIC_URL', 'DOCS_URL', 'NODE_ENV'])
+const CHECKED_ELSEWHERE = new Set(['ISSUER', 'JWKS_URL', 'PUBLIC_URL', 'DOCS_URL', 'REDIS_URL', 'NODE_ENV'])
 
 export interface Shape {
   /** Undefined when a value does not fit the schema. */

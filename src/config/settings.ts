@@ -1,3 +1,4 @@
+import type { BindingSettings } from '../options/binding-options.ts'
 import type { IssuerSettings } from '../options/issuer-options.ts'
 
 /** `any`: tokens of any audience, and of none, are accepted (`AUDIENCE=*`). */
@@ -7,7 +8,7 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 export type LogLevel = typeof LOG_LEVELS[number]
 
 /** What the environment says. The members of an issuer are those of the first. */
-export interface Config extends IssuerSettings {
+export interface Config extends IssuerSettings, BindingSettings {
   /** All trusted issuers; with ISSUERS_FILE several are possible. */
   readonly issuers: readonly IssuerSettings[]
   readonly tokenCacheBytes: number
@@ -24,7 +25,8 @@ export interface Config extends IssuerSettings {
   readonly publicUrl: string | undefined
   /** Where the folder docs/ is published: the `type` of a problem is a page of it. */
   readonly docsUrl: string | undefined
-  readonly trustProxy: readonly string[]
+  /** The service's own TLS, in PEM; undefined: plain http, behind a gateway. */
+  readonly tls: { readonly cert: string, readonly key: string } | undefined
   readonly host: string
   readonly port: number
   readonly logLevel: LogLevel

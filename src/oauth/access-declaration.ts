@@ -15,12 +15,13 @@ const OPTIONAL: Access = Object.freeze({ mode: 'optional', ...openFor() })
 function openFor (): Omit<Access, 'mode'> {
   const none = Object.freeze([])
   return {
-    scopes: none, anyScope: none, realmRoles: none, clientRoles: Object.freeze({}), kind: undefined, clientId: false, challengeScopes: none
+    scopes: none, anyScope: none, realmRoles: none, clientRoles: Object.freeze({}), kind: undefined, clientId: false, bound: false,
+    challengeScopes: none
   }
 }
 
 const UNDECLARED = 'declares no access: set config.auth to \'public\' or to what it requires, such as { scopes: [] } for any valid token'
-const MEMBERS = ['scopes', 'anyScope', 'realmRoles', 'clientRoles', 'kind', 'clientId']
+const MEMBERS = ['scopes', 'anyScope', 'realmRoles', 'clientRoles', 'kind', 'clientId', 'bound']
 const KNOWN = [...MEMBERS, 'optional']
 /** RFC 6749 §3.3 `scope-token`. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
@@ -61,12 +62,13 @@ function compiled (demands: Demands): Access {
     clientRoles: demands.clientRoles ?? PUBLIC.clientRoles,
     kind: demands.kind,
     clientId: demands.clientId ?? false,
+    bound: demands.bound ?? false,
     challengeScopes: Object.freeze([...new Set([...scopes, ...anyScope])])
   })
 }
 
 function faultsOf (declared: Readonly<Record<string, unknown>>, catalogue: ScopeCatalogue | undefined): string[] {
-  const { scopes, anyScope, realmRoles, clientRoles, kind, clientId } = declared
+  const { scopes, anyScope, realmRoles, clientRoles, kind, clientId, bound } = declared
   const has = (name: string): boolean => Object.hasOwn(declared, name)
   const faults = Reflect.ownKeys(declared).map(String).filter((name) => !MEMBERS.includes(name)).map(unknownMember)
   if (Reflect.ownKeys(declared).length === 0) faults.push('config.auth is {}: write { scopes: [] } for any valid token')
@@ -77,6 +79,7 @@ function faultsOf (declared: Readonly<Record<string, unknown>>, catalogue: Scope
   if (has('clientRoles') && !isClientRoles(clientRoles)) faults.push('config.auth.clientRoles is not an object of client → array of one or more role names')
   if (has('kind') && kind !== 'service' && kind !== 'user') faults.push('config.auth.kind is neither \'service\' nor \'user\'')
   if (has('clientId') && clientId !== true) faults.push('config.auth.clientId is not true: a route that does not need a client leaves it out')
+  if (has('bound') && bound !== true) faults.push('config.auth.bound is not true: a route that also accepts bearer tokens leaves it out')
   const named = [...isWords(scopes) ? wordsOf(scopes) : [], ...isWords(anyScope) ? anyScope : []]
   return [...faults, ...named.flatMap((scope) => unknownScope(scope, catalogue) ?? [])]
 }

@@ -36,7 +36,7 @@ const OPEN: Readonly<Record<Exclude<Access['mode'], 'protected'>, string>> = {
 }
 
 /** What a route requires, in words. */
-export function describeAccess ({ mode, scopes, anyScope, realmRoles, clientRoles, kind, clientId }: Access): string {
+export function describeAccess ({ mode, scopes, anyScope, realmRoles, clientRoles, kind, clientId, bound }: Access): string {
   if (mode !== 'protected') return OPEN[mode]
   const demands = [
     ...scopes.length > 0 ? [`scope ${scopes.join(' and ')}`] : [],
@@ -44,7 +44,8 @@ export function describeAccess ({ mode, scopes, anyScope, realmRoles, clientRole
     ...realmRoles.length > 0 ? [`realm role ${realmRoles.join(' and ')}`] : [],
     ...Object.entries(clientRoles).map(([client, roles]) => `role ${roles.join(' and ')} of ${client}`),
     ...kind === undefined ? [] : [`a ${kind}`],
-    ...clientId ? ['a client id'] : []
+    ...clientId ? ['a client id'] : [],
+    ...bound ? ['bound to a key'] : []
   ]
   return demands.length === 0 ? 'any valid token' : `valid token: ${demands.join(', ')}`
 }

@@ -1,4 +1,4 @@
-import { InsufficientScope } from './errors.ts'
+import { InsufficientScope, InvalidToken } from './errors.ts'
 import type { Principal } from './principal.ts'
 
 /** The scopes that exist, with a sentence each. A route that requires another one does not start. */
@@ -20,6 +20,8 @@ export interface Demands {
   readonly kind?: 'service' | 'user'
   /** The token must name the client that is calling (`request.principal.clientId` is then a string). */
   readonly clientId?: true
+  /** The token must be bound to a key of the caller: DPoP (RFC 9449), or a client certificate (RFC 8705). Requires DPOP or CLIENT_CERTIFICATE. */
+  readonly bound?: true
 }
 
 /** What a route declares in `config.auth`. `optional`: open, but a caller that presents a token is known, and a bad token is refused. */
@@ -48,12 +50,17 @@ export interface Access {
   readonly clientRoles: Readonly<Record<string, readonly string[]>>
   readonly kind: 'service' | 'user' | undefined
   readonly clientId: boolean
+  readonly bound: boolean
   /** The `scope` of a challenge: everything that this route may require. */
   readonly challengeScopes: readonly string[]
 }
 
-/** Whether a known caller is authorized: throws InsufficientScope, which names what is missing and all that the route requires. Pure. */
+/**
+ * Whether a known caller is authorized: throws InsufficientScope, which names what is missing and all that the route requires, or
+ * InvalidToken for a token that is not bound to a key where the route requires that. Pure.
+ */
 export function enforceAccess (access: Access, principal: Principal): void {
+  if (access.bound && principal.confirmation === undefined) throw new InvalidToken('binding_required', 'the route declares bound')
   for (const scope of access.scopes) if (!principal.has(scope)) refuseScope(access, principal)
   if (access.anyScope.length > 0 && !access.anyScope.some((scope) => principal.has(scope))) refuseScope(access, principal)
   if (access.kind !== undefined) enforceKind(access, principal)

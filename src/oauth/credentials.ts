@@ -1,26 +1,41 @@
 import { InvalidRequest, MissingCredentials } from './errors.ts'
 import { mistakenToken } from './reasons/mistaken-token.ts'
 
+/** RFC 6750 §2.1, RFC 9449 §7.1. */
+export type Scheme = 'bearer' | 'dpop'
+
 /** How a request authenticates itself. */
 export interface Credentials {
-  readonly scheme: 'bearer'
+  readonly scheme: Scheme
   readonly token: string
 }
 
 /** RFC 6750 §2.1: `"Bearer" 1*SP b64token`. */
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
+/** RFC 9449 §7.1: `"DPoP" 1*SP token68`. */
+const DPOP = /^dpop +([A-Za-z0-9\-._~+/]+=*)$/i
 
 /**
  * Reads the value of an Authorization header. Throws MissingCredentials for another scheme, or InvalidRequest for what is not `Bearer`,
- * one or more spaces and one token. Tabs are refused (RFC 6750 §2.1).
+ * one or more spaces and one token. Tabs are refused (RFC 6750 §2.1). `dpop`: the scheme DPoP is read likewise.
  */
-export function readCredentials (authorization: string): Credentials {
+export function readCredentials (authorization: string, dpop = false): Credentials {
   const token = BEARER.exec(authorization)?.[1]
   if (token !== undefined) return { scheme: 'bearer', token }
   if (/^bearer(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(authorization)) {
     throw new InvalidRequest('credentials_malformed', evidence('mistake', mistakenToken(sentAfterBearer(authorization))))
   }
+  if (dpop && isDpop(authorization)) {
+    const bound = DPOP.exec(authorization)?.[1]
+    if (bound !== undefined) return { scheme: 'dpop', token: bound }
+    throw new InvalidRequest('credentials_malformed')
+  }
   throw new MissingCredentials('scheme_unsupported', evidence('scheme', SCHEME.exec(authorization)?.[1]))
+}
+
+/** Whether the scheme is DPoP, also where what follows it cannot be read. */
+export function isDpop (authorization: string): boolean {
+  return /^dpop(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(authorization)
 }
 
 /** Only well-known names are repeated in a log line: whatever else comes first can be a secret. */
@@ -36,6 +51,11 @@ function evidence (name: 'mistake' | 'scheme', value: string | undefined): { rea
 }
 
 const NAME = 'authorization'
+
+/** The values of every header of this name (in lower case), from the headers as received. */
+export function valuesOf (rawHeaders: readonly string[], name: string): string[] {
+  return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
+}
 
 /**
  * The value of the Authorization header of a request, from its headers as received (names and values in turn). Throws

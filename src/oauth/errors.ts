@@ -1,12 +1,15 @@
-import { REASONS, type Evidence, type Reason, type RightsReason, type TokenReason } from './reasons.ts'
+import { REASONS, type Evidence, type ProofReason, type Reason, type RightsReason, type TokenReason } from './reasons.ts'
 
 /**
  * The refusals of RFC 6750 §3.1. The class says which party is responsible (the credentials, the token, its rights, the issuer); the
  * reason says what exactly, and is for the log alone.
  */
 
-/** RFC 6750 §3.1. */
-export type OAuthErrorCode = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+/** Of a response; several lines of one name are a list. */
+export type HeaderFields = Readonly<Record<string, string | string[]>>
+
+/** RFC 6750 §3.1, RFC 9449 §7.1 and §9. */
+export type OAuthErrorCode = 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'invalid_dpop_proof' | 'use_dpop_nonce'
 
 /**
  * A request that is refused. Thrown by the rules; the response is written in one place only. Has no stack trace, since it is not an
@@ -21,7 +24,7 @@ export abstract class Refusal extends Error {
   /** What is known about the refused request, for the hint. */
   readonly evidence: Evidence
   /** Of the response to one request, for error handlers that copy them (Fastify's own does); empty until `withHeaders`. */
-  readonly headers: Readonly<Record<string, string>> = {}
+  readonly headers: HeaderFields = {}
 
   constructor (message: string, reason: Reason, { error, detail, evidence = {} }: RefusalParts = {}) {
     const { stackTraceLimit } = Error
@@ -36,7 +39,7 @@ export abstract class Refusal extends Error {
   }
 
   /** This refusal for one request, with the headers of its response. Requests that wait for the same verification share one refusal. */
-  withHeaders (headers: Readonly<Record<string, string>>): this {
+  withHeaders (headers: HeaderFields): this {
     const own: unknown = Object.create(this, { headers: { value: headers, enumerable: true } })
     return own as this
   }
@@ -51,7 +54,7 @@ interface RefusalParts {
 /** No credentials, or a scheme other than Bearer: 401, a challenge without an error code (RFC 6750 §3.1). */
 export class MissingCredentials extends Refusal {
   constructor (reason: 'credentials_missing' | 'scheme_unsupported' = 'credentials_missing', evidence: Evidence = {}) {
-    super('A bearer token is required', reason, { evidence })
+    super('An access token is required', reason, { evidence })
   }
 }
 
@@ -87,6 +90,23 @@ export class InvalidToken extends Refusal {
   }
 }
 
+/** The DPoP proof of the request is missing or not valid (RFC 9449 §7.1 invalid_dpop_proof): one text for all of them. */
+export class InvalidProof extends Refusal {
+  constructor (reason: ProofReason, detail?: string, evidence: Evidence = {}) {
+    super('The DPoP proof is missing or not valid for this request', reason, { error: 'invalid_dpop_proof', detail, evidence })
+  }
+}
+
+/** The proof must contain the nonce that the response supplies (RFC 9449 §9 use_dpop_nonce). */
+export class NonceRequired extends Refusal {
+  readonly nonce: string
+
+  constructor (reason: 'dpop_nonce_missing' | 'dpop_nonce_invalid', nonce: string, evidence: Evidence = {}) {
+    super('The DPoP proof must contain the nonce of this response', reason, { error: 'use_dpop_nonce', evidence })
+    this.nonce = nonce
+  }
+}
+
 /**
  * A valid token without the rights that the route requires (RFC 6750 §3.1 insufficient_scope). `scopes` is everything the route
  * requires.
@@ -100,14 +120,20 @@ export class InsufficientScope extends Refusal {
   }
 }
 
+const UNAVAILABLE = {
+  issuer_unavailable: 'Tokens cannot be verified at the moment',
+  overloaded: 'Too many tokens are waiting to be verified',
+  replays_unavailable: 'DPoP proofs cannot be checked at the moment'
+} as const
+type UnavailableReason = keyof typeof UNAVAILABLE
+
 /** No decision is possible now, and that is not the caller's fault: 503 with Retry-After, no challenge. */
 export class Unavailable extends Refusal {
-  declare readonly reason: 'issuer_unavailable' | 'overloaded'
+  declare readonly reason: UnavailableReason
   readonly retryAfterSeconds: number
 
-  constructor (reason: 'issuer_unavailable' | 'overloaded', retryAfterSeconds: number, parts: Pick<RefusalParts, 'detail' | 'evidence'> = {}) {
-    const message = reason === 'overloaded' ? 'Too many tokens are waiting to be verified' : 'Tokens cannot be verified at the moment'
-    super(message, reason, parts)
+  constructor (reason: UnavailableReason, retryAfterSeconds: number, parts: Pick<RefusalParts, 'detail' | 'evidence'> = {}) {
+    super(UNAVAILABLE[reason], reason, parts)
     this.retryAfterSeconds = retryAfterSeconds
   }
 

@@ -1,3 +1,5 @@
+import { confirmationOf, type Confirmation } from './confirmation.ts'
+
 /** Who is calling, as a verified token says. Deep-frozen and shared between the requests of one token. */
 export interface Principal {
   /**
@@ -15,6 +17,8 @@ export interface Principal {
   readonly issuer: string
   /** Seconds since the epoch. */
   readonly expiresAt: number
+  /** What the token is bound to, proven for this request; undefined for a bearer token. */
+  readonly confirmation: Confirmation | undefined
   readonly claims: Claims
   /** Whether the token holds this one scope (RFC 6749 §3.3: compared exactly). */
   has (scope: string): boolean
@@ -32,6 +36,7 @@ export interface Claims {
   readonly sid?: string
   readonly jti?: string
   readonly typ?: string
+  readonly cnf?: unknown
   readonly realm_access?: { readonly roles?: readonly string[] }
   readonly resource_access?: Readonly<Record<string, { readonly roles?: readonly string[] }>>
   readonly [claim: string]: unknown
@@ -65,6 +70,7 @@ class TokenPrincipal implements Principal {
   readonly clientRoles: Principal['clientRoles']
   readonly issuer: string
   readonly expiresAt: number
+  readonly confirmation: Confirmation | undefined
   readonly claims: Claims
 
   constructor (claims: Claims, issuer: IssuerProofs) {
@@ -76,6 +82,7 @@ class TokenPrincipal implements Principal {
     this.clientRoles = clientRolesOf(claims.resource_access)
     this.issuer = claims.iss
     this.expiresAt = claims.exp
+    this.confirmation = confirmationOf(claims.cnf)
     this.claims = claims
   }
 

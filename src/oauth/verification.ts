@@ -1,4 +1,5 @@
 import { evidenceOf, readAccessToken, type AccessToken } from './access-token.ts'
+import type { Scheme } from './credentials.ts'
 import { InvalidToken } from './errors.ts'
 import type { Caller } from './fair-lines.ts'
 import type { VerificationKey } from './key-set.ts'
@@ -65,16 +66,16 @@ export class Verification<C> {
   }
 
   /** The caller that presents a token which was verified before and is still valid: the hot path, on which nothing is decoded. */
-  recall (token: string, context: C): Principal | Promise<Principal> | undefined {
+  recall (token: string, context: C, scheme: Scheme = 'bearer'): Principal | Promise<Principal> | undefined {
     const principal = this.cache.get(token, this.#nowMs())
     if (principal === undefined) return undefined
     this.counts.cacheHits++
-    return this.#proof(principal, context)
+    return this.#proof(principal, context, scheme, token)
   }
 
   /** The caller that presents a token which `recall` does not know. Throws or rejects with a Refusal. */
-  verify (token: string, context: C): Promise<Principal> {
-    return this.#verified(token, context).then((principal) => this.#proof(principal, context))
+  verify (token: string, context: C, scheme: Scheme = 'bearer'): Promise<Principal> {
+    return this.#verified(token, context).then((principal) => this.#proof(principal, context, scheme, token))
   }
 
   #verified (token: string, context: C): Promise<Principal> {

@@ -1,4 +1,5 @@
 import type { ScopeCatalogue } from '../oauth/access-policy.ts'
+import { BINDING_OPTIONS, bindingProblems, bindingSettings, type BindingOptions, type BindingSettings } from './binding-options.ts'
 import { CHALLENGE_REALM, docsUrlProblem, publicUrlProblem, type Check } from './issuer-checks.ts'
 import { ISSUER_OPTIONS, issuerProblems, issuerSettings, unknownOptions, type IssuerOptions, type IssuerSettings } from './issuer-options.ts'
 import { insecureWarning, issuerWarnings } from './issuer-warnings.ts'
@@ -6,7 +7,7 @@ import { quoteAddress } from './quote.ts'
 import { isInRange, RANGES, rangeText } from './ranges.ts'
 
 /** What concerns the guard and not one issuer. */
-export interface GuardOptions {
+export interface GuardOptions extends BindingOptions {
   /** Every scope that a route may require, with a sentence each; a route that requires another stops the start. Default: any name. */
   readonly scopes?: ScopeCatalogue | undefined
   /** What a route without `config.auth` is: an error that stops the start (`refuse`, the default), or open to anyone (`public`). */
@@ -39,7 +40,7 @@ type SeveralIssuers = { readonly issuers: readonly IssuerOptions[] } & { readonl
 /** One issuer (`issuer` and `audience` are required), or several in `issuers`. */
 export type ScopegateOptions = GuardOptions & (OneIssuer | SeveralIssuers)
 
-export interface ScopegateSettings {
+export interface ScopegateSettings extends BindingSettings {
   readonly issuers: readonly IssuerSettings[]
   readonly scopes: ScopeCatalogue | undefined
   readonly unlisted: 'refuse' | 'public'
@@ -66,7 +67,8 @@ export class OptionsError extends Error {
 }
 
 export const GUARD_OPTIONS: readonly string[] = [
-  'scopes', 'unlisted', 'errors', 'trusted', 'challengeRealm', 'publicUrl', 'docsUrl', 'maxTokenBytes', 'tokenCacheMb', 'allowInsecureHttp', 'useEnvProxy', 'warn'
+  'scopes', 'unlisted', 'errors', 'trusted', 'challengeRealm', 'publicUrl', 'docsUrl', 'maxTokenBytes', 'tokenCacheMb', 'allowInsecureHttp', 'useEnvProxy', 'warn',
+  ...BINDING_OPTIONS
 ]
 /** Fastify's own, which it passes on to the plugin. */
 const OF_FASTIFY = ['prefix', 'logLevel', 'logSerializers', 'encapsulate', 'name']
@@ -91,6 +93,7 @@ export function readOptions (options: ScopegateOptions): ScopegateSettings {
     maxTokenBytes: options.maxTokenBytes ?? RANGES.maxTokenBytes.preset,
     tokenCacheBytes: (options.tokenCacheMb ?? RANGES.tokenCacheMb.preset) * 1024 * 1024,
     useEnvProxy: options.useEnvProxy ?? false,
+    ...bindingSettings(options),
     warnings: warningsOf(issuers)
   }
 }
@@ -111,7 +114,8 @@ function optionProblems (given: Given): string[] {
   return [
     ...unknownOptions(given, [...ISSUER_OPTIONS, 'issuers', ...GUARD_OPTIONS, ...OF_FASTIFY], ''),
     ...given.issuers === undefined ? issuerProblems(given, '', rules) : listProblems(given, given.issuers, rules),
-    ...guardProblems(given)
+    ...guardProblems(given),
+    ...bindingProblems(given)
   ]
 }
 

@@ -123,7 +123,7 @@ for (const [handler, options] of HOSTS) {
         t.match(error, { statusCode: status, reason, headers: { 'www-authenticate': challenge, 'cache-control': 'no-store' } }, path)
       }
     }
-    t.match(await host.get('/own-refused'), { status: 419, body: { route: 'A bearer token is required' } })
+    t.match(await host.get('/own-refused'), { status: 419, body: { route: 'An access token is required' } })
     host.errors.length = 0
     await errorsOfTheHost(t, host, handler)
   })

@@ -34,6 +34,11 @@ export const REQUEST_TEXTS = {
     sentence: 'The keys of the issuer cannot be fetched, so that the token cannot be verified. While no key is known, every token gets this response, whoever issued it.',
     fix: ({ issuer, tokenIssuer }) => `The log line about the keys of ${issuer} contains the cause. If this machine cannot reach the issuer's own address, set JWKS_URL to the address of its key set that it can reach.${otherIssuer(issuer, tokenIssuer)}`
   },
+  replays_unavailable: {
+    status: 503,
+    sentence: 'The store of the DPoP proofs that were used cannot be reached, or is full, so that a replay could not be noticed. Bearer tokens are not affected.',
+    fix: () => 'detail contains the cause. With REDIS_URL: look at Redis and at the network between. Without it, this process keeps the proofs of the last 70 seconds, at most 500,000: more replicas with Redis.'
+  },
   overloaded: {
     status: 503,
     sentence: 'More new tokens arrive than can be verified.',
@@ -79,7 +84,7 @@ function fixOfScheme (scheme: string | undefined): string {
     case 'basic':
       return `Basic credentials (a client id and secret) are for the token endpoint of the issuer: the caller must request an access token there. ${SEND_A_TOKEN}`
     case 'dpop':
-      return `This service does not check DPoP proofs. In Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request a token without a proof. ${SEND_A_TOKEN}`
+      return `This service does not check DPoP proofs (DPOP is off): set DPOP=allowed, or in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request a token without a proof. ${SEND_A_TOKEN}`
     default:
       return `The scheme is ${printable(scheme)}. ${SEND_A_TOKEN}`
   }

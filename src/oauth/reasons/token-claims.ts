@@ -93,8 +93,8 @@ function kindOf (typ: unknown): string {
 }
 
 function fixOfConfirmation (confirmations: readonly string[] = []): string {
-  if (confirmations.includes('jkt')) return 'It is bound to a DPoP key. In Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request the token without a DPoP proof.'
-  if (confirmations.includes('x5t#S256')) return 'It is bound to a client certificate. In Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
+  if (confirmations.includes('jkt')) return 'It is bound to a DPoP key. Set DPOP=allowed (docs/how-to/bound-tokens.md), or in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request the token without a DPoP proof.'
+  if (confirmations.includes('x5t#S256')) return 'It is bound to a client certificate. Set CLIENT_CERTIFICATE=tls or header (docs/how-to/bound-tokens.md), or in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
   return 'In Keycloak switch DPoP and certificate binding off for the client (Advanced), and remove a mapper that writes cnf.'
 }
 

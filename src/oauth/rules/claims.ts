@@ -1,5 +1,6 @@
+import { isConfirmable } from '../confirmation.ts'
 import { printable, printableText } from '../printable.ts'
-import { isDate, isObject, isStrings, problem, type Expectations, type Problem, type Rule } from './rule.ts'
+import { isDate, isObject, isStrings, problem, type Expectations, type Problem, type Rule, type Unproven } from './rule.ts'
 
 const STRING_CLAIMS = ['iss', 'sub', 'azp', 'client_id', 'jti', 'typ', 'sid'] as const
 const DATE_CLAIMS = ['exp', 'iat', 'nbf', 'auth_time'] as const
@@ -32,11 +33,11 @@ export const CLAIM_RULES: readonly Rule[] = [
   {
     // Even an empty `cnf`: a confirmation that cannot be checked (RFC 7800 §3.1).
     reason: 'confirmation_unsupported',
-    check: ({ claims: { cnf } }) => cnf === undefined ? undefined : confirmationProblem(cnf)
+    check: ({ claims: { cnf } }, { confirmations }) => cnf === undefined || isConfirmable(cnf, confirmations) ? undefined : confirmationProblem(cnf)
   },
   {
     reason: 'wrong_kind',
-    check: ({ claims: { typ } }, { tokenKind }) => isAccessTokenKind(typ, tokenKind) ? undefined : problem(`payload typ ${printable(typ)}`, { typ })
+    check: ({ claims }, { tokenKind }) => isAccessTokenKind(claims, tokenKind) ? undefined : problem(`payload typ ${printable(claims.typ)}`, { typ: claims.typ })
   },
   {
     reason: 'audience_mismatch',
@@ -49,8 +50,12 @@ function confirmationProblem (cnf: unknown): Problem {
   return problem(`cnf ${printable(confirmations)}`, { confirmations })
 }
 
-/** Keycloak signs ID, logout and userinfo tokens with the same key; `typ` of the payload distinguishes them from access tokens. */
-function isAccessTokenKind (typ: unknown, tokenKind: Expectations['tokenKind']): boolean {
+/**
+ * Keycloak signs ID, logout and userinfo tokens with the same key; `typ` of the payload distinguishes them from access tokens. `DPoP` is
+ * the type of an access token that is bound to a DPoP key; that its `cnf` can be checked is a rule before.
+ */
+function isAccessTokenKind ({ typ, cnf }: Unproven['claims'], tokenKind: Expectations['tokenKind']): boolean {
+  if (typ === 'DPoP') return isObject(cnf) && Object.hasOwn(cnf, 'jkt')
   return typ === 'Bearer' || typ === 'bearer' || (tokenKind === 'at+jwt' && typ === undefined)
 }
 

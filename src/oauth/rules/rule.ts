@@ -1,4 +1,5 @@
 import type { Algorithm } from '../algorithms.ts'
+import type { ConfirmationMethod } from '../confirmation.ts'
 import type { Evidence, TokenReason } from '../reasons.ts'
 
 /** What a token must contain to be one for this API. Times in seconds. */
@@ -10,6 +11,8 @@ export interface Expectations {
   readonly clockToleranceSeconds: number
   readonly maxTokenLifetimeSeconds: number
   readonly maxTokenBytes: number
+  /** The confirmations that are checked after the token was verified; none by default: a bound token is refused. */
+  readonly confirmations?: readonly ConfirmationMethod[]
 }
 
 /** A token that can be decoded. Nothing of it is verified. */

@@ -1,0 +1,71 @@
+import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto'
+import type { Algorithm } from '../algorithms.ts'
+import { isObject } from '../rules/rule.ts'
+
+/** Members of private keys (RFC 7518 §6) and of symmetric ones. */
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
+/** RFC 7638 §3.2, RFC 8037 §2: what a thumbprint is made of, in this order. */
+const THUMBPRINT_MEMBERS: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['EC', ['crv', 'kty', 'x', 'y']], ['RSA', ['e', 'kty', 'n']], ['OKP', ['crv', 'kty', 'x']]
+])
+const CURVES: Readonly<Record<string, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
+const RSA_BITS = { least: 2048, most: 4096 } as const
+/** 65537 and whatever fits in four bytes: the time of a check grows with the exponent. */
+const MOST_EXPONENT_CHARACTERS = 6
+
+type Jwk = Readonly<Record<string, unknown>>
+
+export function privateMemberOf (jwk: Jwk): string | undefined {
+  return PRIVATE_MEMBERS.find((name) => Object.hasOwn(jwk, name))
+}
+
+/** What is wrong with the `jwk` of a proof, in words for the log; undefined: it may be a public key. */
+export function keyProblem (jwk: unknown): string | undefined {
+  if (!isObject(jwk)) return 'jwk is missing or is not an object'
+  const members = THUMBPRINT_MEMBERS.get(jwk.kty)
+  if (members === undefined) return 'kty'
+  const missing = members.find((name) => typeof jwk[name] !== 'string')
+  if (missing !== undefined) return missing
+  if (jwk.use !== undefined && jwk.use !== 'sig') return 'use'
+  return jwk.kty === 'RSA' ? rsaProblem(String(jwk.n), String(jwk.e)) : undefined
+}
+
+function rsaProblem (n: string, e: string): string | undefined {
+  const modulus = Buffer.from(n, 'base64url')
+  const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
+  if (bits < RSA_BITS.least || bits > RSA_BITS.most) return `RSA of ${bits} bits`
+  return e.length > MOST_EXPONENT_CHARACTERS ? 'e is too large' : undefined
+}
+
+/** Whether an algorithm is one of this key (RFC 7518 §3.1, RFC 8037 §3.1). */
+export function fits (alg: Algorithm, { kty, crv, alg: own }: Jwk): boolean {
+  if (own !== undefined && own !== alg) return false
+  if (alg === 'EdDSA') return kty === 'OKP' && (crv === 'Ed25519' || crv === 'Ed448')
+  return alg.startsWith('ES') ? kty === 'EC' && crv === CURVES[alg] : kty === 'RSA'
+}
+
+/** RFC 7638: SHA-256 in base64url of the members that make the key, in lexicographic order. The key must have no `keyProblem`. */
+export function thumbprint (jwk: Jwk): string {
+  const members = THUMBPRINT_MEMBERS.get(jwk.kty) as readonly string[]
+  return createHash('sha256').update(JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])))).digest('base64url')
+}
+
+/** Undefined: the numbers are no key, such as a point that is not on the curve. */
+export function publicKeyOf (jwk: Jwk): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: jwk, format: 'jwk' })
+  } catch {
+    return undefined
+  }
+}
+
+/** RFC 7515 §5.2, RFC 7518 §3: whether `signature` is one of `input`. Signatures of ES algorithms are r and s side by side. */
+export function isSigned (alg: Algorithm, key: KeyObject, input: string, signature: Buffer): boolean {
+  const bytes = Buffer.from(input)
+  if (alg === 'EdDSA') return verify(null, bytes, key, signature)
+  const hash = `sha${alg.slice(2)}`
+  if (alg.startsWith('ES')) return verify(hash, bytes, { key, dsaEncoding: 'ieee-p1363' }, signature)
+  return alg.startsWith('PS')
+    ? verify(hash, bytes, { key, padding: 6, saltLength: Number(alg.slice(2)) / 8 }, signature)
+    : verify(hash, bytes, key, signature)
+}

@@ -1,0 +1,21 @@
+/** RFC 3986 §2: what a URI may contain. `new URL` would accept more, and correct it. */
+const URI = /^https?:\/\/[^\s\\/?#@\p{Cc}]+(?:[/?#][^\s\\\p{Cc}]*)?$/iu
+const UNRESERVED = /^[A-Za-z\d\-._~]$/
+
+/**
+ * The URI of a request as a proof names it (`htu`, RFC 9449 §4.3): after syntax- and scheme-based normalization (RFC 3986 §6.2.2,
+ * §6.2.3), without query and fragment. Undefined: not an http(s) URI. A host in other scripts than ASCII is its punycode.
+ */
+export function normalizedTarget (uri: string): string | undefined {
+  if (!URI.test(uri)) return undefined
+  const text = withoutQuery(uri).replace(/%[\da-f]{2}/gi, (escape) => {
+    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+    return UNRESERVED.test(character) ? character : escape.toUpperCase()
+  })
+  return URL.canParse(text) ? new URL(text).href : undefined
+}
+
+/** A target or path of a request without its query and fragment. */
+export function withoutQuery (target: string): string {
+  return /^[^?#]*/.exec(target)?.[0] ?? ''
+}

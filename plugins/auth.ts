@@ -127,7 +127,8 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
   function read (authorization: string, request: FastifyRequest): Principal | Promise<Principal> {
     const { scheme, token } = readCredentials(authorization, acceptsDpop)
     // Another scheme, another spelling of it, or more spaces: the look-up before was for another text.
-    return (authorization === PREFIX + token ? undefined : verification.recall(token, request, scheme)) ?? verification.verify(token, request, scheme)
+    const known = authorization === PREFIX + token ? undefined : verification.recall(token, request, scheme)
+    return known ?? verification.verify(token, request, scheme)
   }
 }, { name: 'auth' })
 

@@ -7,7 +7,9 @@ import type { PresentedCertificate } from '../src/oauth/possession.ts'
 import type { BindingSettings } from '../src/options/binding-options.ts'
 
 /** How the certificate of a caller is found, and its thumbprint (RFC 8705 §3.1): once for a connection of our own. */
-export function presentedCertificate ({ clientCertificate, trustProxy }: BindingSettings): (request: FastifyRequest) => PresentedCertificate {
+export function presentedCertificate (
+  { clientCertificate, trustProxy }: BindingSettings
+): (request: FastifyRequest) => PresentedCertificate {
   return clientCertificate === 'header' ? certificateInHeader(proxies(trustProxy)) : ({ raw }) => certificateOfConnection(raw.socket)
 }
 

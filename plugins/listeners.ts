@@ -1,4 +1,5 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http'
+import type { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
@@ -21,6 +22,15 @@ export const LIMITS = {
 } as const
 export type Limits = { readonly [name in keyof typeof LIMITS]: number }
 
+/** The listeners' own TLS, in PEM. `createServer` of node:https is handed in: most services are behind a gateway and never load it. */
+export interface ListenerTls {
+  readonly cert: string
+  readonly key: string
+  /** Callers are requested to present a certificate. Who signed it does not matter: a token that is bound to it names it. */
+  readonly requestCert: boolean
+  readonly createServer: typeof createTlsServer
+}
+
 export interface ListenerOptions {
   /** Of the whole head of a request. */
   readonly maxHeaderSize: number
@@ -29,6 +39,7 @@ export interface ListenerOptions {
   readonly limits: Partial<Limits>
   /** Where the folder docs/ is published, for the type of a problem. */
   readonly docsUrl: string | undefined
+  readonly tls?: ListenerTls | undefined
 }
 
 interface Connection extends Excess {
@@ -63,18 +74,20 @@ export class Listeners {
 
   readonly factory = (handler: RequestListener): Server => {
     const limits = this.#limits
-    const server = createServer({
+    const { tls } = this.#options
+    const options = {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
       maxHeaderSize: this.#options.maxHeaderSize,
       requireHostHeader: false
-    })
+    }
+    const server: Server = tls === undefined ? createServer(options) : serverWithTls(tls, options)
     // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
     server.maxHeadersCount = 0
     server.setTimeout(limits.connectionTimeoutMs)
-    server.on('connection', (socket) => {
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       const connection = { address: socket.remoteAddress, underWay: 0, last: undefined, excess: 0 }
       this.#connections.set(socket, connection)
       this.#excess.add(socket, connection)
@@ -149,7 +162,9 @@ export class Listeners {
   /** What the parser refuses, or what was received too slowly. Nothing is written into or before a response that is under way. */
   #refuseUnread (code: string, socket: Socket): void {
     const connection = this.#connections.get(socket)
-    if (code === 'ECONNRESET' || !socket.writable || !isFree(connection)) {
+    // Without a TLS handshake nothing can be sent.
+    const isSecured = this.#options.tls === undefined || connection !== undefined
+    if (code === 'ECONNRESET' || !isSecured || !socket.writable || !isFree(connection)) {
       this.#options.log().debug({ code, address: socket.remoteAddress }, 'a connection was reset')
       socket.destroy()
       return
@@ -158,6 +173,10 @@ export class Listeners {
     writeRaw(socket, problem)
     this.#options.log().info({ ...lineOf(problem, socket), code }, 'a request that cannot be read')
   }
+}
+
+function serverWithTls ({ cert, key, requestCert, createServer: create }: ListenerTls, options: ServerOptions): Server {
+  return create({ ...options, cert, key, requestCert, rejectUnauthorized: false })
 }
 
 const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {

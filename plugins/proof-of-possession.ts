@@ -21,12 +21,11 @@ export interface ProofOfPossession {
 }
 
 /**
- * How the requests of this application prove that they may use a bound token, or undefined: no token that is bound is accepted. A store of
- * proofs in Redis is connected here and closed with the application.
+ * How the requests of this application prove that they may use a bound token. A store of proofs in Redis is connected here and closed
+ * with the application.
  */
-export async function proofOfPossession (app: FastifyInstance, settings: PossessionSettings): Promise<ProofOfPossession | undefined> {
+export async function proofOfPossession (app: FastifyInstance, settings: PossessionSettings): Promise<ProofOfPossession> {
   const { dpop, clientCertificate } = settings
-  if (dpop === 'off' && clientCertificate === 'off') return undefined
   const supplied = new WeakMap<FastifyRequest, string>()
   if (settings.dpopNonceSecrets.length > 0) supplyNonces(app, supplied)
   return {

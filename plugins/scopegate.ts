@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { OptionsError, readOptions, type ScopegateOptions, type ScopegateSettings } from '../src/options/options.ts'
 import { metadataAddress } from '../src/oauth/resource-metadata.ts'
@@ -11,7 +11,7 @@ import auth, { type AuthOptions } from './auth.ts'
 import './auth.ts'
 import './refusals.ts'
 import { checkHeaderBound } from './header-bound.ts'
-import { proofOfPossession } from './proof-of-possession.ts'
+import type { ProofOfPossession } from './proof-of-possession.ts'
 import refusals, { type RefusalOptions } from './refusals.ts'
 
 export type { DeclaredAccess, Demands, ScopeCatalogue } from '../src/oauth/access-policy.ts'
@@ -43,11 +43,18 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   for (const sentence of settings.warnings) warn(sentence)
   const { challengeRealm, docsUrl, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
   const resourceMetadata = settings.publicUrl === undefined ? undefined : metadataAddress(settings.publicUrl)
-  await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained: explainedBy(settings, developmentIssuer) })
-  const possession = await proofOfPossession(app, settings)
+  const explained = explainedBy(settings, developmentIssuer)
+  await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained })
+  const possession = await possessionOf(app, settings)
   await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, possession, ...clock && { clock } })
   await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, acceptsBound: possession !== undefined })
   checkHeaderBound(app, maxTokenBytes, warn)
+}
+
+/** Loaded only where it is used: the start of a service without bound tokens pays nothing for them. */
+async function possessionOf (app: FastifyInstance, settings: ScopegateSettings): Promise<ProofOfPossession | undefined> {
+  if (settings.dpop === 'off' && settings.clientCertificate === 'off') return undefined
+  return (await import('./proof-of-possession.ts')).proofOfPossession(app, settings)
 }
 
 function authIssuers ({ issuers, maxTokenBytes, useEnvProxy }: ScopegateSettings): AuthOptions['issuers'] {

@@ -15,7 +15,8 @@ export interface MetadataOptions {
 const READABLE_EVERYWHERE = { 'access-control-allow-origin': '*', 'access-control-allow-methods': 'GET', 'access-control-allow-headers': '*' }
 
 /** Protected resource metadata (RFC 9728): where tokens for this API come from, and which scopes it knows. */
-export const metadataRoutes: FastifyPluginCallback<MetadataOptions> = (app, { publicUrl, issuers, name, dpop, clientCertificate }, done) => {
+export const metadataRoutes: FastifyPluginCallback<MetadataOptions> = (app, options, done) => {
+  const { publicUrl, issuers, name, dpop, clientCertificate } = options
   const url = new URL(metadataAddress(publicUrl)).pathname
   const document = (): Record<string, unknown> => {
     const scopes = scopesOf(app.access.routes())

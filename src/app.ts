@@ -1,6 +1,6 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
-import listening, { closeListeners, Listeners, type Limits } from '../plugins/listeners.ts'
+import listening, { closeListeners, Listeners, type Limits, type ListenerTls } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import readiness from '../plugins/readiness.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
@@ -50,7 +50,7 @@ const OTHER_HEADERS_BYTES = 8_192
 export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
   const { logger, clock, limits = {}, openapi = !config.production, pages } = options
   const { publicUrl, docsUrl } = config
-  const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits, docsUrl })
+  const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits, docsUrl, tls: await tlsOf(config) })
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
     logController: new LogController({ disableRequestLogging: true }),
@@ -107,6 +107,10 @@ async function addPages (app: FastifyInstance, config: Config, { client }: Pages
   if (swaggerUi === undefined) { app.log.info('the API page is not served: @fastify/swagger-ui is not installed'); return }
   await app.register((await import('../plugins/api-page.ts')).apiPage(swaggerUi), { title: NAME, below, issuer, client: offered })
   if (offered) await app.register((await import('../routes/development-token.ts')).developmentToken, { path: tokenPath, tokenEndpoint: tokenUrlOf(config) })
+}
+
+async function tlsOf ({ tls, clientCertificate }: Config): Promise<ListenerTls | undefined> {
+  return tls && { ...tls, requestCert: clientCertificate === 'tls', createServer: (await import('node:https')).createServer }
 }
 
 /** The service's configuration as options of the plugin; its warnings are those of the configuration. */

@@ -32,7 +32,7 @@ async function start (): Promise<void> {
   const issuers = config.issuers.map(({ issuer, audience }) => ({ issuer, audience }))
   log.logger.info({ version: VERSION, node: process.version, issuers },
     `${NAME} ${VERSION} on Node.js ${process.version} accepts access tokens of ${config.issuers.map(({ issuer }) => issuer).join(', ')}`)
-  if (!config.production) process.stdout.write(greeting(addressOf(app), config, development, prepared?.missingScopes))
+  if (!config.production) process.stdout.write(greeting(addressOf(app, config), config, development, prepared?.missingScopes))
   closeOnSignal({ app, closeLast: async () => { await development?.close() }, log, drain: config.production })
 }
 
@@ -55,11 +55,12 @@ function closing (development: Development | undefined): (error: unknown) => Pro
 }
 
 /** As a person would type it: what listens on every address is reached at localhost too. */
-function addressOf (app: FastifyInstance): string {
+function addressOf (app: FastifyInstance, { tls }: Config): string {
+  const scheme = tls === undefined ? 'http' : 'https'
   const address = app.server.address()
   if (address === null || typeof address === 'string') return String(address)
-  if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(address.address)) return `http://localhost:${address.port}`
-  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(address.address)) return `${scheme}://localhost:${address.port}`
+  return `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
 function acceptedBy ({ issuers }: Config): string {

@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/cli': ['src/about.ts', 'src/oauth', 'src/client', 'src/config.ts', 'src/config/environment.ts', 'src/app.ts', 'src/issuer'],
   tools: ['src/issuer', 'src/config.ts'],
   plugins: ['src/events.ts', 'src/oauth', 'src/http', 'src/options'],
-  routes: ['src/http/addresses.ts', 'src/http/bounded-fetch.ts', 'src/http/html.ts', 'src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts', 'src/oauth/resource-metadata.ts']
+  routes: ['src/http/addresses.ts', 'src/http/bounded-fetch.ts', 'src/http/html.ts', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts', 'src/oauth/resource-metadata.ts']
 }
 
 const files = ['src', 'plugins', 'routes', 'tools'].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`))

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { get } from 'node:http'
-import { loadConfig, readEnvironment } from '../config.ts'
+import { loadConfig, readSources } from '../config.ts'
 
 /** Less than the `--timeout` of the Dockerfile's HEALTHCHECK, so that the sentence is still said. */
 const DEADLINE_MS = 3_000
@@ -12,10 +12,13 @@ const LOOPBACK: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::
  * It reads HOST and PORT as the service does. `node:http`, since fetch refuses some ports (such as 6000).
  */
 async function askWhetherAlive (): Promise<void> {
-  const { host, port } = loadConfig(readEnvironment())
+  const sources = readSources()
+  const { host, port, tls } = loadConfig(sources.variables, sources)
+  const request = tls === undefined ? get : (await import('node:https')).get
   const status = await new Promise<number | undefined>((resolve, reject) => {
     const signal = AbortSignal.timeout(DEADLINE_MS)
-    get({ host: LOOPBACK[host] ?? host, port, path: '/health/live', agent: false, signal }, (response) => {
+    // This machine is asked, whatever name is in its certificate.
+    request({ host: LOOPBACK[host] ?? host, port, path: '/health/live', agent: false, signal, rejectUnauthorized: false }, (response) => {
       resolve(response.statusCode)
       response.destroy()
     }).on('error', (error) => reject(signal.aborted ? new Error(`no response within ${DEADLINE_MS / 1000} s`) : error))

@@ -4,7 +4,8 @@ type Given = Readonly<Record<string, string>>
 
 /** What the settings of bound tokens require of others (docs/how-to/bound-tokens.md). */
 export function bindingRequirements (given: Given): string[] {
-  const { DPOP, DPOP_NONCE, DPOP_NONCE_SECRET_FILE, REDIS_URL, CLIENT_CERTIFICATE, PUBLIC_URL, TRUST_PROXY, TLS_CERT_FILE, TLS_KEY_FILE } = given
+  const { DPOP, DPOP_NONCE, DPOP_NONCE_SECRET_FILE, REDIS_URL, CLIENT_CERTIFICATE } = given
+  const { PUBLIC_URL, TRUST_PROXY, TLS_CERT_FILE, TLS_KEY_FILE } = given
   const isOn = DPOP === 'allowed' || DPOP === 'required'
   const redis = REDIS_URL === undefined ? undefined : redisAddressProblem(REDIS_URL)
   return [

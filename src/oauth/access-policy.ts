@@ -20,7 +20,7 @@ export interface Demands {
   readonly kind?: 'service' | 'user'
   /** The token must name the client that is calling (`request.principal.clientId` is then a string). */
   readonly clientId?: true
-  /** The token must be bound to a key of the caller: DPoP (RFC 9449), or a client certificate (RFC 8705). Requires DPOP or CLIENT_CERTIFICATE. */
+  /** The token must be bound to a key: DPoP (RFC 9449), or a client certificate (RFC 8705). Requires DPOP or CLIENT_CERTIFICATE. */
   readonly bound?: true
 }
 

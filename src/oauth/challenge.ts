@@ -10,7 +10,7 @@ export interface ChallengeContext {
   readonly scopes: readonly string[]
   /** RFC 9728 §5.1. */
   readonly resourceMetadata: string | undefined
-  /** The schemes that the route accepts, the one that the request has used first: its challenge contains the error. Bearer alone by default. */
+  /** The schemes that the route accepts, that of the request first: its challenge contains the error. Bearer alone by default. */
   readonly schemes?: readonly [ChallengeScheme, ...ChallengeScheme[]]
 }
 

@@ -3,7 +3,8 @@ import type { Principal } from './principal.ts'
 
 /**
  * The step between a verified token and its use: whether the request proves that it may use the token. Runs for cached tokens too, at each
- * request, so it is given what was verified and must decode nothing of the token. Throws or rejects with a Refusal; `context` is the caller's.
+ * request, so it is given what was verified and must decode nothing of the token. Throws or rejects with a Refusal; `context` is the
+ * caller's.
  */
 export type Proof<C> = (principal: Principal, context: C, scheme: Scheme, token: string) => Principal | Promise<Principal>
 

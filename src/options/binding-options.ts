@@ -8,7 +8,7 @@ export interface BindingOptions {
    * bearer tokens. `required`: only they are accepted. With it `publicUrl` is required: proofs are for that address.
    */
   readonly dpop?: 'off' | 'allowed' | 'required' | undefined
-  /** The server requires its nonce in each proof (RFC 9449 §9). One secret of at least 32 bytes, or two during a rotation: the first makes nonces. */
+  /** Each proof must contain the nonce of the server (RFC 9449 §9). A secret of at least 32 bytes, or two: the first makes nonces. */
   readonly dpopNonceSecrets?: readonly string[] | undefined
   /** redis:// or rediss:// address of the store that replicas share, so that each proof is used once. Default: the memory of this process. */
   readonly redisUrl?: string | undefined

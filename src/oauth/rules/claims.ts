@@ -33,7 +33,8 @@ export const CLAIM_RULES: readonly Rule[] = [
   {
     // Even an empty `cnf`: a confirmation that cannot be checked (RFC 7800 §3.1).
     reason: 'confirmation_unsupported',
-    check: ({ claims: { cnf } }, { confirmations }) => cnf === undefined || isConfirmable(cnf, confirmations) ? undefined : confirmationProblem(cnf)
+    check: ({ claims: { cnf } }, { confirmations }) =>
+      cnf === undefined || isConfirmable(cnf, confirmations) ? undefined : confirmationProblem(cnf)
   },
   {
     reason: 'wrong_kind',

@@ -50,7 +50,9 @@ const OTHER_HEADERS_BYTES = 8_192
 export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
   const { logger, clock, limits = {}, openapi = !config.production, pages } = options
   const { publicUrl, docsUrl } = config
-  const listeners = new Listeners({ maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits, docsUrl, tls: await tlsOf(config) })
+  const listeners = new Listeners({
+    maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits, docsUrl, tls: await tlsOf(config)
+  })
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
     logController: new LogController({ disableRequestLogging: true }),

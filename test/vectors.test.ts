@@ -120,7 +120,7 @@ const HEADER_REASONS = ['header_not_allowed', 'algorithm_not_allowed', 'kid_miss
  */
 async function verdict (token: string, { app }: Service): Promise<string | undefined> {
   const [head = '', payload = '', signature = ''] = token.split('.')
-  const fault = examineAccessToken(token, EXPECTED, 0).find(({ reason, detail }) => reason === 'not_base64url' || (!detail.startsWith('payload') && !isClaimFault(reason)))
+  const fault = examineAccessToken(token, EXPECTED, 0).findings.find(({ reason, detail }) => reason === 'not_base64url' || (!detail.startsWith('payload') && !isClaimFault(reason)))
   if (fault !== undefined) return fault.reason
   const header = readJsonPart(head) as { alg: Algorithm, kid: string }
   const rule = RULES.find(({ reason, check }) => HEADER_REASONS.includes(reason) &&

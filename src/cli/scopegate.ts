@@ -1,12 +1,15 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs'
 import { VERSION } from '../about.ts'
 import { readSources } from '../config/environment.ts'
+import type { AccessRow } from '../oauth/access-matrix.ts'
 import { main as call } from './call-api.ts'
 import { EXIT } from './call-words.ts'
 
 const HELP = `scopegate ${VERSION}
 
   scopegate call [--help]   gets an access token with the credentials of a client, and calls an API with it once
+  scopegate doctor [--help] checks issuer, keys, clock and scopes, and explains a token that is refused
   scopegate --version
 `
 
@@ -16,6 +19,7 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
     for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`)
     return call(variables, process.stdout, process.stderr, args)
   }
+  if (command === 'doctor') return await runDoctor(args)
   if (command === '--version') process.stdout.write(`${VERSION}\n`)
   else if (command === undefined || command === '--help' || command === '-h') process.stdout.write(HELP)
   else {
@@ -23,6 +27,16 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
     return EXIT.settings
   }
   return EXIT.ok
+}
+
+/** In a clone the routes of the service are beside this file; the package does not contain them. */
+async function runDoctor (args: readonly string[]): Promise<number> {
+  const { doctor } = await import('./doctor/doctor.ts')
+  const routes = new URL('doctor/service-routes.js', import.meta.url)
+  const ownRoutes = existsSync(routes)
+    ? async () => await (await import(routes.href) as { serviceRoutes: () => Promise<readonly AccessRow[]> }).serviceRoutes()
+    : undefined
+  return await doctor({ args, sources: readSources, input: process.stdin, out: process.stdout, err: process.stderr, ownRoutes })
 }
 
 try {

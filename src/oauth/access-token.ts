@@ -68,14 +68,27 @@ function withSharedTexts ({ header, claims }: Unproven, { issuer }: Expectations
   return { header: header as AccessToken['header'], claims: shared as Claims }
 }
 
+type Examined = Pick<ExpectationsByIssuer, 'maxTokenBytes' | 'expectationsOf'>
+
+/** What a tool finds in a token. */
+export interface Examination {
+  /** Undefined where the text cannot be decoded. Nothing of it is proven. */
+  readonly token: Unproven | undefined
+  readonly expected: Expectations
+  readonly findings: readonly Finding[]
+}
+
 /** The same rules, all of them, for a tool that explains a token: each problem with its reason. A text that cannot be decoded has one. */
-export function examineAccessToken (text: string, expected: Expectations, nowSeconds: number): readonly Finding[] {
-  const token = decode(text, expected)
-  if ('reason' in token) return [token]
-  return RULES.flatMap(({ reason, check }) => {
+export function examineAccessToken (text: string, expectations: Expectations | Examined, nowSeconds: number): Examination {
+  const expectedOf = (iss: unknown): Expectations => 'expectationsOf' in expectations ? expectations.expectationsOf(iss) : expectations
+  const token = decode(text, expectations)
+  if ('reason' in token) return { token: undefined, expected: expectedOf(undefined), findings: [token] }
+  const expected = expectedOf(token.claims.iss)
+  const findings = RULES.flatMap(({ reason, check }) => {
     const wrong = check(token, expected, nowSeconds)
     return wrong === undefined ? [] : [{ reason, ...wrong }]
   })
+  return { token, expected, findings }
 }
 
 function decode (text: string, { maxTokenBytes }: Pick<Expectations, 'maxTokenBytes'>): Unproven | Finding {

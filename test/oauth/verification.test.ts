@@ -74,11 +74,11 @@ t.test('what ends while the signature is checked is refused', async (t) => {
 
 t.test('a tool gets every broken rule at once; the service stops at the first', async (t) => {
   const wrong = tokenOf({ iss: 'x'.repeat(200), aud: 'b', exp: 1, typ: 'ID' }, { jku: 'u' })
-  t.same(examineAccessToken(wrong, EXPECTED, 50).map(({ reason }) => reason), ['header_not_allowed', 'issuer_mismatch', 'wrong_kind', 'audience_mismatch', 'expired'])
-  t.match(examineAccessToken(wrong, EXPECTED, 50)[1]?.detail, /^iss "x{90,}…$/, 'cut short')
+  t.same(examineAccessToken(wrong, EXPECTED, 50).findings.map(({ reason }) => reason), ['header_not_allowed', 'issuer_mismatch', 'wrong_kind', 'audience_mismatch', 'expired'])
+  t.match(examineAccessToken(wrong, EXPECTED, 50).findings[1]?.detail, /^iss "x{90,}…$/, 'cut short')
   t.match(t.throws(() => readAccessToken(wrong, EXPECTED, 50)), { reason: 'header_not_allowed' })
-  t.same(examineAccessToken(tokenOf(), EXPECTED, 50), [])
-  t.same(examineAccessToken('x'.repeat(15_001), EXPECTED, 50), [{ reason: 'token_too_large', detail: '15001 characters' }])
+  t.same(examineAccessToken(tokenOf(), EXPECTED, 50).findings, [])
+  t.same(examineAccessToken('x'.repeat(15_001), EXPECTED, 50).findings, [{ reason: 'token_too_large', detail: '15001 characters' }])
 })
 
 t.test('the proof of a request is required for cached tokens too, and receives what was verified', async (t) => {

@@ -1,0 +1,37 @@
+import { failed, ok, skipped, type Check } from './check.ts'
+import type { Probe } from './probe.ts'
+
+/** A `Date` has whole seconds. */
+const RESOLUTION_MS = 1_000
+
+interface Reading {
+  /** By how much the clock of the issuer is ahead of this one. */
+  readonly aheadMs: number
+  readonly uncertainMs: number
+}
+
+/** The clock of the issuer, by the `Date` of its responses (RFC 9110 §6.6.1), against the clock of this machine. */
+export function clockCheck (probes: readonly Probe[], toleranceSeconds: number): Check {
+  const readings = probes.map(readingOf).filter((one) => one !== undefined).sort((a, b) => a.uncertainMs - b.uncertainMs)
+  const [best] = readings
+  if (best === undefined) return skipped('clock', 'the clocks of the issuer and of this machine agree', 'No response has a Date.')
+  const seconds = Math.abs(best.aheadMs) / 1000
+  if (seconds - best.uncertainMs / 1000 <= Math.max(toleranceSeconds, 1)) {
+    return ok('clock', `the clock of the issuer differs by ${seconds < 2 ? 'less than 2 s' : `about ${Math.round(seconds)} s`} (CLOCK_TOLERANCE_SECONDS is ${toleranceSeconds})`)
+  }
+  const ahead = best.aheadMs > 0
+  return failed('clock', 'the clocks of the issuer and of this machine differ', {
+    code: ahead ? 'issuer_clock_ahead' : 'issuer_clock_behind',
+    cause: `The clock of the issuer is about ${Math.round(seconds)} s ${ahead ? 'ahead of' : 'behind'} the clock of this machine; CLOCK_TOLERANCE_SECONDS is ${toleranceSeconds}. ` +
+      (ahead ? 'New tokens are refused as issued_in_future or not_yet_valid.' : 'Tokens are refused as expired before their time.'),
+    fix: 'Synchronise both clocks (NTP). CLOCK_TOLERANCE_SECONDS (at most 60) allows for small differences.'
+  })
+}
+
+/** A response from a cache is as old as its `Age` says (RFC 9111 §5.1). */
+function readingOf ({ response, startedMs, endedMs }: Probe): Reading | undefined {
+  const dateMs = Date.parse(response?.headers.date ?? '')
+  if (Number.isNaN(dateMs)) return undefined
+  const ageMs = Number(/^\d+$/.exec(response?.headers.age ?? '')?.[0] ?? 0) * 1000
+  return { aheadMs: dateMs + ageMs + RESOLUTION_MS / 2 - (startedMs + endedMs) / 2, uncertainMs: (endedMs - startedMs + RESOLUTION_MS) / 2 }
+}

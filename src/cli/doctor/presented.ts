@@ -1,0 +1,99 @@
+import type { AccessRow } from '../../oauth/access-matrix.ts'
+import type { KeySet } from '../../oauth/key-set.ts'
+import { REASONS } from '../../oauth/reasons.ts'
+import type { Refusal } from '../../oauth/errors.ts'
+import { failed, ok, skipped, type Check, type Section } from './check.ts'
+import { causesOfLack, requestToken, type Credentials, type TokenSource } from './client.ts'
+import type { Presented } from './input.ts'
+import { reachedAt, type Discovery } from './issuer.ts'
+import type { TokenVerdict } from './report.ts'
+import { routeChecks, scopesLacking, type ScopeCause } from './routes.ts'
+import type { Subject } from './subject.ts'
+import { examineToken, type TokenReport, type Trusted } from './token.ts'
+
+export interface PresentedContext {
+  readonly presented: Presented
+  readonly credentials: Credentials | undefined
+  readonly subject: Subject
+  readonly rows: readonly AccessRow[] | undefined
+  readonly nowMs: () => number
+  readonly claims: boolean
+  readonly keySetOf: (issuer: string) => KeySet | undefined
+  readonly discovery: Discovery | undefined
+}
+
+export interface PresentedFindings {
+  readonly sections: readonly Section[]
+  readonly token?: TokenVerdict | undefined
+}
+
+const TITLE = 'Token'
+
+/** The token on standard input, or that of the client whose credentials are given: every rule, and every route. */
+export async function examinePresented (context: PresentedContext): Promise<PresentedFindings> {
+  const { presented, credentials, subject } = context
+  if (presented.kind === 'nothing') return credentials === undefined ? { sections: [] } : await ofClient(credentials, context)
+  if (presented.kind === 'no_token') return { sections: [{ title: TITLE, checks: [failed('no_token', presented.sentence)] }] }
+  if (presented.kind === 'refused') return ofRefusal(presented.refusal, subject)
+  const note = presented.note === undefined ? [] : [ok('input', presented.note)]
+  return ofToken(presented.token, note, context)
+}
+
+/** A request that the service refuses before it reads a token. */
+function ofRefusal ({ reason, evidence, statusCode }: Refusal, { issuers: [first] }: Subject): PresentedFindings {
+  const context = { issuer: '', audience: [], algorithms: [], ...first, ...evidence }
+  const check = failed(reason, REASONS[reason].sentence, { fix: REASONS[reason].fix(context) })
+  return { sections: [{ title: TITLE, checks: [check] }], token: { accepted: false, reason, status: statusCode } }
+}
+
+function reportOf (token: string, { subject, keySetOf, nowMs }: PresentedContext): TokenReport | undefined {
+  const { config, issuers } = subject
+  if (issuers.length === 0) return undefined
+  const trusted: Trusted[] = issuers.map((settings) => ({ ...settings, maxTokenBytes: config?.maxTokenBytes ?? 15_000 }))
+  const developmentIssuer = config?.developmentIssuer ?? false
+  return examineToken(token, { issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer })
+}
+
+function ofToken (token: string, before: readonly Check[], context: PresentedContext, causeOf?: ScopeCause): PresentedFindings {
+  const report = reportOf(token, context)
+  if (report === undefined) {
+    return { sections: [{ title: TITLE, checks: [...before, skipped('token', 'the rules of the service', 'No issuer is configured.')] }] }
+  }
+  const { reason, complete, decoded } = report
+  const accepted = reason !== undefined ? false : complete && context.subject.config !== undefined ? true : undefined
+  return {
+    sections: [{ title: TITLE, checks: [...before, ...report.checks] }, ...routeSection(report, accepted, context, causeOf)],
+    token: {
+      accepted, reason, status: reason === undefined ? undefined : REASONS[reason].status,
+      ...context.claims && { decoded: decoded === undefined ? 'the token cannot be decoded' : { header: decoded.header, claims: decoded.claims } }
+    }
+  }
+}
+
+function routeSection (
+  { principal, settings }: TokenReport, accepted: boolean | undefined, { rows }: PresentedContext, causeOf: ScopeCause | undefined
+): Section[] {
+  if (rows === undefined) return []
+  const checks = principal === undefined
+    ? [skipped('route', 'which routes the token opens', 'Its claims cannot be read.')]
+    : routeChecks(rows, principal, { settings, accepted, ...causeOf && { causeOf } })
+  return [{ title: 'Routes that require a token', checks }]
+}
+
+async function ofClient (credentials: Credentials, context: PresentedContext): Promise<PresentedFindings> {
+  const { subject, discovery, rows = [] } = context
+  const [first] = subject.issuers
+  const tokenEndpoint = credentials.tokenEndpoint ?? discovery?.tokenEndpoint ?? (first === undefined ? undefined : `${reachedAt(first)}/protocol/openid-connect/token`)
+  if (tokenEndpoint === undefined) {
+    return { sections: [{ title: TITLE, checks: [skipped('token_request', 'a token for the client', 'No issuer is configured, and no TOKEN_ENDPOINT.')] }] }
+  }
+  const { allowInsecureHttp, useEnvProxy } = subject
+  const request = (scope: readonly string[]): Promise<TokenSource> =>
+    requestToken(credentials, tokenEndpoint, scope, { allowInsecureHttp, useEnvProxy })
+  const { check, token, notListed } = await request(credentials.scope)
+  if (token === undefined) return { sections: [{ title: TITLE, checks: [check] }] }
+  const principal = reportOf(token, context)?.principal
+  const lacking = principal === undefined ? [] : scopesLacking(rows, principal)
+  const causes = await causesOfLack(lacking, credentials, notListed, discovery?.scopesSupported, request)
+  return ofToken(token, [check], context, (scope) => causes.get(scope))
+}

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize, sep } from 'node:path'
+import { join, normalize, sep } from 'node:path'
 import t from 'tap'
 
 const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((file) => `docs/${file.split(sep).join('/')}`).filter((file) => file.endsWith('.md'))
@@ -11,7 +11,7 @@ t.test('docs/README.md is the index: it links every page, in its kind', async (t
   const problems = pages.filter((page) => page.startsWith('docs/problems/') && page !== 'docs/problems/README.md')
   for (const page of pages.filter((one) => one !== 'docs/README.md' && !problems.includes(one))) {
     t.ok(links.includes(page), `${page} is in the index`)
-    t.match(dirname(page), /^docs\/(?:tutorial|how-to|reference|explanation|problems)$/, `${page} has its kind`)
+    t.match(page, /^docs\/(?:(?:tutorial|how-to|reference|explanation|problems)\/[^/]+|runbook\.md)$/, `${page} has its kind`)
   }
 })
 
@@ -53,6 +53,8 @@ const RAN_BY: ReadonlyArray<readonly [command: RegExp, file: string, text: strin
   [/^curl http:\/\/localhost:50100\/api\/private-scoped -H/, 'test/readme.test.ts', 'authorization: `Bearer'],
   [/^npm run client -- --scope reports:read/, 'test/cli/client.test.ts', 'npm run client'],
   [/^npm run (?:-s )?access\b/, 'test/readme.test.ts', 'npm run -s access'],
+  [/^kubectl apply -k deploy\/kubernetes\//, 'test/kubernetes/run.mjs', 'deploy/kubernetes'],
+  [/^docker build .*-t scopegate \.$/, 'test/image/run.mjs', 'image'],
   [/^npm run check$/, '.ci/run', 'npm run check'],
   [/^npm run (?:doctor|keycloak|bench|demo|client)\b/, 'package.json', '"scripts"']
 ]

@@ -9,6 +9,8 @@ import { reach } from './reach.mjs'
 const BUNDLED = ['get-jwks', 'jwk-to-pem']
 /** A consumer has it already, and must have it once. */
 const PEERS = ['fastify']
+/** Imported where they are installed, and done without where they are not: for development alone. */
+const OPTIONAL = ['@fastify/swagger-ui', 'pino-pretty']
 /** What a published manifest keeps of ours. Scripts, overrides and development dependencies stay here. */
 const KEPT = ['name', 'version', 'description', 'keywords', 'license', 'type', 'engines', 'exports', 'types', 'bin', 'sideEffects']
 const DOCUMENTS = ['README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']
@@ -53,7 +55,7 @@ async function place (from, to) {
 }
 
 async function manifestOf (root, checkout, { packages, typePackages }) {
-  const needed = new Set([...packages, ...typePackages, ...BUNDLED])
+  const needed = new Set([...packages, ...typePackages, ...BUNDLED].filter((name) => !OPTIONAL.includes(name)))
   const dependencies = {}
   const peerDependencies = {}
   for (const name of [...needed].sort()) {

@@ -86,7 +86,9 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
     })
   }
 
-  await app.register(healthRoutes)
+  if (config.metrics) await app.register(import('../plugins/metrics.ts'))
+  await app.register(healthRoutes, { readiness: app.readiness })
+  if (config.metrics && config.managementPort === undefined) await app.register((await import('../routes/metrics.ts')).metricsRoute, { metrics: app.metrics })
   await app.register(resourceRoutes)
   await app.register(messageRoutes)
   const issuers = config.issuers.map(({ issuer }) => issuer)

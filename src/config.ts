@@ -5,7 +5,7 @@ import { parseIssuersFile } from './config/issuers-file.ts'
 import { withoutEmpty, type Environment, type EnvironmentSources } from './config/environment.ts'
 import { items, listProblems, words } from './config/lists.ts'
 import { OLD_CHALLENGE_REALM } from './config/names.ts'
-import { requirementProblems } from './config/requirements.ts'
+import { managementProblems, requirementProblems } from './config/requirements.ts'
 import { readShape, type Variables } from './config/schema.ts'
 import type { Config } from './config/settings.ts'
 import { fileProblems, linesOf, textOf, type SettingFiles } from './config/setting-files.ts'
@@ -33,7 +33,8 @@ export function loadConfig (environment: Environment, sources: Partial<Environme
   const readable = Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)))
   const file = given.ISSUERS_FILE === undefined ? undefined : parseIssuersFile(issuersFile ?? '', given)
   const all = [
-    ...problems, ...requirementProblems(given, fileNames), ...bindingRequirements(given), ...fileProblems(files, given),
+    ...problems, ...requirementProblems(given, fileNames), ...managementProblems(given), ...bindingRequirements(given),
+    ...fileProblems(files, given),
     ...addressProblems(readable), ...listProblems(readable), ...file?.problems ?? []
   ]
   if (all.length > 0 || variables === undefined) throw new ConfigError(all)
@@ -70,6 +71,9 @@ function toConfig (variables: Variables, listed: readonly IssuerOptions[] | unde
     ...bindingOf(variables, files),
     host: variables.HOST,
     port: variables.PORT,
+    managementPort: variables.MANAGEMENT_PORT,
+    managementHost: variables.MANAGEMENT_HOST ?? variables.HOST,
+    metrics: variables.METRICS === 'on' || variables.MANAGEMENT_PORT !== undefined,
     logLevel: variables.LOG_LEVEL,
     production: !['', 'development', 'test'].includes(variables.NODE_ENV),
     developmentIssuer: variables.ISSUER === undefined && listed === undefined

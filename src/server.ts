@@ -3,9 +3,9 @@ import { NAME, VERSION } from './about.ts'
 import { buildApp } from './app.ts'
 import { loadConfig, readSources, type Config } from './config.ts'
 import { prepareDevelopment, type Development } from './development.ts'
-import { createLog } from './log.ts'
+import { createLog, type Log } from './log.ts'
 import { closeOnSignal } from './shutdown.ts'
-import { issuerProblem, listenProblem, sentenceOf, StartError } from './start-error.ts'
+import { issuerProblem, listenProblem, managementProblem, sentenceOf, StartError } from './start-error.ts'
 
 async function start (): Promise<void> {
   const sources = readSources()
@@ -19,13 +19,18 @@ async function start (): Promise<void> {
   const pages = config.production ? undefined : { client: development?.client }
   const app = await buildApp(config, { logger: log.logger, pages }).catch(closing(development))
   // Also when the issuer could not start: all problems are reported at once.
-  const [api] = await Promise.allSettled([app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening on ${address}` })])
-  if (issuer.status === 'rejected' || api.status === 'rejected') {
+  const [api, management] = await Promise.allSettled([
+    app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening on ${address}` }),
+    startManagement(app, config, log)
+  ])
+  if (issuer.status === 'rejected' || api.status === 'rejected' || management.status === 'rejected') {
     await app.close()
+    if (management.status === 'fulfilled') await management.value?.close()
     await development?.close()
     throw new StartError([
       ...issuer.status === 'rejected' ? [issuerProblem(issuer.reason, config)] : [],
-      ...api.status === 'rejected' ? [listenProblem(api.reason, config)] : []
+      ...api.status === 'rejected' ? [listenProblem(api.reason, config)] : [],
+      ...management.status === 'rejected' ? [managementProblem(management.reason, config)] : []
     ])
   }
   for (const warning of config.warnings) log.logger.warn(warning)
@@ -33,7 +38,17 @@ async function start (): Promise<void> {
   log.logger.info({ version: VERSION, node: process.version, issuers },
     `${NAME} ${VERSION} on Node.js ${process.version} accepts access tokens of ${config.issuers.map(({ issuer }) => issuer).join(', ')}`)
   if (!config.production) process.stdout.write(greeting(addressOf(app, config), config, development, prepared?.missingScopes))
-  closeOnSignal({ app, closeLast: async () => { await development?.close() }, log, drain: config.production })
+  const closeLast = async (): Promise<void> => { await Promise.all([development?.close(), management.value?.close()]) }
+  closeOnSignal({ app, closeLast, log, drain: config.production })
+}
+
+/** The second listener, where MANAGEMENT_PORT is set. Closed after the service, so that a drain can be watched. */
+async function startManagement (app: FastifyInstance, config: Config, { logger }: Log): Promise<FastifyInstance | undefined> {
+  const { managementPort: port, managementHost: host } = config
+  if (port === undefined) return undefined
+  const management = await import('./management.ts').then(({ buildManagement }) => buildManagement(app))
+  logger.info(`metrics and health listen on ${await management.listen({ host, port })}`)
+  return management
 }
 
 function notPrepared (config: Config): (error: unknown) => never {

@@ -11,7 +11,7 @@ const LAST_LINES_MS = 2_000
 
 export interface Closing {
   readonly app: FastifyInstance
-  /** Closed after the service: the development issuer. */
+  /** Closed after the service: the development issuer and the management listener. */
   readonly closeLast: () => Promise<void>
   readonly log: Log
   /** Whether SIGTERM waits for gateways. */

@@ -11,7 +11,12 @@ export class StartError extends Error {
 
 /** What to change when the service cannot listen. */
 export function listenProblem (error: unknown, { host, port }: Config): string {
-  return portProblem(error, 'PORT', port) ?? addressProblem(error, host) ?? sentenceOf(error)
+  return portProblem(error, 'PORT', port) ?? addressProblem(error, 'HOST', host) ?? sentenceOf(error)
+}
+
+/** What to change when the management listener cannot listen. */
+export function managementProblem (error: unknown, { managementHost, managementPort = 0 }: Config): string {
+  return portProblem(error, 'MANAGEMENT_PORT', managementPort) ?? addressProblem(error, 'MANAGEMENT_HOST', managementHost) ?? sentenceOf(error)
 }
 
 /** What to change when the development issuer cannot start. */
@@ -38,9 +43,9 @@ function portProblem (error: unknown, variable: string, port: number): string | 
 /** The codes of a name that does not resolve, and of an address that another machine has or that is of no kind in use here. */
 const NOT_HERE = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL', 'ENOTFOUND', 'EAI_AGAIN', 'ENODATA'])
 
-function addressProblem (error: unknown, host: string): string | undefined {
+function addressProblem (error: unknown, variable: string, host: string): string | undefined {
   const { code = '' } = error as NodeJS.ErrnoException
   return NOT_HERE.has(code)
-    ? `HOST=${host} is not an address of this machine. Set HOST to localhost, 0.0.0.0 or one of its addresses.`
+    ? `${variable}=${host} is not an address of this machine. Set ${variable} to localhost, 0.0.0.0 or one of its addresses.`
     : undefined
 }

@@ -25,6 +25,12 @@ export function requirementProblems (given: Given, fileNames: readonly string[])
   return [...problems, ...attempts(given, fileNames)]
 }
 
+/** The management port is a listener of its own. */
+export function managementProblems ({ MANAGEMENT_PORT, MANAGEMENT_HOST, PORT = '50100' }: Given): string[] {
+  if (MANAGEMENT_PORT === undefined) return MANAGEMENT_HOST === undefined ? [] : ['MANAGEMENT_HOST: only together with MANAGEMENT_PORT']
+  return MANAGEMENT_PORT === PORT && PORT !== '0' ? ['MANAGEMENT_PORT: expected another port than PORT'] : []
+}
+
 /** Why the development issuer must not stand in. */
 function issuerMissing ({ AUDIENCE, NODE_ENV, HOST = 'localhost', PUBLIC_URL }: Given): string | undefined {
   if (NODE_ENV === 'production') return `required with NODE_ENV=production: ${EXACT_ISS} (the development issuer is not for production)`

@@ -6,6 +6,8 @@ import { RANGES } from '../options/ranges.ts'
 import { matching, oneOf, optional, port, switchedOn, text, whole, type Setting } from './setting.ts'
 import { LOG_LEVELS } from './settings.ts'
 
+const HOST_TEXT = matching(/^(?:[A-Za-z\d._-]+|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*(?:%[\w.-]+)?)$/, 'a host name or an address to listen on, without a port', 'localhost')
+
 /** The one schema of the environment: names, defaults, types, and what an error says was expected. */
 export const ENVIRONMENT = {
   ISSUER: optional(text('the exact iss of the tokens, such as https://sso.example.com/realms/myorg')),
@@ -37,8 +39,11 @@ export const ENVIRONMENT = {
   CLIENT_CERTIFICATE: oneOf(['off', 'tls', 'header'], 'off', 'off, tls or header'),
   TLS_CERT_FILE: optional(text('a file with the certificate of this service, in PEM')),
   TLS_KEY_FILE: optional(text('a file with the private key of TLS_CERT_FILE, in PEM')),
-  HOST: matching(/^(?:[A-Za-z\d._-]+|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*(?:%[\w.-]+)?)$/, 'a host name or an address to listen on, without a port', 'localhost'),
+  HOST: HOST_TEXT,
   PORT: port(50_100),
+  MANAGEMENT_PORT: optional(port(0)),
+  MANAGEMENT_HOST: optional(HOST_TEXT),
+  METRICS: switchedOn(),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info', LOG_LEVELS.join(', ')),
   NODE_ENV: text('production, development or test', '')
 }

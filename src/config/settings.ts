@@ -29,6 +29,11 @@ export interface Config extends IssuerSettings, BindingSettings {
   readonly tls: { readonly cert: string, readonly key: string } | undefined
   readonly host: string
   readonly port: number
+  /** Health and metrics listen there too; undefined: no such listener. */
+  readonly managementPort: number | undefined
+  readonly managementHost: string
+  /** /metrics is served: on the management port, or without one on the port of the API. */
+  readonly metrics: boolean
   readonly logLevel: LogLevel
   readonly production: boolean
   /** No issuer is configured: the development issuer is to be started beside the service, at `issuer`. */

@@ -1,0 +1,149 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { client, keys, refused } from '../src/events.ts'
+// Their additions to the types of Fastify.
+import './auth.ts'
+import './readiness.ts'
+import { methodLabel, RequestTimes } from './request-times.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The metrics of docs/reference/metrics.md. Sends nothing: serve it where callers of the API do not reach it. */
+    metrics: Metrics
+  }
+}
+
+export interface Metrics {
+  readonly contentType: string
+  /** In the text format of Prometheus. */
+  readonly text: () => Promise<string>
+}
+
+/** Seconds, of fetches from an issuer: they end with a time-out of 30 s at the latest. */
+const FETCH_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+/**
+ * The metrics of the guard in whose context it is registered, and of the process. Every label has a bounded number of values: patterns of
+ * routes, methods, statuses, reasons, configured issuers. Events of other guards of the same process count too, but for foreign issuers.
+ */
+const plugin = fp((app, _options, done) => {
+  const registry = new Registry()
+  const registers = [registry]
+  const stops = [...countRefusals(registers), ...observeIssuers(app, registers), observeTokenRequests(registers)]
+  const times = observeRequests(app, registers)
+  countVerifications(app, registers)
+  showConditions(app, registers)
+  const ofProcess = processRegistry()
+  app.decorate('metrics', { contentType: registry.contentType, text: async () => [times.text(), await registry.metrics(), await ofProcess.metrics()].join('\n\n') })
+  app.addHook('onClose', (_app, next) => {
+    for (const stop of stops) stop()
+    next()
+  })
+  done()
+}, { name: 'metrics', dependencies: ['auth'] })
+
+let sharedByProcess: Registry | undefined
+
+/** Once for each process: what they observe (garbage collection, the event loop) cannot be switched off again. */
+function processRegistry (): Registry {
+  if (sharedByProcess !== undefined) return sharedByProcess
+  const register = sharedByProcess = new Registry()
+  collectDefaultMetrics({ register })
+  return register
+}
+
+/** Returns what writes the text of the histogram. */
+function observeRequests (app: FastifyInstance, registers: Registry[]): RequestTimes {
+  const times = new RequestTimes('scopegate_request_duration_seconds', 'Requests by pattern of the route, method and status, from the head to the end of the response.')
+  const aborted = new Counter({
+    name: 'scopegate_aborted_requests_total', help: 'Requests whose caller closed the connection before the response was complete.',
+    labelNames: ['route', 'method'], registers
+  })
+  app.addHook('onResponse', ({ method, routeOptions: { url } }, { statusCode, elapsedTime }, next) => {
+    times.observe(url, method, statusCode, elapsedTime / 1000)
+    next()
+  })
+  app.addHook('onRequestAbort', ({ method, routeOptions: { url } }, next) => {
+    aborted.inc({ route: url ?? 'none', method: methodLabel(method) })
+    next()
+  })
+  return times
+}
+
+function countRefusals (registers: Registry[]): ReadonlyArray<() => void> {
+  const refusals = new Counter({ name: 'scopegate_refusals_total', help: 'Refused requests by reason (docs/reference/reasons.md).', labelNames: ['reason'], registers })
+  const shed = new Counter({ name: 'scopegate_shed_requests_total', help: 'Requests refused with 503 because too much was under way.', registers })
+  return [refused.subscribe(({ reason }) => {
+    refusals.inc({ reason })
+    if (reason === 'overloaded') shed.inc()
+  })]
+}
+
+/** What the guard counts anyway is read when the metrics are. */
+function countVerifications ({ verification }: FastifyInstance, registers: Registry[]): void {
+  const { counts, cache, queue } = verification
+  const counter = (name: string, help: string, read: () => number): void => {
+    const own: Counter = new Counter({ name, help, registers, collect: () => { own.reset(); own.inc(read()) } })
+  }
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const own: Gauge = new Gauge({ name, help, registers, collect: () => { own.set(read()) } })
+  }
+  counter('scopegate_token_cache_hits_total', 'Tokens that had been verified before.', () => counts.cacheHits)
+  counter('scopegate_tokens_read_total', 'Tokens that were read because they were not in the cache.', () => counts.tokensRead)
+  counter('scopegate_signature_checks_total', 'Signatures that were checked.', () => counts.signatureChecks)
+  gauge('scopegate_token_cache_entries', 'Tokens in the cache.', () => cache.size)
+  gauge('scopegate_token_cache_bytes', 'Estimated size of the cache; its bound is TOKEN_CACHE_MB.', () => cache.bytes)
+  gauge('scopegate_verification_queue_length', 'Signature checks that wait for their turn.', () => queue.length)
+}
+
+function observeIssuers ({ trustedIssuers }: FastifyInstance, registers: Registry[]): ReadonlyArray<() => void> {
+  const issuers = new Map(trustedIssuers.all.map((one) => [one.issuer, one.keyring]))
+  const fetches = new Histogram({
+    name: 'scopegate_key_fetch_duration_seconds', help: 'Fetches of the key set by issuer and result (ok, failed).',
+    labelNames: ['issuer', 'result'], buckets: FETCH_BUCKETS, registers
+  })
+  for (const issuer of issuers.keys()) for (const result of ['ok', 'failed']) fetches.zero({ issuer, result })
+  const gauge = (name: string, help: string, read: (keyring: FastifyInstance['keyring']) => number | undefined): void => {
+    const own: Gauge<'issuer'> = new Gauge({ name, help, labelNames: ['issuer'], registers, collect: () => {
+      for (const [issuer, keyring] of issuers) {
+        const value = read(keyring)
+        if (value !== undefined) own.set({ issuer }, value)
+      }
+    } })
+  }
+  gauge('scopegate_keys_known', 'Keys in use.', (keyring) => keyring.state().knownKeys)
+  gauge('scopegate_keys_age_seconds', 'Since the key set was last read; without a value before the first time.', (keyring) => secondsOf(keyring.state().ageMs))
+  gauge('scopegate_issuer_available', '1: the last fetch of the key set was good.', (keyring) => Number(keyring.state().available))
+  return [keys.subscribe((event) => {
+    if (event.event === 'fetched' && issuers.has(event.issuer)) fetches.observe({ issuer: event.issuer, result: event.result }, event.durationMs / 1000)
+  })]
+}
+
+function secondsOf (ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1000
+}
+
+function observeTokenRequests (registers: Registry[]): () => void {
+  const requests = new Histogram({
+    name: 'scopegate_client_token_request_duration_seconds', help: 'Token requests of clients in this process by outcome (ok, or the code of the error).',
+    labelNames: ['outcome'], buckets: FETCH_BUCKETS, registers
+  })
+  return client.subscribe((event) => {
+    if (event.event === 'token') requests.observe({ outcome: event.outcome }, event.durationMs / 1000)
+  })
+}
+
+/** The conditions of readiness that hold; a host of the plugin has none. */
+function showConditions (app: FastifyInstance, registers: Registry[]): void {
+  if (!app.hasDecorator('readiness')) return
+  const own: Gauge<'condition' | 'severity'> = new Gauge({
+    name: 'scopegate_condition', help: '1 for each condition of /health/ready that holds.', labelNames: ['condition', 'severity'], registers,
+    collect: () => {
+      own.reset()
+      for (const [condition, { severity }] of app.readiness.conditions()) own.set({ condition, severity }, 1)
+    }
+  })
+}
+
+export { plugin as default, plugin as metrics, plugin as 'module.exports' }

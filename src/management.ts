@@ -6,7 +6,7 @@ import { metricsRoute } from '../routes/metrics.ts'
 const LIMITS = { requestTimeout: 10_000, connectionTimeout: 30_000, keepAliveTimeout: 30_000, bodyLimit: 1024 } as const
 const MAX_CONNECTIONS = 64
 
-/** The management listener, not listening yet: /metrics, and health with its conditions in full. It requires no token: do not publish its port. */
+/** The management listener, not listening yet: /metrics, and health in full. It requires no token: do not publish its port. */
 export async function buildManagement (app: FastifyInstance): Promise<FastifyInstance> {
   const { readiness, metrics } = app
   const management = fastify({ ...LIMITS, logger: false, forceCloseConnections: true, http: { maxHeaderSize: 8_192 } })

@@ -1,4 +1,4 @@
-import { createClient } from '../client/client.ts'
+import { createClient, InsufficientScope } from '../client/client.ts'
 import type { Client, ClientWarning } from '../client/client.ts'
 import { HELP, readArguments, readCall } from './call-settings.ts'
 import type { Call } from './call-settings.ts'
@@ -12,12 +12,40 @@ export interface Output {
 
 type Say = (text: string) => unknown
 
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Gets a token and writes it to `out`, and everything else to `err`. Resolves to the exit code; never throws. */
+export async function printToken (env: Environment, out: Output, err: Output, args: readonly string[] = []): Promise<number> {
+  const { exitCode, text } = await requestToken(env, out, err, args).catch(readError)
+  if (text !== undefined) err.write(`${printable(text, new Set())}\n`)
+  return exitCode
+}
+
+async function requestToken (env: Environment, out: Output, err: Output, args: readonly string[]): Promise<Verdict> {
+  const given = readArguments(args)
+  if (given.help) {
+    out.write(`${HELP}\n`)
+    return { exitCode: EXIT.ok }
+  }
+  const { options, verbose } = readCall(env, given)
+  const onWarning = ({ code, message }: ClientWarning): void => {
+    if (code === 'insecure_http' || verbose) err.write(`Warning: ${printable(message, new Set())}\n`)
+  }
+  const client = createClient({ ...options, onWarning })
+  try {
+    out.write(`${await client.token()}\n`)
+    return { exitCode: EXIT.ok }
+  } finally {
+    await client.close()
+  }
+}
+
 /**
  * Gets a token, calls the API once, and prints the body of its response. Resolves to the exit code; never throws.
  * Neither a token nor a secret that can be recognised is written, not even where the API sends them back.
  */
 export async function main (
-  env: Readonly<Record<string, string | undefined>>, out: Output, err: Output, args: readonly string[] = []
+  env: Environment, out: Output, err: Output, args: readonly string[] = []
 ): Promise<number> {
   const hidden = new Set<string>()
   const sayTo = (to: Output): Say => (text) => to.write(`${printable(text, hidden)}\n`)
@@ -27,21 +55,21 @@ export async function main (
 }
 
 async function run (
-  env: Readonly<Record<string, string | undefined>>, hidden: Set<string>, tell: Say, complain: Say, args: readonly string[]
+  env: Environment, hidden: Set<string>, tell: Say, complain: Say, args: readonly string[]
 ): Promise<Verdict> {
   const given = readArguments(args)
   if (given.help) {
     tell(HELP)
     return { exitCode: EXIT.ok }
   }
-  const { verbose, ...call } = readCall(env, given)
-  if (isRecognisable(call.clientSecret)) hidden.add(call.clientSecret)
+  const call = readCall(env, given)
+  if (call.secret !== undefined && isRecognisable(call.secret)) hidden.add(call.secret)
   const notListed: string[] = []
   const onWarning = (warning: ClientWarning): void => {
     if (warning.code === 'scope_not_listed') notListed.push(...warning.scopes)
-    if (warning.code === 'insecure_http' || verbose) complain(`Warning: ${warning.message}`)
+    if (warning.code === 'insecure_http' || call.verbose) complain(`Warning: ${warning.message}`)
   }
-  const client = createClient({ ...call, onWarning })
+  const client = createClient({ ...call.options, onWarning })
   try {
     return await callOnce(client, call, notListed, hidden, tell, complain)
   } finally {
@@ -50,10 +78,13 @@ async function run (
 }
 
 async function callOnce (
-  client: Client, { apiUrl, scope }: Pick<Call, 'apiUrl' | 'scope'>, notListed: readonly string[], hidden: Set<string>, tell: Say, complain: Say
+  client: Client, { address, scope }: Pick<Call, 'address' | 'scope'>, notListed: readonly string[], hidden: Set<string>, tell: Say, complain: Say
 ): Promise<Verdict> {
   hidden.add(await client.token())
-  const response = await client.fetch(apiUrl, { headers: { accept: 'application/json' } })
+  const response = await client.fetch(address, { headers: { accept: 'application/json' } }).catch((error: unknown) => {
+    if (error instanceof InsufficientScope) return error.response
+    throw error
+  })
   const body = await response.text().catch(() => undefined)
   const latest = await client.token().catch(() => undefined) // another one, if the first was refused
   if (latest !== undefined) hidden.add(latest)

@@ -1,8 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { SettingsError } from '../client/client.ts'
 import type { ClientOptions } from '../client/client.ts'
 
-/** The options of the client that the program makes; `apiUrl` is at once the address that it calls. */
-export type Call = ClientOptions & { readonly clientSecret: string, readonly scope: readonly string[], readonly verbose: boolean }
+/** What the program calls, and with which options of the client; `apiUrl` is at once the address. */
+export interface Call {
+  readonly options: ClientOptions
+  readonly address: string
+  readonly scope: readonly string[]
+  readonly secret: string | undefined
+  readonly verbose: boolean
+}
 
 /** The variable that sets an option. */
 export const VARIABLES: Readonly<Record<string, string>> = {
@@ -10,9 +18,18 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   tokenEndpoint: 'TOKEN_ENDPOINT',
   clientId: 'CLIENT_ID',
   clientSecret: 'CLIENT_SECRET',
+  clientKey: 'CLIENT_KEY_FILE',
+  clientKeyId: 'CLIENT_KEY_ID',
+  clientKeyAlgorithm: 'CLIENT_KEY_ALGORITHM',
+  clientAssertion: 'CLIENT_ASSERTION_FILE',
+  clientCertificate: 'CLIENT_CERTIFICATE_FILE',
   clientAuthentication: 'CLIENT_AUTHENTICATION',
   scope: 'SCOPE',
+  audience: 'TOKEN_AUDIENCE',
+  resource: 'TOKEN_RESOURCE',
   apiUrl: 'API_URL',
+  stepUp: 'STEP_UP',
+  ca: 'CA_FILE',
   tokenDeadlineMs: 'TOKEN_TIMEOUT_SECONDS',
   apiDeadlineMs: 'API_TIMEOUT_SECONDS',
   allowInsecureHttp: 'ALLOW_INSECURE_HTTP',
@@ -24,7 +41,10 @@ export const EXPECTED: Readonly<Record<string, string>> = {
   tokenDeadlineMs: 'a number of seconds from 1 to 30',
   apiDeadlineMs: 'a positive number of seconds',
   allowInsecureHttp: 'on, or not set',
-  useEnvProxy: 'on, or not set'
+  useEnvProxy: 'on, or not set',
+  stepUp: 'on, or not set',
+  ca: 'a file with certificates of authorities as PEM',
+  clientCertificate: 'a file with a certificate as PEM, and CLIENT_CERTIFICATE_KEY_FILE with its key'
 }
 
 const DEFAULTS = {
@@ -39,6 +59,8 @@ export const HELP = `Gets an access token with the client credentials of a clien
 
 Usage: npm run client [-- [options] [path or address]]
        npm run client -- --scope reports:read /api/reports
+       scopegate call [options] [path or address]
+       scopegate token [options]    writes the token alone, for curl -H "Authorization: Bearer $(scopegate token)"
 
   path or address   a path at the host of API_URL, or a whole address instead of API_URL
   --scope <words>   scopes to request, instead of SCOPE
@@ -54,12 +76,22 @@ Settings, from the environment or from a file .env in the current folder (the en
   TOKEN_ENDPOINT         where tokens are requested: ${DEFAULTS.tokenEndpoint}
   ISSUER                 if TOKEN_ENDPOINT is not set: the issuer, whose discovery document names the token endpoint
   CLIENT_ID              ${DEFAULTS.clientId}
-  CLIENT_SECRET          the demo client's own, unless set
-  CLIENT_AUTHENTICATION  client_secret_basic (in the header, the default) or client_secret_post (in the form)
+  CLIENT_SECRET          the demo client's own, unless other credentials are set
+  CLIENT_SECRET_FILE     a file with the secret
+  CLIENT_KEY_FILE        a file with the private key, PEM or JWK (private_key_jwt)
+  CLIENT_KEY_ID          kid of the key
+  CLIENT_KEY_ALGORITHM   PS256, for example; by the kind of key: RS256, ES256 or EdDSA
+  CLIENT_ASSERTION_FILE  a file with an assertion that another program keeps fresh
+  CLIENT_CERTIFICATE_FILE, CLIENT_CERTIFICATE_KEY_FILE   certificate and key, PEM (tls_client_auth)
+  CLIENT_AUTHENTICATION  for a secret: client_secret_basic (in the header, the default) or client_secret_post (in the form)
   SCOPE                  scopes to request, separated by spaces or commas: ${DEFAULTS.scope}
+  TOKEN_AUDIENCE         audience of the token request, for issuers that require it
+  TOKEN_RESOURCE         resource of the token request (RFC 8707)
+  STEP_UP                on: a scope that the API requires is requested in addition
   API_URL                the address to call: ${DEFAULTS.apiUrl}
   TOKEN_TIMEOUT_SECONDS  for one request to the issuer, 1 to 30: 10
   API_TIMEOUT_SECONDS    for the call of the API: 10
+  CA_FILE                authorities that are trusted in addition to those of Node, PEM
   USE_ENV_PROXY          on: through the proxies of HTTP_PROXY, HTTPS_PROXY and NO_PROXY
   ALLOW_INSECURE_HTTP    on: secret and token are also sent over plain http to other hosts than localhost
 
@@ -93,25 +125,64 @@ export function readArguments (args: readonly string[]): Arguments {
   return { help, verbose, scope, withoutScope, target: positionals[0] }
 }
 
-/** Settings into options. Nothing is checked here: the client does, and names what it cannot use. */
-export function readCall (
-  env: Readonly<Record<string, string | undefined>>, { scope = env.SCOPE, withoutScope, target, verbose }: Arguments
-): Call {
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** Settings into options. Nothing is checked here but what cannot be read: the client checks, and names what it cannot use. */
+export function readCall (env: Variables, { scope = env.SCOPE, withoutScope, target, verbose }: Arguments): Call {
   const place = env.TOKEN_ENDPOINT === undefined && env.ISSUER !== undefined
     ? { issuer: env.ISSUER }
     : { tokenEndpoint: env.TOKEN_ENDPOINT ?? DEFAULTS.tokenEndpoint }
-  return {
+  const words = withoutScope ? [] : (scope ?? DEFAULTS.scope).split(/[\s,]+/).filter((word) => word !== '')
+  const address = addressOf(env.API_URL ?? DEFAULTS.apiUrl, target)
+  const credentials = readCredentials(env)
+  const options = {
     ...place,
-    verbose,
+    ...credentials,
     clientId: env.CLIENT_ID ?? DEFAULTS.clientId,
-    clientSecret: env.CLIENT_SECRET ?? DEFAULTS.clientSecret,
-    clientAuthentication: (env.CLIENT_AUTHENTICATION ?? 'client_secret_basic') as 'client_secret_basic',
-    scope: withoutScope ? [] : (scope ?? DEFAULTS.scope).split(/[\s,]+/).filter((word) => word !== ''),
-    apiUrl: addressOf(env.API_URL ?? DEFAULTS.apiUrl, target),
+    scope: words,
+    apiUrl: address,
     allowInsecureHttp: switched(env.ALLOW_INSECURE_HTTP),
     useEnvProxy: switched(env.USE_ENV_PROXY),
+    stepUp: switched(env.STEP_UP),
+    ...env.CA_FILE !== undefined && { ca: readAuthorities(env.CA_FILE) },
+    ...env.TOKEN_AUDIENCE !== undefined && { audience: env.TOKEN_AUDIENCE },
+    ...env.TOKEN_RESOURCE !== undefined && { resource: env.TOKEN_RESOURCE },
     ...env.TOKEN_TIMEOUT_SECONDS !== undefined && { tokenDeadlineMs: Number(env.TOKEN_TIMEOUT_SECONDS) * 1000 },
     ...env.API_TIMEOUT_SECONDS !== undefined && { apiDeadlineMs: Number(env.API_TIMEOUT_SECONDS) * 1000 }
+  }
+  return { options, address, scope: words, secret: typeof credentials.clientSecret === 'string' ? credentials.clientSecret : undefined, verbose }
+}
+
+type Credentials = Pick<ClientOptions, 'clientSecret' | 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAssertion' | 'clientCertificate' | 'clientAuthentication'>
+
+/** The secret of the demo client only where nothing else is set. */
+function readCredentials (env: Variables): Credentials {
+  if (env.CLIENT_SECRET !== undefined && env.CLIENT_SECRET_FILE !== undefined) {
+    throw new SettingsError([{ option: 'clientSecret', expected: 'CLIENT_SECRET or CLIENT_SECRET_FILE, not both' }])
+  }
+  const { CLIENT_CERTIFICATE_FILE: cert, CLIENT_CERTIFICATE_KEY_FILE: key } = env
+  const others = {
+    ...env.CLIENT_KEY_FILE !== undefined && { clientKey: { file: env.CLIENT_KEY_FILE } },
+    ...env.CLIENT_ASSERTION_FILE !== undefined && { clientAssertion: { file: env.CLIENT_ASSERTION_FILE } },
+    ...(cert ?? key) !== undefined && { clientCertificate: { cert: { file: cert ?? '' }, key: { file: key ?? '' } } }
+  }
+  const secret = env.CLIENT_SECRET_FILE === undefined ? env.CLIENT_SECRET : { file: env.CLIENT_SECRET_FILE }
+  const clientSecret = secret ?? (Object.keys(others).length === 0 ? DEFAULTS.clientSecret : undefined)
+  return {
+    ...others,
+    ...clientSecret !== undefined && { clientSecret },
+    ...env.CLIENT_AUTHENTICATION !== undefined && { clientAuthentication: env.CLIENT_AUTHENTICATION as 'client_secret_basic' },
+    ...env.CLIENT_KEY_ID !== undefined && { clientKeyId: env.CLIENT_KEY_ID },
+    ...env.CLIENT_KEY_ALGORITHM !== undefined && { clientKeyAlgorithm: env.CLIENT_KEY_ALGORITHM as 'RS256' }
+  }
+}
+
+/** A file that cannot be read is a setting that cannot be used. */
+function readAuthorities (path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    throw new SettingsError([{ option: 'ca', expected: 'a file with certificates of authorities as PEM' }])
   }
 }
 

@@ -21,11 +21,12 @@ const EXIT_OF: Readonly<Record<ClientErrorCode, number>> = {
   issuer_response_invalid: EXIT.unreachable,
   api_unreachable: EXIT.unreachable,
   api_redirected: EXIT.unexpected,
+  insufficient_scope: EXIT.apiRefused,
   client_closed: EXIT.unexpected
 }
 
 const ADVICE: Readonly<Partial<Record<ClientErrorCode, string>>> = {
-  credentials_refused: 'Look at CLIENT_ID and CLIENT_SECRET; Keycloak shows the secret under Clients, Credentials.',
+  credentials_refused: 'Look at CLIENT_ID and CLIENT_SECRET (or the file with the secret, key or assertion); Keycloak shows the secret under Clients, Credentials.',
   scope_refused: 'Look at SCOPE, and in Keycloak at the client\'s tab "Client scopes": the scope must be there, as default or optional.',
   issuer_unreachable: 'Is the issuer running? "npm start" starts one for development; look at TOKEN_ENDPOINT (or ISSUER).',
   issuer_response_invalid: 'Look at TOKEN_ENDPOINT (or ISSUER).',

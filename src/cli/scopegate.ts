@@ -3,21 +3,22 @@ import { existsSync } from 'node:fs'
 import { VERSION } from '../about.ts'
 import { readSources } from '../config/environment.ts'
 import type { AccessRow } from '../oauth/access-matrix.ts'
-import { main as call } from './call-api.ts'
+import { main as call, printToken } from './call-api.ts'
 import { EXIT } from './call-words.ts'
 
 const HELP = `scopegate ${VERSION}
 
   scopegate call [--help]   gets an access token with the credentials of a client, and calls an API with it once
+  scopegate token [--help]  gets an access token and writes it, and nothing else, to standard output
   scopegate doctor [--help] checks issuer, keys, clock and scopes, and explains a token that is refused
   scopegate --version
 `
 
 async function main ([command, ...args]: readonly string[]): Promise<number> {
-  if (command === 'call') {
+  if (command === 'call' || command === 'token') {
     const { variables, warnings } = readSources()
     for (const warning of warnings) process.stderr.write(`Warning: ${warning}\n`)
-    return call(variables, process.stdout, process.stderr, args)
+    return await (command === 'call' ? call : printToken)(variables, process.stdout, process.stderr, args)
   }
   if (command === 'doctor') return await runDoctor(args)
   if (command === '--version') process.stdout.write(`${VERSION}\n`)

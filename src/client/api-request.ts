@@ -2,20 +2,20 @@ import { readConnectionError } from '../http/connection-error.ts'
 import type { Connections, Lease } from '../http/connections.ts'
 import { beginExchange, untilGivenUp } from '../http/exchange.ts'
 import { ApiRedirected, ApiUnreachable } from './errors.ts'
+import type { TokenParameters } from './options.ts'
 
 /** One call of the API, as for `fetch`. An `Authorization` header is replaced. */
-export interface ApiRequest {
+export interface ApiRequest extends TokenParameters {
   readonly method?: string
   readonly headers?: NonNullable<RequestInit['headers']>
   /** A stream is sent once only: such a request is not repeated with a new token. */
   readonly body?: RequestInit['body']
+  /** Ends every wait of the call: for a token, for the API, for its `Retry-After`. */
   readonly signal?: AbortSignal
-  /** Instead of the client's own `scope`. */
-  readonly scope?: readonly string[]
 }
 
 /** Whether the same body can be sent once more. */
-export function isRepeatable ({ body }: ApiRequest): boolean {
+export function isRepeatable ({ body }: { readonly body?: unknown }): boolean {
   return !(typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
 }
 
@@ -39,6 +39,11 @@ export async function send (url: URL, request: ApiRequest, token: string, connec
     exchange.giveUp(error)
     throw error === late ? new ApiUnreachable(`the API at ${url.origin} gave no response within ${deadlineMs} ms`) : failure(error, url)
   })
+  return await withoutRedirect(response)
+}
+
+/** Throws {@link ApiRedirected}: `fetch` would repeat the request with the token at an address that the API chooses. */
+export async function withoutRedirect (response: Response): Promise<Response> {
   if (response.status < 300 || response.status > 399 || response.status === 304) return response
   await response.body?.cancel()
   throw new ApiRedirected(`the API responded with a redirect (${response.status}), and the token is not sent elsewhere: check the address`)
@@ -63,7 +68,7 @@ function unreachable (error: unknown, url: URL): ApiUnreachable {
   return new ApiUnreachable(`the API cannot be reached at ${url.origin} (${code === undefined ? 'the connection failed' : message})`)
 }
 
-function withToken (given: ApiRequest['headers'], token: string): Headers {
+export function withToken (given: ApiRequest['headers'] | undefined, token: string): Headers {
   const headers = new Headers(given)
   headers.set('authorization', `Bearer ${token}`)
   return headers

@@ -26,6 +26,6 @@ export function readBearerChallenge (header: string | null): BearerChallenge | u
 }
 
 /** Whether a new token may help: the API says that this one is expired, revoked or otherwise not valid (RFC 6750 section 3.1). */
-export function saysInvalidToken (response: Response): boolean {
-  return response.status === 401 && readBearerChallenge(response.headers.get('www-authenticate'))?.error === 'invalid_token'
+export function saysInvalidToken (status: number, header: string | null): boolean {
+  return status === 401 && readBearerChallenge(header)?.error === 'invalid_token'
 }

@@ -1,111 +1,94 @@
-import * as events from '../events.ts'
+import type { Dispatcher } from 'undici'
 import { createBoundedFetch } from '../http/bounded-fetch.ts'
 import { createConnections } from '../http/connections.ts'
 import { untilGivenUp } from '../http/exchange.ts'
-import { addressOf } from './api-address.ts'
+import { targetOf } from './api-address.ts'
 import { isRepeatable, send } from './api-request.ts'
 import type { ApiRequest } from './api-request.ts'
-import { saysInvalidToken } from './challenge.ts'
-import { ClientClosed, SettingsError } from './errors.ts'
-import type { ClientError } from './errors.ts'
-import { readSettings, scopeProblem } from './settings.ts'
-import type { ClientAuthentication, ClientOptions, ClientWarning } from './settings.ts'
-import type { IssuedToken } from './token-response.ts'
-import { createTokenSource } from './token-source.ts'
-import type { TokenSource } from './token-source.ts'
+import { callApi } from './call.ts'
+import { SettingsError } from './errors.ts'
+import { createInterceptor } from './interceptor.ts'
+import type { ClientOptions, TokenParameters } from './options.ts'
+import { parameterProblems } from './problems.ts'
+import { readSettings, wishOf } from './settings.ts'
+import type { TokenWish } from './settings.ts'
+import { createStepUps } from './step-up.ts'
 import { createTokenRequest, MAX_RESPONSE_BYTES } from './token-request.ts'
+import { createTokenSources, MOST_TOKENS } from './token-sources.ts'
+import { wrapFetch } from './wrapped-fetch.ts'
+import type { Fetch } from './wrapped-fetch.ts'
 
-export type { ApiRequest, ClientAuthentication, ClientOptions, ClientWarning }
+export type { ApiRequest, ClientOptions, Fetch, TokenParameters }
+export type { ApiOptions, AssertionAlgorithm, ClientAuthentication, ClientWarning, FromFile } from './options.ts'
 export * from './errors.ts'
 export { readBearerChallenge } from './challenge.ts'
 export type { BearerChallenge } from './challenge.ts'
 
+/** Which token, and how long to wait for it. */
+export interface TokenRequestOptions extends TokenParameters {
+  readonly signal?: AbortSignal
+}
+
 /** Calls an API as a machine: the token is fetched, kept and renewed automatically. Every error is a {@link ClientError}. */
 export interface Client {
   /**
-   * Calls the API with a token. `path` is resolved against `apiUrl` and may not leave its origin and path.
+   * Calls the API with a token. `path` is resolved against the first `apiUrl` and may not leave the origins and paths of all.
    * After a 401 whose challenge contains `invalid_token` there is one more attempt with a new token, if there is one and the
-   * body can be sent again. Every other status, a second 401 too, is the caller's to read.
+   * body can be sent again; after 429 or 503 with `Retry-After`, two at most for an idempotent method, within `maxRetryAfterMs`.
+   * A 403 that names a missing scope is an {@link InsufficientScope}, or with `stepUp` one more attempt with the scope.
+   * Every other status, a second 401 too, is the caller's to read.
    */
   readonly fetch: (path: string, request?: ApiRequest) => Promise<Response>
   /** The token itself, for what is not a `fetch`. Keep it out of logs; where it may be sent is then yours to check. */
-  readonly token: (scope?: readonly string[]) => Promise<string>
-  /**
-   * Ends the connections to the issuer, and what waits for a token; calls under way to the API are left to their deadline. Never
-   * rejects.
-   */
+  readonly token: (request?: TokenRequestOptions | readonly string[]) => Promise<string>
+  /** Another token than the one that an API refused with `invalid_token`; undefined: there is none now. At most one request in 10 s. */
+  readonly replace: (refused: string, request?: TokenRequestOptions | readonly string[]) => Promise<string | undefined>
+  /** A `fetch` that adds the token to requests of the APIs, and passes on all others; Node's own one unless another is given. */
+  readonly wrap: (given?: Fetch) => Fetch
+  /** For `dispatcher.compose()` of undici 7: adds the token likewise, and repeats once after `invalid_token`. */
+  readonly interceptor: () => Dispatcher.DispatcherComposeInterceptor
+  /** Ends connections to the issuer, and what waits for a token; calls under way to the API are left to their deadline. Never rejects. */
   readonly close: () => Promise<void>
 }
 
 /**
  * A client for the client credentials grant (RFC 6749 section 4.4). One per process and client id is enough: calls share
- * the token, one for each set of scopes; every set is kept, so take scopes from code and not from strangers.
+ * the token, one for each set of scopes, audience and resource; the {@link MOST_TOKENS} used last are kept.
  * Throws {@link SettingsError}. Nothing is sent before the first call.
  * Not checked: the token, which is opaque to a client (RFC 9068 section 6).
  */
 export function createClient (options: ClientOptions): Client {
   const settings = readSettings(options)
-  const { clientId, apiDeadlineMs, tokenDeadlineMs, useEnvProxy } = settings
-  const bounded = createBoundedFetch({ deadlineMs: tokenDeadlineMs, maxBytes: MAX_RESPONSE_BYTES, useEnvProxy })
-  const connections = createConnections({ timeoutMs: apiDeadlineMs, useEnvProxy })
-  const request = createTokenRequest(settings, bounded)
-  const sources = new Map<string, TokenSource>()
+  const { apiDeadlineMs, tokenDeadlineMs, useEnvProxy, credentials, apiTls } = settings
+  const bounded = createBoundedFetch({ deadlineMs: tokenDeadlineMs, maxBytes: MAX_RESPONSE_BYTES, useEnvProxy, tls: credentials.tls })
+  const connections = createConnections({ timeoutMs: apiDeadlineMs, useEnvProxy, tls: () => apiTls })
   const closing = new AbortController()
-
-  function sourceFor (scope: readonly string[] = settings.scope): TokenSource {
-    if (closing.signal.aborted) throw new ClientClosed()
-    const problem = scopeProblem(scope)
-    if (problem !== false) throw new SettingsError([problem])
-    const words = [...new Set(scope)].sort()
-    const name = words.join(' ')
-    const source = sources.get(name) ?? createTokenSource(() => requestWhileOpen(words), settings)
-    sources.set(name, source)
-    return source
-  }
-
-  async function requestWhileOpen (scope: readonly string[]): Promise<IssuedToken> {
-    const sinceMs = performance.now()
-    const publish = (outcome: string): void => {
-      if (events.client.hasSubscribers) events.client.publish({ event: 'token', clientId, scope, outcome, durationMs: performance.now() - sinceMs })
-    }
-    const issued = await untilGivenUp(request(scope), closing.signal).catch((thrown: unknown) => {
-      const error = closing.signal.aborted ? new ClientClosed() : thrown
-      publish((error as ClientError).code)
-      throw error
-    })
-    publish('ok')
-    if (issued.notListed.length > 0) warn(scope, scopeWarning(issued.notListed))
-    return issued
-  }
-
-  function warn (scope: readonly string[], warning: ClientWarning): void {
-    const { code, message } = warning
-    events.client.publish({ event: 'warning', clientId, scope, code, message })
-    settings.onWarning(warning)
-  }
-
-  function attempt (url: URL, call: ApiRequest, token: string): Promise<Response> {
-    if (closing.signal.aborted) throw new ClientClosed()
-    return send(url, call, token, connections, apiDeadlineMs)
-  }
+  const sources = createTokenSources(createTokenRequest(settings, bounded), settings, closing.signal)
+  const calling = { settings, sources, stepUps: createStepUps(MOST_TOKENS), closing: closing.signal }
 
   return {
-    async fetch (path, call = {}) {
-      const url = addressOf(path, settings.apiUrl)
-      const source = sourceFor(call.scope)
-      const token = await source.current()
-      const response = await attempt(url, call, token)
-      if (!saysInvalidToken(response)) return response
-      const renewal = source.replace(token)
-      if (!isRepeatable(call)) return response
-      const next = await renewal
-      if (next === undefined) return response
-      await response.body?.cancel()
-      return await attempt(url, call, next)
+    async fetch (path, request = {}) {
+      const { url, api } = targetOf(path, settings.apis)
+      return await callApi({
+        wish: checkedWish(request, api.wish),
+        method: request.method ?? 'GET',
+        repeatable: isRepeatable(request),
+        signal: request.signal,
+        attempt: (token) => send(url, request, token, connections, apiDeadlineMs)
+      }, calling)
     },
-    async token (scope) {
-      return await sourceFor(scope).current()
+    async token (request = {}) {
+      const { parameters, signal } = read(request)
+      const token = sources.sourceFor(checkedWish(parameters, settings.wish)).current()
+      return signal === undefined ? await token : await untilGivenUp(token, signal)
     },
+    async replace (refused, request = {}) {
+      const { parameters, signal } = read(request)
+      const token = sources.sourceFor(checkedWish(parameters, settings.wish)).replace(refused)
+      return signal === undefined ? await token : await untilGivenUp(token, signal)
+    },
+    wrap: (given = fetch) => wrapFetch(given, calling),
+    interceptor: () => createInterceptor(calling),
     async close () {
       closing.abort()
       connections.retire()
@@ -114,8 +97,17 @@ export function createClient (options: ClientOptions): Client {
   }
 }
 
-function scopeWarning (scopes: readonly string[]): ClientWarning {
-  const message = `the issuer's response does not list the requested scope ${scopes.join(' ')}; an API that requires it refuses the token (403): ` +
-    'in Keycloak switch on "Include in token scope" for this client scope'
-  return { code: 'scope_not_listed', message, scopes }
+interface Read { readonly parameters: TokenParameters, readonly signal: AbortSignal | undefined }
+
+function read (request: TokenRequestOptions | readonly string[]): Read {
+  if (!('length' in request)) return { parameters: request, signal: request.signal }
+  return { parameters: { scope: request }, signal: undefined }
+}
+
+function checkedWish (parameters: TokenParameters, otherwise: TokenWish): TokenWish {
+  const { scope, audience, resource } = parameters
+  if (scope === undefined && audience === undefined && resource === undefined) return otherwise
+  const problems = parameterProblems({ scope, audience, resource })
+  if (problems.length > 0) throw new SettingsError(problems)
+  return wishOf(parameters, otherwise)
 }

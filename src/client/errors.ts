@@ -1,7 +1,7 @@
 /** Which party the error concerns, so that a caller can decide without reading sentences. */
 export type ClientErrorCode =
   | 'settings_invalid' // the options of this client
-  | 'secret_unavailable' // the function that returns the secret
+  | 'secret_unavailable' // the function or file that has the secret, key, assertion or certificate
   | 'credentials_refused' // the issuer does not know this client, or not with this secret
   | 'scope_refused' // the issuer does not grant a scope that was requested
   | 'request_refused' // the issuer refuses for any other reason
@@ -9,6 +9,7 @@ export type ClientErrorCode =
   | 'issuer_response_invalid' // a response that no token endpoint gives
   | 'api_unreachable' // no response in time
   | 'api_redirected' // a response that would lead the token elsewhere
+  | 'insufficient_scope' // the API requires a scope that the token does not have
   | 'client_closed'
 
 /**
@@ -37,7 +38,7 @@ export class SettingsError extends ClientError {
   }
 }
 
-/** The function given as `clientSecret` threw, or returned no text. Of its error only a system code (ENOENT) is passed on. */
+/** A secret, key, assertion or certificate cannot be read or used. Of an error only a system code (ENOENT) is passed on. */
 export class SecretUnavailable extends ClientError {
   override readonly name = 'SecretUnavailable'
   readonly code = 'secret_unavailable'
@@ -47,6 +48,13 @@ export class SecretUnavailable extends ClientError {
 export class CredentialsRefused extends ClientError {
   override readonly name = 'CredentialsRefused'
   readonly code = 'credentials_refused'
+  /** The credentials come from a file or a function, which may have others soon. */
+  readonly mayChange: boolean
+
+  constructor (message: string, mayChange = false) {
+    super(message)
+    this.mayChange = mayChange
+  }
 }
 
 /** RFC 6749 section 5.2, `invalid_scope`. */
@@ -97,6 +105,29 @@ export class ApiUnreachable extends ClientError {
 export class ApiRedirected extends ClientError {
   override readonly name = 'ApiRedirected'
   readonly code = 'api_redirected'
+}
+
+/** RFC 6750 section 3.1: the API requires scopes that the token does not have, and they cannot be requested automatically. */
+export class InsufficientScope extends ClientError {
+  override readonly name = 'InsufficientScope'
+  readonly code = 'insufficient_scope'
+  /** What the API requires, by its challenge. */
+  readonly required: readonly string[]
+  /** Those of them that were not requested; none: they were, and are not in the token. */
+  readonly missing: readonly string[]
+  readonly #response: Response
+
+  constructor (message: string, required: readonly string[], missing: readonly string[], response: Response) {
+    super(message)
+    this.required = required
+    this.missing = missing
+    this.#response = response
+  }
+
+  /** The refusal itself, 403, whose body can be read. */
+  get response (): Response {
+    return this.#response
+  }
 }
 
 /** `close()` was called. */

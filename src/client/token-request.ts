@@ -1,39 +1,80 @@
-import { allowInsecureRequests, clientCredentialsGrantRequest, ClientSecretBasic, ClientSecretPost, customFetch } from 'oauth4webapi'
-import type { BoundedFetch, BoundedResponse, FetchError } from '../http/bounded-fetch.ts'
-import { IssuerResponseInvalid, IssuerUnreachable, SecretUnavailable, systemCode } from './errors.ts'
-import { addressProblemOf, isOneLine, withoutLineBreak } from './settings.ts'
-import type { Settings } from './settings.ts'
-import { isUnavailable, readObject, readTokenResponse, unavailable } from './token-response.ts'
+import { allowInsecureRequests, clientCredentialsGrantRequest, customFetch } from 'oauth4webapi'
+import type { ClientAuth } from 'oauth4webapi'
+import type { BoundedFetch, BoundedResponse } from '../http/bounded-fetch.ts'
+import type { Proof } from './credentials.ts'
+import { CredentialsRefused } from './errors.ts'
+import { discover, exchange } from './discovery.ts'
+import type { TokenEndpoint } from './discovery.ts'
+import type { Settings, TokenWish } from './settings.ts'
+import { readTokenResponse } from './token-response.ts'
 import type { IssuedToken } from './token-response.ts'
 
 /** The size of one response of the issuer; its deadline is a setting. */
 export const MAX_RESPONSE_BYTES = 65_536
 
-/** Requests one token from the issuer (RFC 6749 section 4.4). Throws a {@link ClientError}. No retry, no memory. */
-export type TokenRequest = (scope: readonly string[]) => Promise<IssuedToken>
+/** The same credentials that the issuer refused are not sent again for this long. */
+const REFUSED_HOLD_MS = 30_000
+
+/** Requests one token from the issuer (RFC 6749 section 4.4). Throws a {@link ClientError}. */
+export type TokenRequest = (wish: TokenWish) => Promise<IssuedToken>
+
+interface Refused { readonly of: string, readonly error: CredentialsRefused, readonly untilMs: number }
 
 /** The token endpoint of an issuer is looked up with the first request, and then kept. */
 export function createTokenRequest (settings: Settings, bounded: BoundedFetch): TokenRequest {
-  let endpoint = settings.tokenEndpoint
-  return async (scope) => {
-    const secret = await readSecret(settings.clientSecret)
-    if (!(endpoint instanceof URL)) endpoint = await discover(endpoint.ofIssuer, settings, bounded)
-    return readTokenResponse(await post(endpoint, settings, secret, scope, bounded), scope)
+  const { credentials, now } = settings
+  let endpoint: TokenEndpoint | undefined
+  let refused: Refused | undefined
+
+  async function send (proof: Proof, wish: TokenWish): Promise<IssuedToken> {
+    if (refused !== undefined && refused.of === proof.of && now() < refused.untilMs) throw refused.error
+    endpoint ??= await endpointOf(settings, bounded)
+    try {
+      return readTokenResponse(await post(endpoint, settings, proof.authentication(endpoint.audience), wish, bounded), wish.scope)
+    } catch (error) {
+      if (!(error instanceof CredentialsRefused) || !credentials.rotate) throw error
+      refused = { of: proof.of, error: new CredentialsRefused(error.message, true), untilMs: now() + REFUSED_HOLD_MS }
+      throw refused.error
+    }
   }
+
+  /** Credentials may have been replaced between their reading and their use: what has changed since is tried at once. */
+  return async (wish) => {
+    const first = await credentials.read()
+    try {
+      return await send(first, wish)
+    } catch (error) {
+      if (!(error instanceof CredentialsRefused) || !credentials.rotate) throw error
+      const second = await credentials.read()
+      if (second.of === first.of) throw error
+      return await send(second, wish)
+    }
+  }
+}
+
+async function endpointOf (settings: Settings, bounded: BoundedFetch): Promise<TokenEndpoint> {
+  const { tokenEndpoint } = settings
+  if (!(tokenEndpoint instanceof URL)) return await discover(tokenEndpoint.ofIssuer, settings, bounded)
+  return { url: tokenEndpoint, audience: audienceOf(tokenEndpoint.href) }
+}
+
+/** Keycloak expects the issuer, which is part of the address of its token endpoint; others accept that address (RFC 7523 section 3). */
+function audienceOf (endpoint: string): string {
+  return /^(.*\/realms\/[^/]+)\/protocol\/openid-connect\/token$/.exec(endpoint)?.[1] ?? endpoint
 }
 
 /** The library builds and authenticates the request; the response does not pass through it. */
 async function post (
-  endpoint: URL, settings: Settings, secret: string, scope: readonly string[], bounded: BoundedFetch
+  { url: endpoint }: TokenEndpoint, { clientId }: Settings, authentication: ClientAuth, wish: TokenWish, bounded: BoundedFetch
 ): Promise<BoundedResponse> {
   let response!: BoundedResponse
   await clientCredentialsGrantRequest(
     { issuer: endpoint.origin, token_endpoint: endpoint.href },
-    { client_id: settings.clientId },
-    settings.clientAuthentication === 'client_secret_basic' ? ClientSecretBasic(secret) : ClientSecretPost(secret),
-    scope.length > 0 ? { scope: scope.join(' ') } : {},
+    { client_id: clientId },
+    authentication,
+    parametersOf(wish),
     {
-      [allowInsecureRequests]: true, // which addresses may be plain http is checked in settings.ts
+      [allowInsecureRequests]: true, // which addresses may be plain http is checked in problems.ts
       [customFetch]: async (url, { method, headers, body }) => {
         response = await exchange(bounded, url, { method, headers, body })
         return new Response()
@@ -43,45 +84,10 @@ async function post (
   return response
 }
 
-/** OpenID Connect Discovery section 4. The document's issuer must be the configured one, character by character (section 4.3). */
-async function discover (issuer: string, { allowInsecureHttp }: Settings, bounded: BoundedFetch): Promise<URL> {
-  const response = await exchange(bounded, `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
-  if (isUnavailable(response)) throw unavailable(response)
-  const { status, text } = response
-  const document = readObject(text)
-  const endpoint = document?.token_endpoint
-  if (status !== 200 || document?.issuer !== issuer) {
-    throw new IssuerResponseInvalid(`the issuer's discovery document is not there, or names another issuer than ${issuer}: check the address`)
-  }
-  if (typeof endpoint !== 'string' || addressProblemOf('token_endpoint', endpoint, allowInsecureHttp) !== false) {
-    throw new IssuerResponseInvalid('the issuer\'s discovery document names no token endpoint that a secret may be sent to')
-  }
-  return new URL(endpoint)
-}
-
-/** The error's own causes stay behind: the HTTP parser keeps bytes of the response in its errors. */
-async function exchange (bounded: BoundedFetch, url: string, init: RequestInit = {}): Promise<BoundedResponse> {
-  try {
-    return await bounded.fetch(url, init)
-  } catch (error) {
-    const { code, message, systemCode } = error as FetchError
-    const { origin } = new URL(url)
-    if (code === 'unreachable') {
-      throw new IssuerUnreachable(`the issuer cannot be reached at ${origin} (${systemCode === undefined ? 'the connection failed' : message})`)
-    }
-    if (code === 'deadline') throw new IssuerUnreachable(`the issuer at ${origin} gave ${message}`)
-    throw new IssuerResponseInvalid(`the issuer responded with ${message}`)
-  }
-}
-
-async function readSecret (clientSecret: Settings['clientSecret']): Promise<string> {
-  let secret: unknown
-  try {
-    secret = await clientSecret()
-  } catch (error) {
-    throw new SecretUnavailable(`the secret cannot be read (${systemCode((error as NodeJS.ErrnoException | null)?.code, 'its function threw')})`)
-  }
-  if (typeof secret !== 'string' || secret === '') throw new SecretUnavailable('the function that returns the secret returned none')
-  if (!isOneLine(secret)) throw new SecretUnavailable('the secret has line breaks in it')
-  return withoutLineBreak(secret)
+function parametersOf ({ scope, audience, resource }: TokenWish): URLSearchParams {
+  const parameters = new URLSearchParams()
+  if (scope.length > 0) parameters.set('scope', scope.join(' '))
+  if (audience !== undefined) parameters.set('audience', audience)
+  for (const one of resource) parameters.append('resource', one)
+  return parameters
 }

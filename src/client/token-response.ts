@@ -56,15 +56,16 @@ function typeFault (type: unknown): string {
  * Less need not be less: Keycloak leaves out a scope whose "Include in token scope" is off, and the API may not require the word.
  */
 function notListed (scope: unknown, requested: readonly string[]): readonly string[] {
-  if (scope === undefined) return []
+  if (scope === undefined || scope === null) return []
   if (typeof scope !== 'string') throw new IssuerResponseInvalid(`${STRANGE}: scope is not a string`)
   const listed = new Set(scope.split(' '))
   return requested.filter((word) => !listed.has(word))
 }
 
 /** Some issuers send the number as a string. A life below a second would cost a token request for each call. */
-function readLifeSeconds (expiresIn: unknown = UNSAID_LIFE_SECONDS): number {
-  const seconds = typeof expiresIn === 'string' && /^\d+$/.test(expiresIn) ? Number(expiresIn) : expiresIn
+function readLifeSeconds (expiresIn: unknown): number {
+  const said = expiresIn ?? UNSAID_LIFE_SECONDS
+  const seconds = typeof said === 'string' && /^\d+(?:\.\d+)?$/.test(said.trim()) ? Number(said) : said
   if (typeof seconds !== 'number' || !(seconds > 0)) throw new IssuerResponseInvalid(`${STRANGE}: expires_in is not a positive number`)
   return Math.min(Math.max(seconds, SHORTEST_LIFE_SECONDS), LONGEST_LIFE_SECONDS)
 }

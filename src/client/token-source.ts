@@ -1,4 +1,4 @@
-import { ClientError, IssuerUnreachable } from './errors.ts'
+import { ClientError, CredentialsRefused, IssuerUnreachable } from './errors.ts'
 import type { ClientErrorCode } from './errors.ts'
 import type { IssuedToken } from './token-response.ts'
 
@@ -23,6 +23,8 @@ const RENEW_JITTER = 0.2
 const LATENCY_ALLOWANCE_MS = 5000
 /** What the issuer refused is not requested again for this long. */
 const REFUSAL_HOLD_MS = 30_000
+/** Credentials that may change are read again after this time, and sent again if they have. */
+const REREAD_MS = 1000
 const LASTING: readonly ClientErrorCode[] = ['credentials_refused', 'scope_refused', 'request_refused']
 const FIRST_BACKOFF_MS = 250
 const LONGEST_BACKOFF_MS = 5000
@@ -92,6 +94,7 @@ function begin ({ value, lifeMs }: IssuedToken, requestedAt: number, random: num
 
 /** Doubled with every attempt, between half and the whole of it, so that replicas do not come back together. */
 function holdMs (error: unknown, attempts: number, random: number): number {
+  if (error instanceof CredentialsRefused && error.mayChange) return REREAD_MS
   if (error instanceof ClientError && LASTING.includes(error.code)) return REFUSAL_HOLD_MS
   const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), LONGEST_BACKOFF_MS) * (0.5 + random / 2)
   return error instanceof IssuerUnreachable ? Math.max(backoff, error.retryAfterMs) : backoff

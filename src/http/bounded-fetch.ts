@@ -1,5 +1,5 @@
 import { readConnectionError } from './connection-error.ts'
-import { createConnections, type Lease } from './connections.ts'
+import { createConnections, type ConnectionOptions, type Lease } from './connections.ts'
 import { beginExchange, untilGivenUp, type ResponseHeaders } from './exchange.ts'
 
 /** What one exchange may cost. `deadlineMs` covers connect, headers and the whole body together; `maxBytes` counts the body. */
@@ -8,6 +8,7 @@ export interface Bounds {
   readonly maxBytes: number
   /** Through HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
   readonly useEnvProxy?: boolean | undefined
+  readonly tls?: ConnectionOptions['tls']
 }
 
 /** Why an exchange was aborted. `unreachable` is every failure of DNS, TCP, TLS, a proxy or HTTP framing. */
@@ -67,7 +68,7 @@ const IDENTITY = { 'accept-encoding': 'identity' }
  * Not checked: the status (any but a redirect is a response), the content type, the certificate beyond Node's defaults.
  */
 export function createBoundedFetch (bounds: Bounds): BoundedFetch {
-  const connections = createConnections({ timeoutMs: bounds.deadlineMs, useEnvProxy: bounds.useEnvProxy })
+  const connections = createConnections({ timeoutMs: bounds.deadlineMs, useEnvProxy: bounds.useEnvProxy, tls: bounds.tls })
 
   function exchange ({ newConnection = false }: ExchangeOptions = {}): BoundedExchange {
     try {

@@ -1,3 +1,4 @@
+import type * as TLS from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { undici, undiciClass } from './undici.ts'
 
@@ -6,6 +7,16 @@ export interface ConnectionOptions {
   readonly timeoutMs: number
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide; also without this when Node itself is set to use them (NODE_USE_ENV_PROXY). */
   readonly useEnvProxy?: boolean | undefined
+  /** Looked at before each exchange: another object opens new connections. */
+  readonly tls?: (() => TlsMaterial | undefined) | undefined
+}
+
+/** PEM texts. */
+export interface TlsMaterial {
+  /** Authorities that are trusted in addition to those of Node. */
+  readonly ca?: readonly string[]
+  /** The certificate of this client, with its chain, and its key. */
+  readonly identity?: { readonly cert: string, readonly key: string }
 }
 
 /** A dispatcher for one exchange. */
@@ -27,6 +38,7 @@ export interface Connections {
 
 interface Shared {
   readonly dispatcher: Dispatcher
+  readonly tls: TlsMaterial | undefined
   users: number
 }
 
@@ -37,7 +49,8 @@ export function createConnections (options: ConnectionOptions): Connections {
   let closed = false
 
   function open (): Shared {
-    const shared = { dispatcher: createDispatcher(options), users: 0 }
+    const tls = options.tls?.()
+    const shared = { dispatcher: createDispatcher(options, tls), tls, users: 0 }
     live.add(shared)
     return shared
   }
@@ -56,6 +69,7 @@ export function createConnections (options: ConnectionOptions): Connections {
   return {
     lease (newConnection = false) {
       if (closed) throw new Error('the connections are closed')
+      if (kept !== undefined && kept.tls !== options.tls?.()) retire()
       const shared = newConnection ? open() : kept ??= open()
       shared.users++
       return {
@@ -79,15 +93,26 @@ export function createConnections (options: ConnectionOptions): Connections {
 }
 
 /** Plain http through an http proxy is sent in absolute form (RFC 9112 section 3.2.2), everything else through CONNECT. */
-function createDispatcher ({ timeoutMs, useEnvProxy = false }: ConnectionOptions): Dispatcher {
-  const connect = { timeout: timeoutMs }
+function createDispatcher ({ timeoutMs, useEnvProxy = false }: ConnectionOptions, material?: TlsMaterial): Dispatcher {
+  const ca = material?.ca === undefined ? {} : { ca: [...nodesAuthorities(), ...material.ca] }
+  const requestTls = { timeout: timeoutMs, ...ca, ...material?.identity }
   const limits = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs }
-  if (!useEnvProxy && !nodeUsesEnvProxy()) return new (undiciClass('Agent', 'dispatcher/agent.js'))({ ...limits, connect })
+  if (!useEnvProxy && !nodeUsesEnvProxy()) {
+    return new (undiciClass('Agent', 'dispatcher/agent.js'))({ ...limits, connect: requestTls })
+  }
   const { EnvHttpProxyAgent, Pool } = undici()
   const limitedPool = (origin: string | URL, given: object): Dispatcher => new Pool(origin, { ...given, ...limits })
+  const proxyTls = { timeout: timeoutMs, ...ca }
   return new EnvHttpProxyAgent({
-    ...limits, connect, proxyTls: connect, proxyTunnel: false, clientFactory: limitedPool, factory: limitedPool
+    ...limits, connect: requestTls, requestTls, proxyTls, proxyTunnel: false, clientFactory: limitedPool, factory: limitedPool
   })
+}
+
+/** With those of NODE_EXTRA_CA_CERTS where Node can list them (22.15 and later). */
+function nodesAuthorities (): readonly string[] {
+  const tls = process.getBuiltinModule('node:tls')
+  const { getCACertificates }: Partial<typeof TLS> = tls
+  return getCACertificates?.('default') ?? tls.rootCertificates
 }
 
 /** NODE_USE_ENV_PROXY=1, `--use-env-proxy` and NODE_OPTIONS come together in the dispatcher that Node puts in place at its start. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Lease } from './connections.ts'
-import { undiciClass } from './undici.ts'
+import { passTo } from './dispatch-handler.ts'
 
 export type ResponseHeaders = Readonly<Record<string, string>>
 
@@ -24,22 +24,13 @@ export interface Exchange {
   readonly giveUp: (reason: unknown) => void
 }
 
-type Controller = Dispatcher.DispatchController
-/** What the undici class really has; its declaration leaves it out. */
-interface Passing {
-  readonly onResponseStart: (controller: Controller, status: number, headers: IncomingHttpHeaders, statusMessage?: string) => void
-  readonly onResponseData: (controller: Controller, chunk: Buffer) => void
-  readonly onResponseEnd: (controller: Controller, trailers: IncomingHttpHeaders) => void
-}
-type Handler = Dispatcher.DispatchHandler
-
 /**
  * The deadline is a timer that holds what it ends: AbortSignal.timeout and AbortSignal.any are collected by Node 20 and then never fire.
  * It ends the exchange twice: through the signal of `fetch`, which then rejects, and at the connection, whatever became of the signal.
  */
 export function beginExchange ({ dispatcher, release }: Lease, deadlineMs: number, late: () => Error, receiver: Receiver): Exchange {
   const abort = new AbortController()
-  let connection: Controller | undefined
+  let connection: Dispatcher.DispatchController | undefined
   let over = false
 
   function end (complete = false): void {
@@ -68,56 +59,38 @@ export function beginExchange ({ dispatcher, release }: Lease, deadlineMs: numbe
 }
 
 interface Watched {
-  readonly begin: (controller: Controller) => void
+  readonly begin: (controller: Dispatcher.DispatchController) => void
   readonly end: (complete?: boolean) => void
   readonly giveUp: (reason: unknown) => void
 }
 
-/** A handler from the fetch of Node 20 speaks an older protocol: undici's own wrapper translates. */
-function watch (handler: Handler, receiver: Receiver, { begin, end, giveUp }: Watched): Handler {
-  const passing = new (undiciClass('DecoratorHandler', 'handler/decorator-handler.js'))(handler) as Passing & Handler
+function watch (handler: Dispatcher.DispatchHandler, receiver: Receiver, { begin, end, giveUp }: Watched): Dispatcher.DispatchHandler {
+  const passing = passTo(handler)
   return {
     onRequestStart (controller, context: unknown) {
       begin(controller)
-      passing.onRequestStart?.(controller, context)
+      passing.start(controller, context)
     },
     onResponseStart (controller, status, headers, statusMessage) {
       if (status < 200) return // an early hint; the response follows
       const refused = receiver.start?.(status, joined(headers))
       if (refused !== undefined) giveUp(refused)
-      else if (isOld(handler)) passHead(handler, controller, status, headers, statusMessage)
-      else passing.onResponseStart(controller, status, headers, statusMessage)
+      else passing.head({ controller, status, headers, statusMessage })
     },
     onResponseData (controller, chunk) {
       const refused = receiver.data?.(chunk)
-      if (refused === undefined) passing.onResponseData(controller, chunk)
+      if (refused === undefined) passing.data(controller, chunk)
       else giveUp(refused)
     },
     onResponseEnd (controller, trailers) {
       end(true)
-      passing.onResponseEnd(controller, trailers)
+      passing.end(controller, trailers)
     },
     onResponseError (controller, error) {
       end()
-      passing.onResponseError?.(controller, error)
+      passing.error(controller, error)
     }
   }
-}
-
-/** undici hands the lines of a repeated header, such as Set-Cookie, to an older fetch as one list, which that one makes one line of. */
-function passHead (
-  handler: OldHandler, controller: Controller, status: number, headers: IncomingHttpHeaders, statusMessage?: string
-): void {
-  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((line) => [Buffer.from(name, 'latin1'), Buffer.from(String(line), 'latin1')]))
-  if (handler.onHeaders(status, lines, () => { controller.resume() }, statusMessage) === false) controller.pause()
-}
-
-interface OldHandler {
-  readonly onHeaders: (status: number, headers: readonly Buffer[], resume: () => void, statusMessage?: string) => unknown
-}
-
-function isOld (handler: object): handler is OldHandler {
-  return 'onHeaders' in handler && typeof handler.onHeaders === 'function'
 }
 
 function joined (headers: IncomingHttpHeaders): ResponseHeaders {

@@ -1,9 +1,13 @@
 import { execFile } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
-import { main } from '../../src/cli/call-api.ts'
+import { main, printToken } from '../../src/cli/call-api.ts'
+import { HELP, VARIABLES } from '../../src/cli/call-settings.ts'
+import { isOwn } from '../../src/config/names.ts'
+import { identity } from '../client/certificates.ts'
 import { json, listen, silentAddress, tokens } from '../client/fakes.ts'
 import type { Answer, Fake } from '../client/fakes.ts'
 
@@ -195,4 +199,63 @@ t.test('as a process: a .env file that the environment overrides, and one that c
   t.equal(issuer.seen[0]!.headers.authorization, `Basic ${Buffer.from(`from%2Denvironment:${SECRET.replaceAll('-', '%2D')}`).toString('base64')}`)
   t.match(unreadable, { code: 2, out: '', err: /\.env/ })
   t.notMatch(unreadable.err, /    at /, 'no stack')
+})
+
+async function runToken (env: Env, ...args: string[]): Promise<Run> {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await printToken(env, { write: (text) => out.push(text) }, { write: (text) => err.push(text) }, args)
+  return { code, out: out.join(''), err: err.join('') }
+}
+
+t.test('scopegate token: the token alone on standard output, everything else on standard error', async (t) => {
+  const { issuer, env } = await parties(t, tokens({ access_token: TOKEN, scope: 'other' }), json(200, {}))
+  t.same(await runToken(env), { code: 0, out: `${TOKEN}\n`, err: '' })
+  t.match(await runToken(env, '-v', '--scope', 'one two'), { code: 0, out: `${TOKEN}\n`, err: /^Warning: .*does not list the requested scope one two/ })
+  t.match(await runToken({}, '--help'), { code: 0, out: /scopegate token/, err: '' })
+  t.match(await runToken({ ...env, TOKEN_ENDPOINT: await silentAddress() }), { code: 5, out: '', err: /nothing listens/ })
+  t.match(await runToken(env, '--unknown'), { code: 2, out: '', err: /See --help/ })
+  issuer.answer = json(401, { error: 'invalid_client' })
+  t.match(await runToken(env), { code: 3, out: '', err: /does not accept the client id/ })
+  t.match(await runToken({ ...env, TOKEN_ENDPOINT: 'http://issuer.example', ALLOW_INSECURE_HTTP: 'on', TOKEN_TIMEOUT_SECONDS: '1' }), { out: '', err: /^Warning: plain http/ })
+})
+
+t.test('credentials from files, audience, resource, authorities, and a step up', async (t) => {
+  const { issuer, api, env } = await parties(t, good, json(200, GREETING))
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const own = identity('client')
+  const folder = t.testdir({ secret: `${SECRET}\n`, key, assertion: 'a.b.c', cert: own.cert, certKey: own.key })
+  const at = (name: string): string => join(folder, name)
+  const others = { ...env, CLIENT_SECRET: undefined }
+  t.match(await run(t, { ...others, CLIENT_SECRET_FILE: at('secret'), CLIENT_AUTHENTICATION: 'client_secret_post', TOKEN_AUDIENCE: 'api', TOKEN_RESOURCE: 'https://api.example' }), { code: 0 })
+  t.match(Object.fromEntries(issuer.seen[0]!.form), { client_secret: SECRET, audience: 'api', resource: 'https://api.example' })
+  t.match(await run(t, { ...others, CLIENT_KEY_FILE: at('key'), CLIENT_KEY_ID: 'one', CLIENT_KEY_ALGORITHM: 'ES256' }), { code: 0 })
+  const [header = ''] = issuer.seen[1]!.form.get('client_assertion')!.split('.')
+  t.same(JSON.parse(Buffer.from(header, 'base64url').toString()), { alg: 'ES256', typ: 'JWT', kid: 'one' })
+  t.match(await run(t, { ...others, CLIENT_ASSERTION_FILE: at('assertion'), CA_FILE: at('cert') }), { code: 0 })
+  t.equal(issuer.seen[2]!.form.get('client_assertion'), 'a.b.c')
+  t.match(await run(t, { ...others, CLIENT_CERTIFICATE_FILE: at('cert'), CLIENT_CERTIFICATE_KEY_FILE: at('certKey') }), { code: 0 })
+  t.same([issuer.seen[3]!.form.get('client_id'), issuer.seen[3]!.headers.authorization], ['test_api_client', undefined])
+
+  api.answer = (response, seen) => (api.seen.length === 5 ? challenge(403, 'Bearer error="insufficient_scope", scope="more"') : json(200, GREETING))(response, seen)
+  t.match(await run(t, { ...env, STEP_UP: 'on' }), { code: 0 })
+  t.equal(issuer.seen.at(-1)!.form.get('scope'), 'more test_api_access')
+
+  t.match(await run(t, { ...env, CLIENT_SECRET_FILE: at('secret') }), { code: 2, err: /CLIENT_SECRET: expected CLIENT_SECRET or CLIENT_SECRET_FILE, not both/ })
+  t.match(await run(t, { ...env, CLIENT_KEY_FILE: at('key') }), { code: 2, err: /one kind of credentials/ })
+  t.match(await run(t, { ...others, CLIENT_CERTIFICATE_FILE: at('cert') }), { code: 2, err: /CLIENT_CERTIFICATE_FILE: expected .*CLIENT_CERTIFICATE_KEY_FILE/ })
+  t.match(await run(t, { ...others, CLIENT_SECRET_FILE: at('missing') }), { code: 2, err: /ENOENT/ })
+  t.match(await run(t, { ...env, CA_FILE: at('missing') }), { code: 2, err: /CA_FILE: expected a file/ })
+  t.match(await run(t, { ...env, CA_FILE: at('secret'), STEP_UP: 'yes' }), { code: 2, err: /CA_FILE: [^]*STEP_UP: expected on, or not set/ })
+})
+
+t.test('--help, docs/reference/client.md and the names of .env list the same settings of the client', (t) => {
+  const settings = [...Object.values(VARIABLES), 'CLIENT_SECRET_FILE', 'CLIENT_CERTIFICATE_KEY_FILE'].sort()
+  const page = readFileSync('docs/reference/client.md', 'utf8')
+  t.same([...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(), settings)
+  for (const name of settings) {
+    t.ok(HELP.includes(name), name)
+    t.ok(isOwn(name), name)
+  }
+  t.end()
 })

@@ -155,10 +155,13 @@ t.test('no other response causes a repetition', async (t) => {
     ['401 without an error', json(401, {}, { 'www-authenticate': 'Bearer realm="x"' })],
     ['401 of another scheme', json(401, {}, { 'www-authenticate': 'Basic error="invalid_token"' })],
     ['401 with another error', json(401, {}, { 'www-authenticate': 'Bearer error="invalid_request", error_description="invalid_token"' })],
-    ['403', json(403, {}, { 'www-authenticate': 'Bearer error="insufficient_scope", scope="more"' })],
+    ['403 that names no scope', json(403, {}, { 'www-authenticate': 'Bearer error="insufficient_scope"' })],
+    ['403 without a challenge', json(403, {})],
     ['403 that says invalid_token', json(403, {}, { 'www-authenticate': 'Bearer error="invalid_token"' })],
     ['500', json(500, {})],
-    ['503', json(503, {}, { 'retry-after': '1' })]
+    ['503', json(503, {})],
+    ['503 that requests a pause longer than allowed', json(503, {}, { 'retry-after': '6' })],
+    ['429 with a pause that cannot be read', json(429, {}, { 'retry-after': 'soon' })]
   ]
   for (const [name, answer] of cases) {
     const { client, issuer, api } = await story(t)
@@ -182,9 +185,9 @@ t.test('an API that cannot be reached', async (t) => {
 })
 
 t.test('the deadline of a call covers silence and a body that does not end', async (t) => {
-  const { client, api } = await story(t, { apiDeadlineMs: 100 })
+  const { client, api } = await story(t, { apiDeadlineMs: 500 })
   api.answer = () => undefined
-  await t.rejects(client.fetch('/'), { code: 'api_unreachable', message: /no response within 100 ms/ })
+  await t.rejects(client.fetch('/'), { code: 'api_unreachable', message: /no response within 500 ms/ })
   api.answer = (response) => response.writeHead(200).write('begun')
   const response = await client.fetch('/')
   await t.rejects(response.text(), { name: 'TimeoutError' })

@@ -81,12 +81,15 @@ export function api (good: (token: string) => boolean = () => true): Answer {
   }
 }
 
+/** With one API. */
+export type OneApi = ClientOptions & { readonly apiUrl: string }
+
 export interface Story {
   readonly issuer: Fake
   readonly api: Fake
   readonly clock: { ms: number }
   readonly client: Client
-  readonly options: ClientOptions
+  readonly options: OneApi
 }
 
 /** An issuer and an API that behave, a clock that stands still, and the client between them. */
@@ -97,7 +100,7 @@ export async function story (t: Test, options: Partial<ClientOptions> = {}): Pro
   const all = {
     tokenEndpoint: `${issuer.url}/token`, clientId: 'client one', clientSecret: SECRET, apiUrl: service.url,
     now: () => clock.ms, random: () => 0, ...options
-  } as ClientOptions
+  } as OneApi
   const client = createClient(all)
   t.teardown(() => client.close())
   return { issuer, api: service, clock, client, options: all }

@@ -8,7 +8,7 @@ import { createClient } from '../../src/client/client.ts'
 import type { ClientOptions } from '../../src/client/client.ts'
 import { drip, listenOn, untilNoneOpen } from '../support/wire.ts'
 import { json, listen, tokens } from './fakes.ts'
-import type { Answer, Fake } from './fakes.ts'
+import type { Answer, Fake, OneApi } from './fakes.ts'
 
 interface Proxy {
   readonly url: string
@@ -51,7 +51,7 @@ function environment (t: Test, variables: Readonly<Record<string, string>>): voi
 
 const named = ({ url }: { readonly url: string }, host: string): string => url.replace('127.0.0.1', host)
 
-interface Behind { readonly issuer: Fake, readonly api: Fake, readonly proxy: Proxy, readonly options: ClientOptions }
+interface Behind { readonly issuer: Fake, readonly api: Fake, readonly proxy: Proxy, readonly options: OneApi }
 
 async function behind (
   t: Test, variables: Readonly<Record<string, string>>, answer: Answer = json(200, {}), options: Partial<ClientOptions> = {}
@@ -64,7 +64,7 @@ async function behind (
     issuer, api, proxy, options: {
       tokenEndpoint: `${named(issuer, 'issuer.invalid')}/token`, apiUrl: named(api, 'api.invalid'), clientId: 'id', clientSecret: 'secret', useEnvProxy: true,
       allowInsecureHttp: true, onWarning: () => undefined, ...options
-    } as ClientOptions
+    } as OneApi
   }
 }
 

@@ -1,0 +1,114 @@
+import { untilGivenUp } from '../http/exchange.ts'
+import { retryAfterMs } from '../http/retry-after.ts'
+import { saysInvalidToken } from './challenge.ts'
+import { ClientClosed, ScopeRefused } from './errors.ts'
+import { pause } from './pause.ts'
+import type { Settings, TokenWish } from './settings.ts'
+import { insufficientScope, requiredScopes, union } from './step-up.ts'
+import type { StepUps } from './step-up.ts'
+import type { TokenSources } from './token-sources.ts'
+
+/** One call: what decides whether it may be sent again. */
+export interface Call {
+  readonly wish: TokenWish
+  readonly method: string
+  readonly repeatable: boolean
+  readonly signal: AbortSignal | undefined
+  /** Sends it with a token. */
+  readonly attempt: (token: string) => Promise<Response>
+}
+
+export interface Calling {
+  readonly settings: Pick<Settings, 'stepUp' | 'maxRetryAfterMs'>
+  readonly sources: TokenSources
+  readonly stepUps: StepUps
+  readonly closing: AbortSignal
+}
+
+/** RFC 9110 section 9.2.2. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+const MOST_PAUSES = 2
+
+/** What a call has used up: each kind of repetition has its own bound. */
+interface Progress {
+  readonly wish: TokenWish
+  readonly token: string
+  readonly response: Response
+  readonly replaced: boolean
+  readonly steppedUp: boolean
+  readonly pauses: number
+  readonly pausedMs: number
+}
+
+type Step = (progress: Progress, call: Call, calling: Calling) => Promise<Progress | undefined>
+
+/** Sends a call, and again where RFC 6750 section 3.1 or `Retry-After` give a reason to. Throws a {@link ClientError}. */
+export async function callApi (call: Call, calling: Calling): Promise<Response> {
+  const wish = calling.stepUps.grown(call.wish)
+  const token = await tokenFor(wish, call, calling)
+  const response = await send(token, call, calling)
+  let progress: Progress = { wish, token, response, replaced: false, steppedUp: false, pauses: 0, pausedMs: 0 }
+  for (;;) {
+    const next = await (stepFor(progress)?.(progress, call, calling))
+    if (next === undefined) return progress.response
+    progress = next
+  }
+}
+
+function stepFor ({ response }: Progress): Step | undefined {
+  const { status } = response
+  if (status === 401) return replaceToken
+  if (status === 403) return stepUp
+  return status === 429 || status === 503 ? waitAsRequested : undefined
+}
+
+async function tokenFor (wish: TokenWish, { signal }: Call, { sources }: Calling): Promise<string> {
+  signal?.throwIfAborted()
+  const token = sources.sourceFor(wish).current()
+  return signal === undefined ? await token : await untilGivenUp(token, signal)
+}
+
+async function send (token: string, call: Call, { closing }: Calling): Promise<Response> {
+  if (closing.aborted) throw new ClientClosed()
+  return await call.attempt(token)
+}
+
+const replaceToken: Step = async (progress, call, calling) => {
+  const { response, replaced, token, wish } = progress
+  if (replaced || !saysInvalidToken(response.status, response.headers.get('www-authenticate'))) return undefined
+  const renewal = calling.sources.sourceFor(wish).replace(token)
+  if (!call.repeatable) return undefined
+  const next = await (call.signal === undefined ? renewal : untilGivenUp(renewal, call.signal))
+  if (next === undefined) return undefined
+  await response.body?.cancel()
+  return { ...progress, replaced: true, token: next, response: await send(next, call, calling) }
+}
+
+const stepUp: Step = async (progress, call, calling) => {
+  const { response, steppedUp, token, wish } = progress
+  const required = requiredScopes(response, token)
+  if (required === undefined) return undefined
+  const larger = calling.settings.stepUp && !steppedUp ? union(wish, required) : undefined
+  if (larger === undefined) throw insufficientScope(response, wish, required, false)
+  const next = await tokenFor(larger, call, calling).catch((error: unknown) => {
+    throw error instanceof ScopeRefused ? insufficientScope(response, wish, required, true) : error
+  })
+  calling.stepUps.remember(call.wish, larger)
+  if (!call.repeatable) throw insufficientScope(response, larger, required, false)
+  await response.body?.cancel()
+  return { ...progress, steppedUp: true, wish: larger, token: next, response: await send(next, call, calling) }
+}
+
+/** The API's pause counts from its response. A longer one than allowed is the caller's to wait for. */
+const waitAsRequested: Step = async (progress, call, calling) => {
+  const { response, token, pauses, pausedMs } = progress
+  const pauseMs = retryAfterMs(response.headers.get('retry-after') ?? undefined, Date.now())
+  const { maxRetryAfterMs } = calling.settings
+  if (pauseMs === undefined || maxRetryAfterMs === 0 || pausedMs + pauseMs > maxRetryAfterMs) return undefined
+  if (pauses === MOST_PAUSES || !call.repeatable || !IDEMPOTENT.has(call.method.toUpperCase())) return undefined
+  await response.body?.cancel()
+  await pause(pauseMs, call.signal, calling.closing).catch((error: unknown) => {
+    throw calling.closing.aborted ? new ClientClosed() : error
+  })
+  return { ...progress, pauses: pauses + 1, pausedMs: pausedMs + pauseMs, response: await send(token, call, calling) }
+}

@@ -1,0 +1,125 @@
+import { createSecureContext } from 'node:tls'
+import { ClientSecretBasic, ClientSecretPost, None } from 'oauth4webapi'
+import type { ClientAuth } from 'oauth4webapi'
+import type { TlsMaterial } from '../http/connections.ts'
+import { createAssertion, readAssertionKey } from './assertion.ts'
+import type { KeyProblem } from './assertion.ts'
+import { SecretUnavailable } from './errors.ts'
+import { mayRotate, readMaterial } from './material.ts'
+import type { Material } from './material.ts'
+import type { ClientOptions } from './options.ts'
+import { isOneLine, withoutLineBreak } from './text.ts'
+
+/** What one token request proves the client with. */
+export interface Proof {
+  /** To be compared only: whether the issuer would receive the same credentials again. */
+  readonly of: string
+  /** For a request to this issuer: the audience of an assertion. */
+  readonly authentication: (audience: string) => ClientAuth
+}
+
+/** The credentials of a client (RFC 6749 section 2.3), read again for each token request. */
+export interface Credentials {
+  /** Throws {@link SecretUnavailable}. */
+  readonly read: () => Promise<Proof>
+  /** Whether another reading may give others. */
+  readonly rotate: boolean
+  /** What connections to the issuer use: the certificate that was read last. The same object until it changes. */
+  readonly tls: () => TlsMaterial | undefined
+}
+
+/** `options` have been checked: one kind of credentials is there. `ca` as in the options. */
+export function createCredentials (options: ClientOptions, ca: readonly string[] | undefined): Credentials {
+  const authorities: TlsMaterial | undefined = ca === undefined ? undefined : { ca }
+  const { clientSecret, clientKey, clientAssertion, clientCertificate } = options
+  if (clientCertificate !== undefined) return certificateCredentials(clientCertificate, authorities)
+  const tls = (): TlsMaterial | undefined => authorities
+  if (clientAssertion !== undefined) return { rotate: true, tls, read: () => readAssertion(clientAssertion) }
+  if (clientKey !== undefined) return { rotate: isRead(clientKey) && mayRotate(clientKey), tls, read: keyReader(clientKey, options) }
+  const secret = clientSecret ?? ''
+  return { rotate: mayRotate(secret), tls, read: () => readSecret(secret, options.clientAuthentication) }
+}
+
+async function readSecret (material: Material, method: ClientOptions['clientAuthentication']): Promise<Proof> {
+  const secret = await readLine(material, 'the secret')
+  const inForm = method === 'client_secret_post' || method === 'post'
+  return { of: secret, authentication: () => inForm ? ClientSecretPost(secret) : ClientSecretBasic(secret) }
+}
+
+async function readLine (material: Material, what: string): Promise<string> {
+  const text = await readMaterial(material, what)
+  if (!isOneLine(text)) throw new SecretUnavailable(`${what} has line breaks in it`)
+  return withoutLineBreak(text)
+}
+
+async function readAssertion (material: Material): Promise<Proof> {
+  const assertion = await readLine(material, 'the assertion')
+  return { of: assertion, authentication: () => withAssertion(assertion) }
+}
+
+type GivenKey = NonNullable<ClientOptions['clientKey']>
+
+function isRead (key: GivenKey): key is Material {
+  return typeof key === 'string' || typeof key === 'function' || 'file' in key
+}
+
+function keyReader (given: GivenKey, options: ClientOptions): () => Promise<Proof> {
+  const choice = { clientKeyId: options.clientKeyId, clientKeyAlgorithm: options.clientKeyAlgorithm }
+  return async () => {
+    const key = isRead(given) ? await readMaterial(given, 'the key') : given
+    const assertionKey = usable(() => readAssertionKey(key, choice))
+    return {
+      of: typeof key === 'string' ? key : '',
+      authentication: (audience) => withAssertion(createAssertion(assertionKey, withoutLineBreak(options.clientId), audience, Date.now()))
+    }
+  }
+}
+
+function usable<Key> (read: () => Key): Key {
+  try {
+    return read()
+  } catch (error) {
+    throw new SecretUnavailable(`the key cannot be used: expected ${(error as KeyProblem).message}`)
+  }
+}
+
+/** RFC 7523 section 2.2. */
+function withAssertion (assertion: string): ClientAuth {
+  return (_issuer, { client_id: clientId }, body) => {
+    body.set('client_id', clientId)
+    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+    body.set('client_assertion', assertion)
+  }
+}
+
+type GivenCertificate = NonNullable<ClientOptions['clientCertificate']>
+
+/** RFC 8705 section 2: the handshake proves the client, the form names it. */
+function certificateCredentials ({ cert, key }: GivenCertificate, authorities: TlsMaterial | undefined): Credentials {
+  let current = authorities
+  let read = ''
+  return {
+    rotate: mayRotate(cert) || mayRotate(key),
+    tls: () => current,
+    async read () {
+      const identity = { cert: await readMaterial(cert, 'the certificate'), key: await readMaterial(key, 'the key of the certificate') }
+      const of = `${identity.cert}\n${identity.key}`
+      if (of !== read) {
+        if (!isIdentity(identity)) throw new SecretUnavailable('certificate and key cannot be used: expected a certificate and its key as PEM')
+        current = { ...authorities, identity }
+        read = of
+      }
+      return { of, authentication: () => None() }
+    }
+  }
+}
+
+/** Whether a certificate can be read, and the key is its own. */
+export function isIdentity (identity: { readonly cert: string, readonly key: string }): boolean {
+  try {
+    createSecureContext(identity)
+    return true
+  } catch {
+    return false
+  }
+}

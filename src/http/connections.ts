@@ -111,8 +111,7 @@ function createDispatcher ({ timeoutMs, useEnvProxy = false }: ConnectionOptions
 /** With those of NODE_EXTRA_CA_CERTS where Node can list them (22.15 and later). */
 function nodesAuthorities (): readonly string[] {
   const tls = process.getBuiltinModule('node:tls')
-  const { getCACertificates }: Partial<typeof TLS> = tls
-  return getCACertificates?.('default') ?? tls.rootCertificates
+  return (tls as Partial<typeof TLS>).getCACertificates?.('default') ?? tls.rootCertificates
 }
 
 /** NODE_USE_ENV_PROXY=1, `--use-env-proxy` and NODE_OPTIONS come together in the dispatcher that Node puts in place at its start. */

@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls'
-import { ClientSecretBasic, ClientSecretPost, None } from 'oauth4webapi'
+import { ClientSecretPost, None } from 'oauth4webapi'
 import type { ClientAuth } from 'oauth4webapi'
 import type { TlsMaterial } from '../http/connections.ts'
 import { createAssertion, readAssertionKey } from './assertion.ts'
@@ -43,7 +43,21 @@ export function createCredentials (options: ClientOptions, ca: readonly string[]
 async function readSecret (material: Material, method: ClientOptions['clientAuthentication']): Promise<Proof> {
   const secret = await readLine(material, 'the secret')
   const inForm = method === 'client_secret_post' || method === 'post'
-  return { of: secret, authentication: () => inForm ? ClientSecretPost(secret) : ClientSecretBasic(secret) }
+  return { of: secret, authentication: () => inForm ? ClientSecretPost(secret) : withBasic(secret) }
+}
+
+/**
+ * RFC 6749 section 2.3.1 and appendix B. The library encodes `-`, `.` and `_` too, which that form leaves as they are: an issuer that does
+ * not decode would not recognise the client.
+ */
+function withBasic (secret: string): ClientAuth {
+  return (_issuer, { client_id: clientId }, _body, headers) => {
+    headers.set('authorization', `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(secret)}`).toString('base64')}`)
+  }
+}
+
+function formEncoded (text: string): string {
+  return new URLSearchParams([['', text]]).toString().slice(1)
 }
 
 async function readLine (material: Material, what: string): Promise<string> {

@@ -1,8 +1,10 @@
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { REQUEST_ID } from './security-headers.ts'
 
 /**
  * Of pipelined requests beyond the limit of their connection. Node parses all of what it has read (64 kB) at one go, and keeps a request
- * and a response object for each, with a response or without, until the connection is closed.
+ * and a response object for each until its response is complete, or the connection is closed.
  */
 export const EXCESS = {
   /** On all connections, about 40 MB: then the one that sends more is cut, whatever is under way. */
@@ -14,9 +16,13 @@ export const EXCESS = {
 export interface Excess {
   /** Requests beyond the limit of their connection. */
   excess: number
+  /** The response to the last of them. */
+  lastExcess: ServerResponse | undefined
+  /** Of all of them: the log has one line. */
+  requestId: string
 }
 
-/** Keeps the memory of requests that get no response within a bound, however many connections send them. */
+/** Keeps the memory of requests beyond the limits of their connections within a bound, however many connections send them. */
 export class ExcessRequests {
   readonly #open = new Set<Socket>()
   #inAll = 0
@@ -40,14 +46,18 @@ export class ExcessRequests {
     })
   }
 
-  /** A request gets no response. Nothing more is read from its connection. */
-  count (socket: Socket, connection: Excess): void {
-    connection.excess++
+  /**
+   * Refuses a request, the first of a connection in the caller's own words. Each has its response: a request without one would stay in
+   * memory until all other connections have been read in this turn. Nothing more is read from the connection, and the last response ends it.
+   */
+  refuse (socket: Socket, connection: Excess, response: ServerResponse): void {
+    if (!response.writableEnded) endBriefly(response, connection.requestId)
+    connection.lastExcess = response
     this.#inAll++
     if (this.#inAll > EXCESS.inAll) socket.destroy()
     if (++this.#inTurn === 1) setImmediate(() => this.#endTurn())
-    // Once the parser is through: until then every request resumes it.
-    if (connection.excess === 1) process.nextTick(() => socket.pause())
+    // Once the parser is through: until then it reads on with every request.
+    if (++connection.excess === 1) process.nextTick(() => { endAfterLast(socket, connection) })
     if (this.#inTurn >= EXCESS.perTurn && !this.#isPaused) this.#pauseOthers(socket)
   }
 
@@ -65,4 +75,18 @@ export class ExcessRequests {
     this.#inTurn = 0
     this.#isPaused = false
   }
+}
+
+function endBriefly (response: ServerResponse, requestId: string): void {
+  // RFC 9110 §6.6.1: not required of a 5xx.
+  response.sendDate = false
+  response.writeHead(503, [REQUEST_ID, requestId, 'retry-after', '1', 'content-length', '0']).end()
+}
+
+/** `Connection: close` would close it before the responses behind it are complete. Node resumes reading when its output has drained. */
+function endAfterLast (socket: Socket, connection: Excess): void {
+  const stopReading = (): void => { socket.pause() }
+  stopReading()
+  socket.on('resume', stopReading)
+  connection.lastExcess?.on('finish', () => { socket.destroySoon() })
 }

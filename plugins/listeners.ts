@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { createServer } from '../src/http/node-http.ts'
-import { ExcessRequests, type Excess } from './excess.ts'
+import { RequestsUnderWay } from './under-way.ts'
 import { lineOf, rawProblem, respondRaw, writeRaw } from './unrouted.ts'
 
 /** Of every listener. The head ends before the body may: otherwise Node swaps the two. */
@@ -42,14 +42,6 @@ export interface ListenerOptions {
   readonly tls?: ListenerTls | undefined
 }
 
-interface Connection extends Excess {
-  /** Read while the connection is open: afterwards the socket no longer has it. */
-  readonly address: string | undefined
-  underWay: number
-  /** The response to the last request received. */
-  last: ServerResponse | undefined
-}
-
 /**
  * The servers of an application: `localhost` listens on several addresses, and Fastify makes a server for each. For Fastify's
  * `serverFactory`; all of them have the same limits, and where Node would send a bare status, our problem body is sent.
@@ -60,16 +52,17 @@ export class Listeners {
   left: ((request: IncomingMessage) => void) | undefined
   readonly #options: ListenerOptions
   readonly #limits: Limits
-  readonly #connections = new WeakMap<Socket, Connection>()
-  readonly #excess = new ExcessRequests()
+  readonly #underWay: RequestsUnderWay
   readonly #expecting = new WeakSet<IncomingMessage>()
-  readonly #released: (this: ServerResponse) => void
 
   constructor (options: ListenerOptions) {
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
-    const released = (response: ServerResponse): void => this.#release(response)
-    this.#released = function () { released(this) }
+    this.#underWay = new RequestsUnderWay({
+      most: this.#limits.requestsUnderWay,
+      left: (request) => this.left?.(request),
+      refuse: (request, response) => this.#refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
+    })
   }
 
   readonly factory = (handler: RequestListener): Server => {
@@ -87,17 +80,13 @@ export class Listeners {
     // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
     server.maxHeadersCount = 0
     server.setTimeout(limits.connectionTimeoutMs)
-    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-      const connection = { address: socket.remoteAddress, underWay: 0, last: undefined, excess: 0 }
-      this.#connections.set(socket, connection)
-      this.#excess.add(socket, connection)
-    })
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#underWay.open(socket))
     server.on('request', (request, response) => this.#accept(handler, request, response))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       this.#expecting.add(request)
       this.#accept(handler, request, response)
     })
-    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => this.#refuse(417, request, response))
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { this.#refuse(417, request, response) })
     server.on('connect', (request: IncomingMessage, socket: Socket) => this.#refuseTunnel(request, socket))
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuseUnread(error.code ?? '', socket))
     this.servers.push(server)
@@ -123,33 +112,14 @@ export class Listeners {
   }
 
   #accept (handler: RequestListener, request: IncomingMessage, response: ServerResponse): void {
-    const connection = this.#connections.get(request.socket) as Connection
-    if (connection.excess > 0 || connection.underWay === this.#limits.requestsUnderWay) {
-      this.#refuseExcess(connection, request, response)
-      return
-    }
-    connection.underWay++
-    connection.last = response
-    response.on('close', this.#released)
-    handler(request, response)
+    if (this.#underWay.begin(request, response)) handler(request, response)
   }
 
-  #release (response: ServerResponse): void {
-    const connection = this.#connections.get(response.req.socket) as Connection
-    connection.underWay--
-    if (!response.writableFinished) this.left?.(response.req)
-  }
-
-  /** The first request beyond the limit ends the connection once its turn comes; those behind it are dropped. */
-  #refuseExcess (connection: Connection, request: IncomingMessage, response: ServerResponse): void {
-    if (connection.excess === 0) this.#refuse(503, request, response, { 'retry-after': '1' })
-    this.#excess.count(request.socket, connection)
-  }
-
-  #refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): void {
+  #refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): string {
     const problem = rawProblem(status, { headers, docsUrl: this.#options.docsUrl })
     respondRaw(response, problem)
     this.#options.log().info(lineOf(problem, request.socket, request), 'request')
+    return problem.requestId
   }
 
   /** RFC 9110 §9.3.6: a tunnel is for proxies. No method is allowed on its target. */
@@ -161,16 +131,17 @@ export class Listeners {
 
   /** What the parser refuses, or what was received too slowly. Nothing is written into or before a response that is under way. */
   #refuseUnread (code: string, socket: Socket): void {
-    const connection = this.#connections.get(socket)
     // Without a TLS handshake nothing can be sent.
-    const isSecured = this.#options.tls === undefined || connection !== undefined
-    if (code === 'ECONNRESET' || !isSecured || !socket.writable || !isFree(connection)) {
+    const isSecured = this.#options.tls === undefined || this.#underWay.knows(socket)
+    if (code === 'ECONNRESET' || !isSecured || !socket.writable || !this.#underWay.isFree(socket)) {
       this.#options.log().debug({ code, address: socket.remoteAddress }, 'a connection was reset')
       socket.destroy()
       return
     }
     const problem = rawProblem(STATUS_OF_CLIENT_ERROR[code] ?? 400, { docsUrl: this.#options.docsUrl })
     writeRaw(socket, problem)
+    // What it may have sent since then is not read any more.
+    if (code === TIMED_OUT) socket.destroySoon()
     this.#options.log().info({ ...lineOf(problem, socket), code }, 'a request that cannot be read')
   }
 }
@@ -179,16 +150,12 @@ function serverWithTls ({ cert, key, requestCert, createServer: create }: Listen
   return create({ ...options, cert, key, requestCert, rejectUnauthorized: false })
 }
 
+const TIMED_OUT = 'ERR_HTTP_REQUEST_TIMEOUT'
+
 const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  ERR_HTTP_REQUEST_TIMEOUT: 408
-}
-
-/** Whether the next bytes on the connection can be the response to the request that cannot be read. */
-function isFree (connection: Connection | undefined): boolean {
-  if (connection?.last === undefined) return true
-  return connection.underWay === 0 ? connection.last.req.complete : connection.underWay === 1 && !connection.last.headersSent
+  [TIMED_OUT]: 408
 }
 
 export interface ListenersOptions { readonly listeners: Listeners }
@@ -212,22 +179,3 @@ export default fp<ListenersOptions>((app, { listeners }, done) => {
   })
   done()
 }, { name: 'listeners' })
-
-/** How often connections that have become idle are closed, while the application closes. */
-const CLOSE_IDLE_MS = 100
-
-/** The end of the application waits for the requests under way on every listener. Register it last: then it is the first to end. */
-export const closeListeners = fp((app, _options, done) => {
-  const { servers } = app.listeners
-  let idle: NodeJS.Timeout | undefined
-  app.addHook('preClose', (next) => {
-    for (const server of servers) if (server !== app.server) server.close()
-    idle = setInterval(() => app.listeners.closeIdle(), CLOSE_IDLE_MS)
-    next()
-  })
-  app.addHook('onClose', async () => {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-    clearInterval(idle)
-  })
-  done()
-}, { name: 'close-listeners', dependencies: ['listeners'] })

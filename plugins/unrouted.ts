@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { PROBLEM_TYPE, problemOf } from '../src/http/problem.ts'
 import { REQUEST_ID, SECURITY_HEADERS } from './security-headers.ts'
 
-/** A response to something that never reaches Fastify: a problem body, after which the connection is closed. */
+/** A response to something that never reaches Fastify: a problem body, after which the connection is closed, unless its headers keep it. */
 export interface RawProblem {
   readonly status: number
   readonly requestId: string
@@ -26,8 +26,8 @@ export function rawProblem (status: number, { headers = {}, requestId = randomUU
     requestId,
     body,
     headers: {
-      ...SECURITY_HEADERS, [REQUEST_ID]: requestId, ...headers,
-      'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body), connection: 'close'
+      ...SECURITY_HEADERS, [REQUEST_ID]: requestId, connection: 'close', ...headers,
+      'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body)
     }
   }
 }

@@ -1,6 +1,7 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
-import listening, { closeListeners, Listeners, type Limits, type ListenerTls } from '../plugins/listeners.ts'
+import closeListeners from '../plugins/close-listeners.ts'
+import listening, { Listeners, type Limits, type ListenerTls } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import readiness from '../plugins/readiness.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'

@@ -27,7 +27,10 @@ function calls ({ url }: Service, text: string): Caller {
   return caller
 }
 
-const COMPLETE = [...Array.from({ length: UNDER_WAY }, () => 200), 503]
+/** What a connection that sends too much gets, if it is not cut: as many responses as it may have, then refusals, each complete. */
+function isWithinLimit (statuses: readonly number[]): boolean {
+  return statuses.length > UNDER_WAY && statuses.every((status, at) => status === (at < UNDER_WAY ? 200 : 503))
+}
 
 t.test('in one turn of the event loop few requests are read that get no response, however many connections send them', async (t) => {
   const service = await startService(t, { key })
@@ -43,10 +46,11 @@ t.test('in one turn of the event loop few requests are read that get no response
     if (++inTurn === 1) setImmediate(() => { inTurn = 0 })
     most = Math.max(most, inTurn)
   })
-  const callers = Array.from({ length: 40 }, () => calls(service, flood('/api/public', inOneChunk('/api/public'))))
+  const callers = Array.from({ length: 10 }, () => calls(service, flood('/api/public', inOneChunk('/api/public'))))
   await soon(() => callers.every(({ ended }) => ended))
-  for (const { statuses } of callers) t.ok(statuses.length <= COMPLETE.length, 'closed after the responses to those within the limit')
-  t.ok(refused > 10 * EXCESS.perTurn, 'there was a flood')
+  for (const { statuses } of callers) t.ok(isWithinLimit(statuses), 'the responses within the limit, then refusals')
+  t.ok(callers.every(({ statuses }) => statuses.length <= inOneChunk('/api/public')), 'nothing more is read')
+  t.ok(refused > 5 * EXCESS.perTurn, 'there was a flood')
   t.ok(most < EXCESS.perTurn + inOneChunk('/api/public') + UNDER_WAY, `${most} in one turn`)
   const { status } = await service.ask('/api/public', {})
   t.equal(status, 200)
@@ -69,14 +73,14 @@ t.test('requests that wait behind slow ones are bounded over all connections', a
   await soon(() => callers.every(({ ended }) => ended))
   const kept = callers.filter(({ statuses }) => statuses.length > 0)
   t.ok(kept.length >= 5, `${kept.length} kept`)
-  for (const { statuses } of kept) t.same(statuses, COMPLETE)
+  for (const { statuses } of kept) t.ok(isWithinLimit(statuses))
 
   waiting = []
   const again = calls(service, flood('/slow', count))
   await soon(() => waiting.length === UNDER_WAY)
   release()
   await soon(() => again.ended)
-  t.same(again.statuses, COMPLETE, 'what is closed no longer counts')
+  t.ok(isWithinLimit(again.statuses), 'what is closed no longer counts')
 })
 
 t.test('a connection with more requests under way than the limit is not read any more', async (t) => {

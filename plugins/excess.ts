@@ -48,7 +48,7 @@ export class ExcessRequests {
 
   /**
    * Refuses a request, the first of a connection in the caller's own words. Each has its response: a request without one would stay in
-   * memory until all other connections have been read in this turn. Nothing more is read from the connection, and the last response ends it.
+   * memory until all other connections have been read in this turn. Nothing more is read from the connection; the last response ends it.
    */
   refuse (socket: Socket, connection: Excess, response: ServerResponse): void {
     if (!response.writableEnded) endBriefly(response, connection.requestId)

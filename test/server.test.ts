@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import t from 'tap'
 import { VERSION } from '../src/about.ts'
 import { TestIssuer, newKey } from './support/issuer.ts'
 import { serve } from './support/server-process.ts'
 import { until } from './support/service.ts'
+import { ADDRESSES } from './support/two-addresses.ts'
 
 t.test('with an issuer: starts, serves, and SIGINT ends it cleanly', async (t) => {
   const issuer = await TestIssuer.start(newKey())
@@ -60,4 +62,48 @@ t.test('the start names version and Node, and the version is that of package.jso
   await until(() => /on Node\.js/.test(server.out()), 50_000)
   const line = server.out().split('\n').find((one) => one.includes('on Node.js')) ?? '{}'
   t.match(JSON.parse(line), { version: VERSION, node: process.version, msg: `Scopegate ${VERSION} on Node.js ${process.version}` })
+})
+
+/** In a process of its own: `localhost` has two addresses. */
+const TWO_ADDRESSES = `import dns from 'node:dns'
+const { lookup } = dns
+dns.lookup = (host, options, callback = options) => host !== 'localhost'
+  ? lookup(host, options, callback)
+  : process.nextTick(() => options.all
+    ? callback(null, ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 })))
+    : callback(null, '127.0.0.1', 4))
+`
+
+const accepts = (address: string, port: number): Promise<boolean> => new Promise((resolve) => {
+  const socket = connect(port, address, () => resolve(true))
+  socket.on('connect', () => socket.destroy()).on('error', () => resolve(false))
+})
+
+t.test('SIGTERM: a request under way on the second listener has its response, then the process ends', async (t) => {
+  const issuer = await TestIssuer.start(newKey('ES256'))
+  t.teardown(() => issuer.stop())
+  const preload = `data:text/javascript,${encodeURIComponent(TWO_ADDRESSES)}`
+  const environment = { ISSUER: issuer.issuer, AUDIENCE: 'test_api', PORT: '0', ALGORITHMS: 'ES256' }
+  const server = serve(t, environment, { node: ['--import', preload] })
+  await until(() => /Ctrl-C ends it/.test(server.out()) && issuer.fetches > 0, 50_000)
+  const port = Number(/listens on http:\S+?:(\d+)/.exec(server.out())?.[1])
+  const token = issuer.token({ scope: 'test_api_access' })
+  const body = '{"text":"sent in two parts"}'
+  const calls = ADDRESSES.map((address) => {
+    const call = { socket: connect(port, address), received: '', ended: false }
+    call.socket.on('data', (chunk: Buffer) => { call.received += chunk.toString() })
+    call.socket.on('close', () => { call.ended = true }).on('error', () => undefined)
+    call.socket.write(`POST /api/messages HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`)
+    return call
+  })
+  await until(() => calls.every(({ received }) => received.startsWith('HTTP/1.1 100')), 50_000)
+  for (const { socket } of calls) socket.write(body.slice(0, 5))
+  server.child.kill('SIGTERM')
+  await until(() => /the process exits/.test(server.out()), 50_000)
+  for (const address of ADDRESSES) while (await accepts(address, port)) await new Promise((resolve) => setTimeout(resolve, 20))
+  for (const { socket } of calls) socket.write(body.slice(5))
+  await until(() => calls.every(({ ended }) => ended), 50_000)
+  for (const { received } of calls) t.match(received, /HTTP\/1\.1 201 Created[^]*"text":"sent in two parts"/)
+  t.equal(await server.code, 0)
 })

@@ -1,28 +1,11 @@
-import dns from 'node:dns'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { newKey } from '../support/issuer.ts'
 import { bodyOf, headersOf, raw, statusOf } from '../support/raw.ts'
 import { startService, until, type Service, type ServiceOptions } from '../support/service.ts'
+import { ADDRESSES, twoAddresses } from '../support/two-addresses.ts'
 
 const key = newKey()
-const ADDRESSES = ['127.0.0.1', '127.0.0.2'] as const
-
-type LookupCallback = (error: Error | null, address: unknown, family?: number) => void
-type Lookup = (host: string, options: { all?: boolean }, callback: LookupCallback) => void
-
-/** A machine on which `localhost` has two addresses, as it does wherever IPv6 is on. */
-function twoAddresses (t: Test): void {
-  const lookup = dns.lookup as Lookup
-  const replaced = (host: string, options: { all?: boolean } | LookupCallback, callback?: LookupCallback): void => {
-    const answer = typeof options === 'function' ? options : callback!
-    const all = typeof options === 'object' && options.all === true
-    if (host !== 'localhost') { lookup(host, typeof options === 'function' ? {} : options, answer); return }
-    process.nextTick(() => all ? answer(null, ADDRESSES.map((address) => ({ address, family: 4 }))) : answer(null, ADDRESSES[0], 4))
-  }
-  Object.assign(dns, { lookup: replaced })
-  t.teardown(() => Object.assign(dns, { lookup }))
-}
 
 interface Both { readonly service: Service, readonly places: ReadonlyArray<{ readonly url: string }> }
 

@@ -8,6 +8,8 @@ export interface Parties {
   readonly issuer: string
   /** Another realm with the same clients. */
   readonly otherIssuer: string
+  /** The listener of the service that is called; where there is one, none is named. */
+  readonly address?: string
 }
 
 interface Scene extends Parties { readonly api: Api }
@@ -17,7 +19,7 @@ interface Scene extends Parties { readonly api: Api }
  * be it the development issuer or Keycloak.
  */
 export async function contract (t: Test, parties: Parties): Promise<void> {
-  const scene = { ...parties, api: await startApi(t, { ISSUER: parties.issuer, AUDIENCE: 'test_api' }) }
+  const scene = { ...parties, api: await startApi(t, { ISSUER: parties.issuer, AUDIENCE: 'test_api' }, { address: parties.address }) }
   await t.test('without a token', (t) => withoutToken(t, scene))
   await t.test('a token without the scope', (t) => withoutScope(t, scene))
   await t.test('a token with the scope', (t) => withScope(t, scene))

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
+import { ADDRESSES } from './two-addresses.ts'
 
 export type Json = Record<string, unknown>
 
@@ -36,19 +37,23 @@ export interface ApiOptions {
   readonly prepare?: (app: FastifyInstance) => unknown
   /** Do not wait until the keys are known. */
   readonly impatient?: boolean
+  /** Which of the addresses of `localhost` it is called at; it must listen there. */
+  readonly address?: string | undefined
 }
 
 /** The service against an issuer that runs already, over real HTTP; ends with the test. */
 export async function startApi (
-  t: Test, environment: Record<string, string>, { prepare, impatient = false }: ApiOptions = {}
+  t: Test, environment: Record<string, string>, { prepare, impatient = false, address }: ApiOptions = {}
 ): Promise<Api> {
   const lines: Json[] = []
   const sink = new PassThrough()
   sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))
   const app = await buildApp(loadConfig(environment), { logger: pino({ base: null }, sink) })
   await prepare?.(app)
-  const url = await app.listen({ host: 'localhost', port: 0 })
+  const listening = await app.listen({ host: 'localhost', port: 0 })
   t.teardown(() => app.close())
+  if (address !== undefined) t.same(app.addresses().map(addressOf).sort(), ADDRESSES, 'two listeners')
+  const url = address === undefined ? listening : listening.replace(new URL(listening).hostname, address)
   if (!impatient) await soon(() => app.keyring.state().knownKeys > 0)
 
   const ask = async (path: string, token: string | undefined, init: RequestInit = {}): Promise<Answer> => {
@@ -72,6 +77,8 @@ export async function startApi (
     }
   }
 }
+
+const addressOf = (place: ReturnType<FastifyInstance['addresses']>[number]): string => typeof place === 'string' ? place : place.address
 
 /** Waits for a condition that another part brings about; fails loudly. */
 export async function soon (condition: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> {

@@ -50,6 +50,10 @@ t.test('the greeting, the refusal and the response are what README.md shows', as
   const commands = /^TOKEN=\$\((curl [^]*?)\| node -pe/m.exec(README)?.[1] ?? ''
   t.match(shown, commands, 'the commands are those that are printed')
   const form = new URLSearchParams([...commands.matchAll(/-d (\S+)/g)].map(([, parameter = '']) => parameter).join('&'))
+  const credentials = { CLIENT_ID: form.get('client_id') ?? '', CLIENT_SECRET: form.get('client_secret') ?? '' }
+  const env = { ...process.env, ...credentials, ISSUER: server.issuer(), AUDIENCE: 'test_api' }
+  const { stdout } = await run(process.execPath, ['dist/src/cli/doctor.js'], { env }).catch((error: { stdout: string }) => error)
+  t.match(stdout.replaceAll(server.issuer(), 'http://localhost:8080/realms/myorg'), pattern(samples('doctor')[0] ?? ''))
   const response = await fetch(`${server.issuer()}/protocol/openid-connect/token`, { method: 'POST', body: form })
   const { access_token: token } = await response.json() as { access_token: string }
   t.equal((await call(`${server.api()}/api/private-scoped`, { authorization: `Bearer ${token}` })).body, accepted.trimEnd())

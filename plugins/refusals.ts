@@ -15,6 +15,8 @@ export interface RefusalOptions {
   readonly docsUrl?: string | undefined
   /** Which bound tokens are accepted; none by default. */
   readonly bindings?: AcceptedBindings
+  /** Responses contain the reason and the hint: for development. */
+  readonly explainRefusals?: boolean
   readonly explained: Settings
 }
 
@@ -53,14 +55,17 @@ declare module 'fastify' {
  * What a refusal of src/oauth is over HTTP. Sets no error handler: a service sets its own (error-handler.ts), a guard in somebody else's
  * application sends the response itself (`sendProblem`) or throws the refusal with its headers (`Refusal.withHeaders`).
  */
-export default fp<RefusalOptions>((app, { challengeRealm: realm, resourceMetadata, docsUrl, bindings, explained }, done) => {
+export default fp<RefusalOptions>((app, options, done) => {
+  const { challengeRealm: realm, resourceMetadata, docsUrl, bindings, explained, explainRefusals } = options
   app.decorateRequest(REFUSED, undefined)
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
   app.decorate('responseTo', (refusal, request) => {
     const scopes = request.access?.challengeScopes ?? []
-    request[REFUSED] = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, docsUrl })
+    const why = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, docsUrl })
     const schemes = schemesOf(bindings, request.access?.bound ?? false, request.headers.authorization)
-    return refusalResponse(refusal, { realm, scopes, resourceMetadata, schemes }, docsUrl)
+    const response = refusalResponse(refusal, { realm, scopes, resourceMetadata, schemes }, docsUrl)
+    request[REFUSED] = why
+    return explainRefusals === true ? { ...response, problem: { ...response.problem, ...explanationOf(why) } } : response
   })
   done()
 }, { name: 'refusals' })
@@ -68,6 +73,11 @@ export default fp<RefusalOptions>((app, { challengeRealm: realm, resourceMetadat
 /** A token that lacks a scope was verified: the log lists those that it has. */
 function evidenceOf ({ reason, evidence }: Refusal, principal: Principal | undefined): Evidence {
   return reason === 'scope_missing' && principal !== undefined ? { grantedScopes: principal.scopes, ...evidence } : evidence
+}
+
+/** For EXPLAIN_REFUSALS=on. Members of the problem that its type does not define (RFC 9457 section 3.2). */
+function explanationOf ({ reason, detail, hint }: Refused): Pick<Problem, 'reason' | 'cause' | 'hint'> {
+  return { ...reason !== undefined && { reason }, ...detail !== undefined && { cause: detail }, ...hint !== undefined && { hint } }
 }
 
 function refusedOf ({ reason, detail }: Refusal, context: ReasonContext): Refused {

@@ -25,6 +25,8 @@ export { AccessDeclarationError, OptionsError, Refusal }
 export interface ServiceOptions {
   readonly clock?: Clock
   readonly developmentIssuer?: boolean
+  /** Responses contain the reason and the hint of a refusal. */
+  readonly explainRefusals?: boolean
 }
 
 /**
@@ -37,14 +39,14 @@ export interface ServiceOptions {
  * Rejects with an OptionsError that reports everything that is wrong with the options.
  */
 const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
-  const { clock, developmentIssuer = false, ...options } = given as ScopegateOptions & ServiceOptions
+  const { clock, developmentIssuer = false, explainRefusals = false, ...options } = given as ScopegateOptions & ServiceOptions
   const settings = readOptions(options)
   const warn = options.warn ?? ((sentence: string) => app.log.warn(sentence))
   for (const sentence of settings.warnings) warn(sentence)
   const { challengeRealm, docsUrl, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
   const resourceMetadata = settings.publicUrl === undefined ? undefined : metadataAddress(settings.publicUrl)
   const explained = explainedBy(settings, developmentIssuer)
-  await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained })
+  await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained, explainRefusals })
   const possession = await possessionOf(app, settings)
   await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, possession, ...clock && { clock } })
   await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, acceptsBound: possession !== undefined })

@@ -120,7 +120,7 @@ async function tlsOf ({ tls, clientCertificate }: Config): Promise<ListenerTls |
 
 /** The service's configuration as options of the plugin; its warnings are those of the configuration. */
 function guardOptions (config: Config, clock: Clock | undefined): ScopegateOptions & ServiceOptions {
-  const { dpop, dpopNonceSecrets, redisUrl, clientCertificate, trustProxy } = config
+  const { dpop, dpopNonceSecrets, redisUrl, clientCertificate, trustProxy, explainRefusals } = config
   const { allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer } = config
   return {
     issuers: config.issuers.map(issuerOptions),
@@ -128,7 +128,7 @@ function guardOptions (config: Config, clock: Clock | undefined): ScopegateOptio
     errors: 'throw',
     tokenCacheMb: config.tokenCacheBytes / 1024 / 1024,
     allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer,
-    dpop, redisUrl, clientCertificate, trustProxy, ...dpopNonceSecrets.length > 0 && { dpopNonceSecrets },
+    dpop, redisUrl, clientCertificate, trustProxy, explainRefusals, ...dpopNonceSecrets.length > 0 && { dpopNonceSecrets },
     warn: () => undefined,
     ...clock && { clock }
   }

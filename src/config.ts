@@ -66,6 +66,7 @@ function toConfig (variables: Variables, listed: readonly IssuerOptions[] | unde
     developmentIssuerPort: variables.DEVELOPMENT_ISSUER_PORT,
     challengeRealm: variables.CHALLENGE_REALM,
     publicUrl: variables.PUBLIC_URL?.replace(/\/+$/, ''),
+    explainRefusals: variables.EXPLAIN_REFUSALS === 'on',
     docsUrl: variables.DOCS_URL?.replace(/\/+$/, ''),
     trustProxy: words(variables.TRUST_PROXY),
     ...bindingOf(variables, files),

@@ -13,9 +13,10 @@ const EXACT_ISS = 'the exact iss of the tokens, such as https://sso.example.com/
  */
 export function requirementProblems (given: Given, fileNames: readonly string[]): string[] {
   const { ISSUER, AUDIENCE, JWKS_URL, ISSUERS_FILE, PORT = '50100', DEVELOPMENT_ISSUER_PORT = '8080' } = given
-  if (ISSUERS_FILE !== undefined) return []
+  const explaining = explainingProblems(given)
+  if (ISSUERS_FILE !== undefined) return explaining
   const missing = ISSUER === undefined ? issuerMissing(given) : undefined
-  const problems = missing === undefined ? [] : [`ISSUER: ${missing}`]
+  const problems = [...explaining, ...missing === undefined ? [] : [`ISSUER: ${missing}`]]
   if (AUDIENCE === undefined && (ISSUER !== undefined || missing !== undefined)) {
     problems.push('AUDIENCE: required with ISSUER: the name by which tokens name this API in aud (for Keycloak the client an audience mapper names, such as test_api); AUDIENCE=* accepts any or none')
   }
@@ -29,6 +30,12 @@ export function requirementProblems (given: Given, fileNames: readonly string[])
 export function managementProblems ({ MANAGEMENT_PORT, MANAGEMENT_HOST, PORT = '50100' }: Given): string[] {
   if (MANAGEMENT_PORT === undefined) return MANAGEMENT_HOST === undefined ? [] : ['MANAGEMENT_HOST: only together with MANAGEMENT_PORT']
   return MANAGEMENT_PORT === PORT && PORT !== '0' ? ['MANAGEMENT_PORT: expected another port than PORT'] : []
+}
+
+/** A stranger would learn from its responses which rule a token breaks. */
+function explainingProblems ({ EXPLAIN_REFUSALS, NODE_ENV = 'development' }: Given): string[] {
+  if (EXPLAIN_REFUSALS !== 'on' || NODE_ENV === 'development' || NODE_ENV === 'test') return []
+  return [`EXPLAIN_REFUSALS: not with NODE_ENV=${quote(NODE_ENV)}, which is production: whoever is refused would read why; the log has the same sentences`]
 }
 
 /** Why the development issuer must not stand in. */

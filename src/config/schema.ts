@@ -31,6 +31,7 @@ export const ENVIRONMENT = {
   CHALLENGE_REALM: matching(CHALLENGE_REALM.pattern, CHALLENGE_REALM.text, CHALLENGE_REALM.preset),
   PUBLIC_URL: optional(text('the http(s) address by which callers reach this API')),
   DOCS_URL: optional(text('the http(s) address under which the folder docs/ is published')),
+  EXPLAIN_REFUSALS: switchedOn(),
   TRUST_PROXY: optional(text('addresses of gateways (10.0.0.7, 10.0.0.0/8, loopback, linklocal, uniquelocal)')),
   DPOP: oneOf(['off', 'allowed', 'required'], 'off', 'off, allowed or required'),
   DPOP_NONCE: switchedOn(),

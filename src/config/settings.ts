@@ -25,6 +25,8 @@ export interface Config extends IssuerSettings, BindingSettings {
   readonly publicUrl: string | undefined
   /** Where the folder docs/ is published: the `type` of a problem is a page of it. */
   readonly docsUrl: string | undefined
+  /** Responses contain the reason and the hint of a refusal; never in production. */
+  readonly explainRefusals: boolean
   /** The service's own TLS, in PEM; undefined: plain http, behind a gateway. */
   readonly tls: { readonly cert: string, readonly key: string } | undefined
   readonly host: string

@@ -8,7 +8,7 @@ type Given = Readonly<Record<string, string>>
 /** What an operator should read at every start: one sentence each. */
 export function warningsOf (config: Omit<Config, 'warnings'>, given: Given, fileNames: readonly string[]): string[] {
   return [
-    environmentWarning(given), ...warningsOfIssuers(config, given), oldNameWarning(given),
+    environmentWarning(given), explainingWarning(config), ...warningsOfIssuers(config, given), oldNameWarning(given),
     unknownNames(fileNames), namesReadTooEarly(fileNames)
   ].filter((warning) => warning !== undefined)
 }
@@ -16,6 +16,10 @@ export function warningsOf (config: Omit<Config, 'warnings'>, given: Given, file
 function environmentWarning ({ NODE_ENV }: Given): string | undefined {
   return NODE_ENV === undefined || ['production', 'development', 'test'].includes(NODE_ENV) ? undefined
     : `NODE_ENV=${quote(NODE_ENV)} is treated as production; expected production, development or test`
+}
+
+function explainingWarning ({ explainRefusals }: Pick<Config, 'explainRefusals'>): string | undefined {
+  return explainRefusals ? 'EXPLAIN_REFUSALS=on: every refused caller reads the reason and the hint; for development only' : undefined
 }
 
 function namesOf (index: number, fromFile: boolean): SettingNames {

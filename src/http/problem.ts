@@ -9,6 +9,10 @@ export interface Problem {
   readonly detail?: string
   readonly error?: string
   readonly error_description?: string
+  /** Of a refusal, with EXPLAIN_REFUSALS=on only: `cause` is the value of the token that breaks a rule. */
+  readonly reason?: string
+  readonly cause?: string
+  readonly hint?: string
   readonly request_id?: string
 }
 

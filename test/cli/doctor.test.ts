@@ -318,3 +318,15 @@ t.test('a scope that is granted and not in the token', async (t) => {
   endpoint.answer = (response, { form }) => form.has('scope') ? json(503, {})(response, undefined as never) : json(200, { access_token: token, token_type: 'Bearer' })(response, undefined as never)
   t.same((await diagnose([], { env: client })).names(), ['scope_unknown', 'scope_missing', 'scope_missing'])
 })
+
+t.test('tokens bound to a key: refused, or what the caller must prove', async (t) => {
+  const bound = issuer.token({ cnf: { jkt: 'a'.repeat(43) } })
+  const refused = await diagnose(routes, { env, input: bound })
+  t.match(refused.checks(), [{ name: 'confirmation_unsupported', cause: 'cnf ["jkt"]' }])
+  const accepted = await diagnose(routes, { env: { ...env, DPOP: 'on' }, input: bound })
+  t.match(accepted.token, { accepted: true })
+  t.match(accepted.checks('ok').find(({ name }) => name === 'binding')?.cause, /Authorization: DPoP/)
+  t.same((await diagnose(routes, { env: { ...env, DPOP: 'required' }, input: issuer.token() })).names(), ['binding_required'])
+  const certificate = await diagnose(['--offline', ...routes], { env: { ...env, CLIENT_CERTIFICATE: 'tls' }, input: issuer.token({ cnf: { 'x5t#S256': 'a'.repeat(43) } }) })
+  t.ok([...certificate.checks('ok'), ...certificate.checks()].length > 0)
+})

@@ -49,9 +49,15 @@ function ofRefusal ({ reason, evidence, statusCode }: Refusal, { issuers: [first
 function reportOf (token: string, { subject, keySetOf, nowMs }: PresentedContext): TokenReport | undefined {
   const { config, issuers } = subject
   if (issuers.length === 0) return undefined
-  const trusted: Trusted[] = issuers.map((settings) => ({ ...settings, maxTokenBytes: config?.maxTokenBytes ?? 15_000 }))
-  const developmentIssuer = config?.developmentIssuer ?? false
-  return examineToken(token, { issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer })
+  const trusted: Trusted[] = issuers.map((settings) => ({ ...settings, confirmations: confirmationsOf(config), maxTokenBytes: config?.maxTokenBytes ?? 15_000 }))
+  const { developmentIssuer = false, dpop } = config ?? {}
+  return examineToken(token, { issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, dpopRequired: dpop === 'required' })
+}
+
+/** As plugins/proof-of-possession.ts has them. */
+function confirmationsOf (config: Subject['config']): NonNullable<Trusted['confirmations']> {
+  const { dpop = 'off', clientCertificate = 'off' } = config ?? {}
+  return [...dpop === 'off' ? [] : ['jkt' as const], ...clientCertificate === 'off' ? [] : ['x5t#S256' as const]]
 }
 
 function ofToken (token: string, before: readonly Check[], context: PresentedContext, causeOf?: ScopeCause): PresentedFindings {

@@ -13,6 +13,8 @@ export type Trusted = Expectations & IssuerProofs & { readonly jwksUrl: string }
 export interface TokenContext {
   readonly issuers: readonly Trusted[]
   readonly developmentIssuer?: boolean
+  /** DPOP=required: a token that is not bound to a key is refused. */
+  readonly dpopRequired?: boolean
   readonly nowSeconds: number
   /** The key set of an issuer as fetched; undefined: it was not fetched, and key and signature are not checked. */
   readonly keySetOf?: (issuer: string) => KeySet | undefined
@@ -65,7 +67,8 @@ export function examineToken (text: string, context: TokenContext): TokenReport 
     ? findings.map((finding) => broken(finding, settings))
     : [ok('token_form', 'three parts in base64url, with JSON objects in them'), ...ruleChecks(findings, settings)]
   const keys = token === undefined ? [] : keyChecks(text, token, expected, findings, settings, context.keySetOf?.(expected.issuer))
-  const checks = [...rules, ...keys]
+  const binding = token === undefined ? [] : bindingChecks(token, findings, settings, context.dpopRequired ?? false)
+  const checks = [...rules, ...keys, ...binding]
   return {
     checks,
     reason: checks.find(({ status }) => status === 'failed')?.name as TokenReason | undefined,
@@ -110,6 +113,20 @@ function broken ({ reason, detail, evidence }: Finding, settings: ReasonContext)
 function brokenRule (reason: TokenReason, cause: string, context: ReasonContext & Evidence): Check {
   const { sentence, fix } = REASONS[reason]
   return failed(reason, sentence, { cause, fix: fix({ ...context, ...context.settings }) })
+}
+
+/** What the caller must prove beside a token that is bound to a key (RFC 9449, RFC 8705): the doctor sees no request. */
+function bindingChecks (
+  { claims: { cnf } }: NonNullable<Examination['token']>, findings: readonly Finding[], settings: ReasonContext, dpopRequired: boolean
+): Check[] {
+  if (findings.some(({ reason }) => reason === 'confirmation_unsupported' || reason === 'claim_type')) return []
+  const names = Object.keys(Object(cnf) as object)
+  if (names.includes('jkt')) {
+    return [ok('binding', 'bound to a DPoP key (cnf.jkt)', { cause: 'The caller must send "Authorization: DPoP <token>" with a proof of this key; as a Bearer token it is refused.' })]
+  }
+  if (dpopRequired) return [brokenRule('binding_required', 'no cnf.jkt', settings)]
+  if (names.length === 0) return []
+  return [ok('binding', 'bound to a client certificate (cnf.x5t#S256)', { cause: 'The caller must present this certificate with the request.' })]
 }
 
 function keyChecks (

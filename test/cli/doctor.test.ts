@@ -327,7 +327,7 @@ t.test('tokens bound to a key: refused, or what the caller must prove', async (t
   t.match(accepted.token, { accepted: true })
   t.match(accepted.checks('ok').find(({ name }) => name === 'binding')?.cause, /Authorization: DPoP/)
   t.same((await diagnose(routes, { env: { ...env, DPOP: 'required', PUBLIC_URL: 'http://localhost:50100' }, input: issuer.token() })).names(), ['binding_required'])
-  const env2 = { ...env, CLIENT_CERTIFICATE: 'envoy', TRUST_PROXY: 'loopback' }
-  const certificate = await diagnose(routes, { env: env2, input: issuer.token({ cnf: { 'x5t#S256': 'a'.repeat(43) } }) })
+  const withCertificate = { ...env, CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' }
+  const certificate = await diagnose(routes, { env: withCertificate, input: issuer.token({ cnf: { 'x5t#S256': 'a'.repeat(43) } }) })
   t.match(certificate.checks('ok').find(({ name }) => name === 'binding')?.title, /client certificate/)
 })

@@ -11,6 +11,7 @@ const HELP = `scopegate ${VERSION}
   scopegate call [--help]   gets an access token with the credentials of a client, and calls an API with it once
   scopegate token [--help]  gets an access token and writes it, and nothing else, to standard output
   scopegate doctor [--help] checks issuer, keys, clock and scopes, and explains a token that is refused
+  scopegate migrate FILE     prints the settings that take the place of a keycloak.json of keycloak-connect
   scopegate --version
 `
 
@@ -21,6 +22,7 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
     return await (command === 'call' ? call : printToken)(variables, process.stdout, process.stderr, args)
   }
   if (command === 'doctor') return await runDoctor(args)
+  if (command === 'migrate') return (await import('./migrate.ts')).runMigrate(args, process.stdout, process.stderr)
   if (command === '--version') process.stdout.write(`${VERSION}\n`)
   else if (command === undefined || command === '--help' || command === '-h') process.stdout.write(HELP)
   else {

@@ -53,7 +53,7 @@ const ADDRESSES = new Map<string, readonly string[]>([
  * Not imitated, and named in the response where it is requested (501 `not_imitated`, or 400 with a description that says
  * so): authorization, logout, userinfo, revocation, introspection, UMA, device and CIBA, registration, the account page;
  * refreshing (the refresh tokens of users and of `client_credentials.use_refresh_token` look right and cannot be used);
- * `client_assertion` (private_key_jwt), mutual TLS, DPoP proofs. Of code, device, JWT bearer and token exchange grants
+ * `client_assertion` (private_key_jwt), mutual TLS. Of code, device, JWT bearer and token exchange grants
  * there is only the refusal for a client that may not use them; of offline tokens only that for a user who may not.
  *
  * Not imitated silently: the Admin API (always 401) and console; algorithms other than RS256, encrypted tokens, further

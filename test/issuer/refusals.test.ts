@@ -47,7 +47,6 @@ t.test('what Keycloak refuses or this issuer does not imitate', async (t) => {
     ['private_key_jwt', { grant_type: 'client_credentials', client_id: 'test_jwt_client', ...assertion }],
     ['private_key_jwt without client_id', { grant_type: 'client_credentials', ...assertion }],
     ['mutual TLS', { grant_type: 'client_credentials', client_id: 'x509' }],
-    ['DPoP proof', ASKED, { dpop: 'a.b.c' }],
     ['refresh', { ...ASKED, grant_type: 'refresh_token', refresh_token: 'x' }],
     ['UMA', { ...ASKED, grant_type: 'urn:ietf:params:oauth:grant-type:uma-ticket' }],
     ['CIBA', { ...ASKED, grant_type: 'urn:openid:params:grant-type:ciba' }]

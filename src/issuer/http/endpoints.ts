@@ -3,6 +3,7 @@ import { json, plain } from './responses.ts'
 import type { IssuerResponse } from './responses.ts'
 import { metadata } from './discovery.ts'
 import { readForm } from './form.ts'
+import { DpopProofs } from '../tokens/dpop-proof.ts'
 import { respondToTokenRequest } from '../tokens/token-endpoint.ts'
 import type { Authority } from '../tokens/tokens.ts'
 
@@ -29,11 +30,11 @@ function preflight ({ headers: { origin } }: IncomingMessage): IssuerResponse {
   return { status: 200, headers, body: '' }
 }
 
-const token = (authority: Authority): Endpoint => async (request) => {
+const token = (authority: Authority, proofs = new DpopProofs()): Endpoint => async (request) => {
   if (request.method === 'OPTIONS') return preflight(request)
   if (request.method !== 'POST') throw plain(405)
   const remoteAddress = String(request.socket.remoteAddress)
-  return respondToTokenRequest({ headers: request.headers, form: await readForm(request), remoteAddress }, authority)
+  return respondToTokenRequest({ headers: request.headers, form: await readForm(request), remoteAddress }, authority, proofs)
 }
 
 const certs = ({ keys }: Authority): Endpoint => (request) => {

@@ -45,7 +45,7 @@ export function typed (text: string, type: string | undefined): unknown {
 
 /** The order in which Keycloak writes the claims it knows; the order of all others means nothing. */
 const ORDER = [
-  'exp', 'iat', 'jti', 'iss', 'aud', 'sub', 'typ', 'azp', 'sid', 'at_hash', 'acr', 'allowed-origins',
+  'exp', 'iat', 'jti', 'iss', 'aud', 'sub', 'typ', 'azp', 'sid', 'at_hash', 'acr', 'cnf', 'allowed-origins',
   'realm_access', 'resource_access', 'scope'
 ] as const
 

@@ -5,6 +5,7 @@ import type { IssuerResponse } from '../http/responses.ts'
 import { refusedScope } from '../realm/scope-names.ts'
 import { authenticateClient, isSame } from './client-authentication.ts'
 import type { Client, Directory, Subject } from '../realm/directory.ts'
+import type { DpopProofs } from './dpop-proof.ts'
 import { grantScopes, InvalidScope } from './scopes.ts'
 import { tokenResponse } from './tokens.ts'
 import type { Authority, Grant } from './tokens.ts'
@@ -97,9 +98,12 @@ function checkDuplicates (form: URLSearchParams): void {
   if (new Set(form.keys()).size < form.size) throw new Refusal(400, 'invalid_request', 'duplicated parameter')
 }
 
-function checkProof (proof: string | string[] | undefined, client: Client): void {
-  if (proof) throw new Refusal(400, 'invalid_request', notImitated('DPoP proof'))
+/** The thumbprint of the key that a proof names: it binds the token of any client. */
+function checkProof ({ headers }: TokenRequest, client: Client, { issuer, clock }: Authority, proofs: DpopProofs): string | undefined {
+  const proof = headers['dpop']
+  if (proof) return proofs.thumbprintOf(String(proof), `${issuer}/protocol/openid-connect/token`, clock())
   if (client.attributes['dpop.bound.access.tokens'] === 'true') throw new Refusal(400, 'invalid_request', 'DPoP proof is missing')
+  return undefined
 }
 
 /** Headers for a browser of an allowed origin; any other is refused although the credentials are right. */
@@ -109,7 +113,7 @@ function originHeaders (origin: string | undefined, { webOrigins }: Client): Rea
   return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
 }
 
-function grantTokens (request: TokenRequest, authority: Authority): IssuerResponse {
+function grantTokens (request: TokenRequest, authority: Authority, proofs: DpopProofs): IssuerResponse {
   const { headers, form } = request
   const { directory } = authority
   if (directory.realm.enabled === false) throw new Refusal(403, 'access_denied', 'Realm not enabled')
@@ -117,8 +121,8 @@ function grantTokens (request: TokenRequest, authority: Authority): IssuerRespon
   const client = authenticateClient(directory, headers.authorization, form)
   const cors = originHeaders(headers.origin, client)
   checkDuplicates(form)
-  checkProof(headers['dpop'], client)
-  return json(200, tokenResponse(grantType(request, client, directory), authority), { ...NOT_STORED, ...cors })
+  const jkt = checkProof(request, client, authority, proofs)
+  return json(200, tokenResponse({ ...grantType(request, client, directory), jkt }, authority), { ...NOT_STORED, ...cors })
 }
 
 function explainScopes ({ words, clientId }: InvalidScope, { directory: { realm }, explain }: Authority): void {
@@ -126,9 +130,9 @@ function explainScopes ({ words, clientId }: InvalidScope, { directory: { realm 
 }
 
 /** The token endpoint (RFC 6749 section 3.2), its checks in Keycloak's order. */
-export function respondToTokenRequest (request: TokenRequest, authority: Authority): IssuerResponse {
+export function respondToTokenRequest (request: TokenRequest, authority: Authority, proofs: DpopProofs): IssuerResponse {
   try {
-    return grantTokens(request, authority)
+    return grantTokens(request, authority, proofs)
   } catch (error) {
     if (error instanceof InvalidScope) explainScopes(error, authority)
     if (error instanceof Refusal) return json(error.status, error.body, NOT_STORED)

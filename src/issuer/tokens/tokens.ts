@@ -14,6 +14,8 @@ export interface Grant {
   readonly subject: Subject
   readonly scopes: GrantedScopes
   readonly sessionId: string | undefined
+  /** Of the key of the DPoP proof that came with the token request; undefined: none came. */
+  readonly jkt?: string | undefined
   readonly notes: ReadonlyMap<string, string>
 }
 
@@ -48,8 +50,10 @@ function tokenId ({ kind, sessionId }: Grant, lightweight: boolean): string {
 
 const oneOrMany = (audience: readonly unknown[]): unknown => audience.length > 1 ? audience : audience[0]
 
-const tokenType = ({ attributes }: Client): string =>
-  attributes['token.response.type.bearer.lower-case'] === 'true' ? 'bearer' : 'Bearer'
+function tokenType ({ client: { attributes }, jkt }: Grant): string {
+  if (jkt !== undefined) return 'DPoP'
+  return attributes['token.response.type.bearer.lower-case'] === 'true' ? 'bearer' : 'Bearer'
+}
 
 /** The claims that are about time and issuer; no mapper can change them. */
 function frame (mint: Mint, validSeconds: number, jti: string): Claims {
@@ -76,7 +80,8 @@ function accessClaims (grant: Grant, mint: Mint, lightweight: boolean): Claims {
     ...claims,
     ...frame(mint, lifespanSeconds(client, mint.directory), tokenId(grant, lightweight)),
     aud: oneOrMany([...new Set([...[claims['aud'] ?? []].flat(), ...audience])]),
-    typ: tokenType(client),
+    typ: tokenType(grant),
+    ...grant.jkt !== undefined && { cnf: { jkt: grant.jkt, 'kc-jkt-type': 'DPoP' } },
     ...sessionId !== undefined && { sid: sessionId },
     scope: scopes.text
   })
@@ -123,7 +128,7 @@ export function tokenResponse (grant: Grant, authority: Authority): Readonly<Rec
     expires_in: lifespanSeconds(client, mint.directory),
     refresh_expires_in: refreshSeconds,
     ...sessionId !== undefined && { refresh_token: mint.keys.signRefresh(refreshClaims(grant, mint, refreshSeconds, access)) },
-    token_type: tokenType(client),
+    token_type: tokenType(grant),
     ...scopes.openid && { id_token: mint.keys.sign('JWT', idClaims(grant, mint, accessToken)) },
     'not-before-policy': realm.notBefore ?? 0,
     ...sessionId !== undefined && { session_state: sessionId },

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { buildApp, type AppOptions } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
+import type { SettingFiles } from '../../src/config/setting-files.ts'
 import { newKey, TestIssuer, type Json, type SigningKey } from './issuer.ts'
 
 export interface Answer {
@@ -28,6 +29,8 @@ export interface ServiceOptions extends AppOptions {
   readonly issuer?: TestIssuer
   readonly key?: SigningKey
   readonly environment?: Record<string, string>
+  /** What stands in the files that settings name. */
+  readonly files?: SettingFiles
   /** Before it listens: routes of the test's own. */
   readonly prepare?: (app: FastifyInstance) => unknown
   /** Do not wait until the keys are known. */
@@ -40,7 +43,7 @@ export async function startService (t: Test, options: ServiceOptions = {}): Prom
   const lines: Json[] = []
   const sink = new PassThrough()
   sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))
-  const config = loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', ...options.environment })
+  const config = loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', ...options.environment }, { files: options.files ?? {} })
   const { clock, limits, pages } = options
   const logger = pino({ level: config.logLevel, base: null }, sink)
   const app = await buildApp(config, { logger, ...clock && { clock }, ...limits && { limits }, pages })

@@ -1,0 +1,106 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import t from 'tap'
+import { boundTo, holder, proof } from '../support/dpop.ts'
+import { newKey, TestIssuer } from '../support/issuer.ts'
+import { startService, until, type Service } from '../support/service.ts'
+
+/** Against a real redis-server (Debian: apt-get install redis-server): `npm run test:redis`. */
+const PUBLIC_URL = 'https://api.example.com'
+const url = `${PUBLIC_URL}/api/private`
+const owner = holder()
+const key = newKey('ES256')
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
+
+const port = await freePort()
+let redis: ChildProcess | undefined
+
+async function startRedis (): Promise<void> {
+  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  redis = server
+  for await (const chunk of server.stdout) if (String(chunk).includes('Ready to accept connections')) break
+  server.stdout.resume()
+}
+
+async function killRedis (): Promise<void> {
+  const server = redis
+  if (server === undefined) return
+  redis = undefined
+  const gone = once(server, 'exit')
+  server.kill('SIGKILL')
+  await gone
+}
+
+await startRedis()
+t.teardown(killRedis)
+
+const issuer = await TestIssuer.start(key)
+const environment = { ISSUER: issuer.issuer, ALGORITHMS: 'ES256', DPOP: 'allowed', PUBLIC_URL, REDIS_URL: `redis://127.0.0.1:${port}/0` }
+const replicas = [await startService(t, { issuer, environment }), await startService(t, { issuer: await TestIssuer.start(key), environment })] as const
+const [one, two] = replicas
+const token = issuer.token(boundTo(owner))
+const call = async ({ ask }: Service, dpop: string): Promise<number> =>
+  (await ask('/api/private', { headers: { authorization: `DPoP ${token}`, dpop } })).status
+const fresh = (): string => proof(owner, { url, token })
+const ready = async ({ get }: Service): Promise<unknown> => (await get('/health/ready')).body
+const isConnected = async (service: Service): Promise<boolean> => (await ready(service) as { status: string }).status === 'ok'
+const connected = async (): Promise<void> => {
+  for (const service of replicas) while (!await isConnected(service)) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+t.test('a proof that one replica has accepted is a replay at the other', async (t) => {
+  await connected()
+  const dpop = fresh()
+  t.equal(await call(one, dpop), 200)
+  t.equal(await call(two, dpop), 401)
+  t.match(two.lines.findLast((line) => line.reason !== undefined), { reason: 'dpop_replayed' })
+  t.equal(await call(one, dpop), 401)
+  const dpopOfRace = fresh()
+  const raced = await Promise.all(Array.from({ length: 20 }, (_, at) => call(replicas[at % 2] as Service, dpopOfRace)))
+  t.equal(raced.filter((status) => status === 200).length, 1, 'of twenty at the same time one is accepted')
+})
+
+t.test('10,000 proofs, each accepted once, at either replica', async (t) => {
+  const counts = new Map<number, number>()
+  const worker = async (service: Service, other: Service): Promise<void> => {
+    for (let n = 0; n < 500; n++) {
+      const dpop = fresh()
+      const statuses = [await call(service, dpop), n % 50 === 0 ? await call(other, dpop) : 0]
+      for (const status of statuses) counts.set(status, (counts.get(status) ?? 0) + 1)
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, (_, at) => worker(replicas[at % 2] as Service, replicas[(at + 1) % 2] as Service)))
+  t.equal(counts.get(200), 10_000)
+  t.equal(counts.get(401), 200)
+})
+
+t.test('Redis killed: 503 for proofs only, degraded, one line in the log; and back', async (t) => {
+  await killRedis()
+  await until(() => one.lines.some(({ msg }) => /^Redis is unavailable/.test(String(msg))))
+  const response = await one.ask('/api/private', { headers: { authorization: `DPoP ${token}`, dpop: fresh() } })
+  t.equal(response.status, 503)
+  t.equal(response.headers.get('retry-after'), '1')
+  t.equal(response.headers.get('www-authenticate'), null)
+  t.match(one.lines.findLast((line) => line.reason !== undefined), { reason: 'replays_unavailable' })
+  t.equal((await one.get('/api/private', issuer.token())).status, 200, 'bearer tokens are not affected')
+  t.equal((await one.get('/api/public')).status, 200)
+  t.match(await ready(one), { status: 'degraded', conditions: { replays_unavailable: /Redis is unavailable/ } })
+  t.equal((await one.get('/health/ready')).status, 200)
+  const dpop = fresh()
+  t.equal(await call(one, dpop), 503)
+  t.equal(one.lines.filter(({ msg }) => /^Redis is unavailable/.test(String(msg))).length, 1)
+
+  await startRedis()
+  await connected()
+  t.equal(await call(one, dpop), 200, 'a proof that got 503 is not used')
+  t.equal(await call(two, dpop), 401)
+  t.equal(one.lines.filter(({ msg }) => /^Redis is available again/.test(String(msg))).length, 1)
+})

@@ -1,7 +1,7 @@
 import type { ReasonText } from './context.ts'
 
 const CLOCKS = 'Compare the clocks of the caller and of this machine. A proof is for one request: the caller must create it when it sends the request.'
-const LIBRARY = 'Use a DPoP library for the caller, or scopegate/client with dpop: true.'
+const LIBRARY = 'Use a DPoP library for the caller.'
 
 /** Reasons for which the DPoP proof of a request is refused (RFC 9449 §4.3), in the order of the checks. */
 export const PROOF_TEXTS = {

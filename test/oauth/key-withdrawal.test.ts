@@ -1,13 +1,13 @@
 import t from 'tap'
 import { KeyWithdrawal, WITHDRAWAL_LIMITS } from '../../src/oauth/key-withdrawal.ts'
 
-const { confirmAfterMs, endAfterListedMs, endAfterMissingMs, disputedMs, disputedRetryMs } = WITHDRAWAL_LIMITS
+const { confirmAfterMs, confirmations, endAfterListedMs, endAfterMissingMs, disputedMs, disputedRetryMs } = WITHDRAWAL_LIMITS
 
 /** A response at a time that lists these keys; requested and received in the same millisecond. */
 const at = (nowMs: number, names: readonly string[], newConnection = true): Parameters<KeyWithdrawal['review']>[0] =>
   ({ names: new Map(names.map((name) => [name, true])), askedAtMs: nowMs, receivedAtMs: nowMs, newConnection })
 
-t.test('a key that is missing is withdrawn by three confirmations, the first 2 s later, all over new connections', async (t) => {
+t.test('a key that is missing is withdrawn by several confirmations, the first 2 s later, all over new connections', async (t) => {
   const keys = new KeyWithdrawal()
   t.same(keys.review(at(0, ['a', 'b'])), [])
   t.equal(keys.isPending, false)
@@ -18,9 +18,11 @@ t.test('a key that is missing is withdrawn by three confirmations, the first 2 s
   t.equal(keys.nextEndAtMs, endAfterListedMs, '65 s after the last response that listed it was requested')
   t.same(keys.review(at(50_000 + confirmAfterMs - 1, ['b'])), [], 'too early')
   t.same(keys.review(at(52_000, ['b'], false)), [], 'the same node may have responded')
-  t.same([52_000, 52_010].flatMap((nowMs) => keys.review(at(nowMs, ['b']))), [])
-  t.equal(keys.nextFetchAtMs, 52_010, 'the next confirmation follows at once')
-  t.same(keys.review(at(52_020, ['b'])), ['a'])
+  for (let nowMs = 52_001; nowMs < 52_000 + confirmations; nowMs++) {
+    t.same(keys.review(at(nowMs, ['b'])), [])
+    t.equal(keys.nextFetchAtMs, nowMs, 'the next confirmation follows at once')
+  }
+  t.same(keys.review(at(52_100, ['b'])), ['a'])
   t.equal(keys.isPending, false)
   t.same(keys.end(1_000_000), [], 'b is listed')
 })
@@ -45,7 +47,7 @@ t.test('a key that is listed again is disputed: it ends by time alone, however m
   const later = 111_000 + disputedMs
   keys.review(at(later - 1_000, ['a', 'b']))
   keys.review(at(later, ['b']))
-  t.same([2_000, 2_001, 2_002].flatMap((ms) => keys.review(at(later + ms, ['b']))), ['a'], 'forgotten after ten minutes')
+  t.same(Array.from({ length: confirmations }, (_, n) => keys.review(at(later + confirmAfterMs + n, ['b']))).flat(), ['a'], 'forgotten after ten minutes')
 })
 
 t.test('65 s after it was last listed a missing key ends, with a response or without; after an outage 10 s are left', async (t) => {

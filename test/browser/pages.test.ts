@@ -45,7 +45,7 @@ t.test('the API page: 401 without a token, 403 with its sentence, 200 with the s
   await page.click(`${ROUTE} .opblock-summary-control`)
   t.match(await page.textContent(`${ROUTE} .opblock-summary-description`), 'valid token: scope test_api_access')
 
-  t.match(await call(page), ['401', /A bearer token is required/])
+  t.match(await call(page), ['401', /An access token is required/])
   await authorize(page, [])
   t.match(await call(page), ['403', /The access token lacks the scope test_api_access/])
   await logout(page)

@@ -38,8 +38,8 @@ interface Command { readonly page: string, readonly line: string, readonly ranBy
 function commandsOf (page: string): Command[] {
   const text = read(page)
   const whole = /^<!-- commands run by: (\S+) -->$/m.exec(text)?.[1]
-  return [...text.matchAll(/(?:<!-- run by: (\S+) -->\n)?^(```+)(\w*)\n([^]*?)^\2$/gm)].flatMap(([, one, , language = '', body = '']) => {
-    if (!['', 'sh', 'bash', 'console', 'shell'].includes(language)) return []
+  return [...text.matchAll(/(?:<!-- run by: (\S+) -->\n)?(<!-- not run: .+ -->\n)?^(```+)(\w*)\n([^]*?)^\3$/gm)].flatMap(([, one, untried, , language = '', body = '']) => {
+    if (untried !== undefined || !['', 'sh', 'bash', 'console', 'shell'].includes(language)) return []
     return body.replace(/\\\n\s*/g, ' ').split('\n').filter((line) => COMMAND.test(line)).map((line) => ({ page, line, ranBy: one ?? whole }))
   })
 }

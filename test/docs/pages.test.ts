@@ -53,6 +53,7 @@ const RAN_BY: ReadonlyArray<readonly [command: RegExp, file: string, text: strin
   [/^curl http:\/\/localhost:50100\/api\/private-scoped -H/, 'test/readme.test.ts', 'authorization: `Bearer'],
   [/^npm run client -- --scope reports:read/, 'test/cli/client.test.ts', 'npm run client'],
   [/^npm run (?:-s )?access\b/, 'test/readme.test.ts', 'npm run -s access'],
+  [/^curl -H "Authorization: Bearer \$\(scopegate token\)" /, 'test/cli/client.test.ts', 'scopegate token: the token alone'],
   [/^kubectl apply -k deploy\/kubernetes\//, 'test/kubernetes/run.mjs', 'deploy/kubernetes'],
   [/^docker build .*-t scopegate \.$/, 'test/image/run.mjs', 'image'],
   [/^npm run check$/, '.ci/run', 'npm run check'],

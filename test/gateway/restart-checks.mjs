@@ -21,7 +21,7 @@ export async function checkRollingRestart ({ check, say, caller, tokens, replica
     await load.until(20 * perSecond)
     await load.end()
     say(`        ${load}`)
-    if (load.failures.length > 0) say(gateway.output.slice(-1_500))
+    if (load.failures.length > 0) say(gateway.output.slice(-6_000))
     assert.deepEqual(codes, [0, 0])
     assert.equal(load.failures.length, 0, String(load))
   })

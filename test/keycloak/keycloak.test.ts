@@ -8,6 +8,7 @@ import { documented } from './documented.ts'
 import { handmade } from './handmade.ts'
 import { kinds } from './kinds.ts'
 import { likeness } from './likeness.ts'
+import { wrongPasswordStatus } from './older.ts'
 import { rotation } from './rotation.ts'
 import { secondTerminal } from './second-terminal.ts'
 import { tokens } from './tokens.ts'
@@ -32,7 +33,7 @@ t.test('keys change', (t) => rotation(t, url))
 t.test('the rest', async (t) => {
   await t.test('the contract, with Keycloak', async (t) => {
     const other = await testRealm(t, url, `otherorg-${process.pid}`)
-    await contract(t, { issuer: `${url}/realms/myorg`, otherIssuer: other.issuer })
+    await contract(t, { issuer: `${url}/realms/myorg`, otherIssuer: other.issuer, wrongPasswordStatus })
   })
   await t.test('tokens', (t) => tokens(t, url))
   await t.test('kinds of tokens', (t) => kinds(t, url, { reachesTests }))

@@ -3,6 +3,7 @@ import type { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { FirstRequests } from './first-requests.ts'
 import { createServer } from '../src/http/node-http.ts'
 import { RequestsUnderWay } from './under-way.ts'
 import { lineOf, rawProblem, respondRaw, writeRaw } from './unrouted.ts'
@@ -17,6 +18,8 @@ export const LIMITS = {
   keepAliveTimeoutMs: 130_000,
   /** Without a byte in either direction. */
   connectionTimeoutMs: 140_000,
+  /** While the service closes: so long a new connection has for its first request. */
+  firstRequestMs: 1_000,
   /** Requests of one connection that wait for their response at one time (pipelining). */
   requestsUnderWay: 64
 } as const
@@ -53,6 +56,7 @@ export class Listeners {
   readonly #options: ListenerOptions
   readonly #limits: Limits
   readonly #underWay: RequestsUnderWay
+  readonly #firstRequests = new FirstRequests()
   readonly #expecting = new WeakSet<IncomingMessage>()
 
   constructor (options: ListenerOptions) {
@@ -80,6 +84,7 @@ export class Listeners {
     // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
     server.maxHeadersCount = 0
     server.setTimeout(limits.connectionTimeoutMs)
+    server.on('connection', (socket: Socket) => this.#firstRequests.open(socket))
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#underWay.open(socket))
     server.on('request', (request, response) => this.#accept(handler, request, response))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
@@ -89,6 +94,9 @@ export class Listeners {
     server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { this.#refuse(417, request, response) })
     server.on('connect', (request: IncomingMessage, socket: Socket) => this.#refuseTunnel(request, socket))
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuseUnread(error.code ?? '', socket))
+    const closeIdle = server.closeIdleConnections.bind(server)
+    // Also called by `close` of Node and of Fastify; while the application closes, again every CLOSE_IDLE_MS.
+    server.closeIdleConnections = () => { if (!this.#firstRequests.areExpected(limits.firstRequestMs)) closeIdle() }
     this.servers.push(server)
     return server
   }

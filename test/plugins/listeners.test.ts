@@ -7,6 +7,15 @@ import { ADDRESSES, twoAddresses } from '../support/two-addresses.ts'
 
 const key = newKey()
 
+/** A connection to each place, accepted there, on which nothing is sent. */
+async function connectToAll ({ app }: Service, places: ReadonlyArray<{ readonly url: string }>): Promise<Socket[]> {
+  let accepted = 0
+  for (const server of app.listeners.servers) server.on('connection', () => { accepted++ })
+  const opened = places.map(({ url }) => connect(Number(new URL(url).port), new URL(url).hostname).on('error', () => undefined))
+  await until(() => accepted === places.length)
+  return opened
+}
+
 interface Both { readonly service: Service, readonly places: ReadonlyArray<{ readonly url: string }> }
 
 async function startOnBoth (t: Test, options: ServiceOptions = {}): Promise<Both> {
@@ -97,6 +106,32 @@ t.test('the end of the application waits for requests under way on every listene
   t.same(await Promise.all(responses), [{ done: true }, { done: true }])
   await end
   for (const { url } of places) await t.rejects(fetch(url), 'nothing listens any more')
+})
+
+t.test('a connection that was accepted before the end is served, though its first request comes after it', async (t) => {
+  const { service, places } = await startOnBoth(t, { limits: { firstRequestMs: 60_000 } })
+  const { app } = service
+  const opened = await connectToAll(service, places)
+  const end = app.close()
+  await until(() => app.listeners.servers.every(({ listening }) => !listening))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  for (const socket of opened) {
+    let response = ''
+    const ended = new Promise((resolve) => socket.on('close', resolve).on('data', (chunk: Buffer) => { response += chunk.toString() }))
+    socket.write('GET /api/public HTTP/1.1\r\nHost: a\r\n\r\n')
+    await ended
+    t.equal(statusOf(response), 200)
+  }
+  await end
+})
+
+t.test('a connection on which nothing is received does not keep the application from its end', async (t) => {
+  const { service, places } = await startOnBoth(t, { limits: { firstRequestMs: 200 } })
+  const { app } = service
+  const opened = await connectToAll(service, places)
+  const ended = opened.map((socket) => new Promise((resolve) => socket.on('close', resolve).resume()))
+  await app.close()
+  await Promise.all(ended)
 })
 
 t.test('closeAll cuts what is open on every listener', async (t) => {

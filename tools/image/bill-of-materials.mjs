@@ -25,7 +25,8 @@ export async function billOfMaterials () {
   return {
     ...bill,
     components: bill.components.filter((component) => isKept(component['bom-ref'])).map(withoutFolders),
-    dependencies: bill.dependencies.filter(({ ref }) => isKept(ref)).map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter(isKept) }))
+    dependencies: bill.dependencies.filter(({ ref }) => isKept(ref))
+      .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter(isKept) }))
   }
 }
 

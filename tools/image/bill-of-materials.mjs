@@ -19,8 +19,9 @@ export async function billOfMaterials () {
   const [bill, { name }, { packages }] = [JSON.parse(stdout), await inRoot('package.json'), await inRoot('package-lock.json')]
   // npm takes the name from the folder.
   bill.metadata.component.name = name
-  const kept = new Set([bill.metadata.component['bom-ref'], ...Object.entries(packages).flatMap(([folder, { dev, link, version }]) =>
-    dev === true || link === true || folder === '' ? [] : [`${folder.split('node_modules/').at(-1).replace(/^vendor\//, '')}@${version}`])])
+  const installed = Object.entries(packages).filter(([folder, { dev, link }]) => dev !== true && link !== true && folder !== '')
+  const nameOf = (folder) => folder.split('node_modules/').at(-1).replace(/^vendor\//, '')
+  const kept = new Set([bill.metadata.component['bom-ref'], ...installed.map(([folder, { version }]) => `${nameOf(folder)}@${version}`)])
   const isKept = (reference) => kept.has(reference.split('|')[0])
   return {
     ...bill,

@@ -5,8 +5,12 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { FirstRequests } from './first-requests.ts'
 import { createServer } from '../src/http/node-http.ts'
+import { OpenConnections } from './open-connections.ts'
+import { Admission, OVERLOAD, type OverloadLimits } from './overload.ts'
+import { RefusalLines } from './refusal-lines.ts'
 import { RequestsUnderWay } from './under-way.ts'
-import { lineOf, rawProblem, respondRaw, writeRaw } from './unrouted.ts'
+import { isBodyLong } from './unread-body.ts'
+import { lineOf, rawProblem, respondRaw, writeRaw, type RawProblem } from './unrouted.ts'
 
 /** Of every listener. The head ends before the body may: otherwise Node swaps the two. */
 export const LIMITS = {
@@ -21,7 +25,9 @@ export const LIMITS = {
   /** While the service closes: so long a new connection has for its first request. */
   firstRequestMs: 1_000,
   /** Requests of one connection that wait for their response at one time (pipelining). */
-  requestsUnderWay: 64
+  requestsUnderWay: 64,
+  /** Open at one time, on all listeners: beyond it, the connection that has been open longest without a request is closed. */
+  connections: 10_000
 } as const
 export type Limits = { readonly [name in keyof typeof LIMITS]: number }
 
@@ -37,9 +43,12 @@ export interface ListenerTls {
 export interface ListenerOptions {
   /** Of the whole head of a request. */
   readonly maxHeaderSize: number
-  readonly log: () => Pick<FastifyBaseLogger, 'debug' | 'info'>
+  readonly log: () => Pick<FastifyBaseLogger, 'debug' | 'info' | 'warn'>
+  /** Lines of the log about refused requests, a second and reason. */
+  readonly refusalsPerSecond: number
   /** Shorter ones, in tests. */
   readonly limits: Partial<Limits>
+  readonly overload?: Partial<OverloadLimits>
   /** Where the folder docs/ is published, for the type of a problem. */
   readonly docsUrl: string | undefined
   readonly tls?: ListenerTls | undefined
@@ -55,13 +64,26 @@ export class Listeners {
   left: ((request: IncomingMessage) => void) | undefined
   readonly #options: ListenerOptions
   readonly #limits: Limits
+  /** Of all listeners: requests that wait because the process is busy. */
+  readonly admission: Admission
+  readonly refusalLines: RefusalLines
   readonly #underWay: RequestsUnderWay
   readonly #firstRequests = new FirstRequests()
+  readonly #open: OpenConnections
+  #handler: RequestListener = () => undefined
   readonly #expecting = new WeakSet<IncomingMessage>()
 
   constructor (options: ListenerOptions) {
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
+    this.refusalLines = new RefusalLines(options.refusalsPerSecond, options.log)
+    this.#open = new OpenConnections(this.#limits.connections, (socket) => this.#underWay.isIdle(socket))
+    this.admission = new Admission({
+      limits: { ...OVERLOAD, ...options.overload },
+      log: options.log,
+      serve: (request, response) => this.#handler(request, response),
+      refuse: (request, response) => this.#shed(request, response)
+    })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
       left: (request) => this.left?.(request),
@@ -71,6 +93,8 @@ export class Listeners {
 
   readonly factory = (handler: RequestListener): Server => {
     const limits = this.#limits
+    // Fastify has one for all its listeners.
+    this.#handler = handler
     const { tls } = this.#options
     const options = {
       headersTimeout: limits.headersTimeoutMs,
@@ -85,11 +109,14 @@ export class Listeners {
     server.maxHeadersCount = 0
     server.setTimeout(limits.connectionTimeoutMs)
     server.on('connection', (socket: Socket) => this.#firstRequests.open(socket))
-    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#underWay.open(socket))
-    server.on('request', (request, response) => this.#accept(handler, request, response))
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      this.#underWay.open(socket)
+      this.#open.add(socket)
+    })
+    server.on('request', (request, response) => this.#accept(request, response))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       this.#expecting.add(request)
-      this.#accept(handler, request, response)
+      this.#accept(request, response)
     })
     server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { this.#refuse(417, request, response) })
     server.on('connect', (request: IncomingMessage, socket: Socket) => this.#refuseTunnel(request, socket))
@@ -119,14 +146,24 @@ export class Listeners {
     for (const server of this.servers) server.closeAllConnections()
   }
 
-  #accept (handler: RequestListener, request: IncomingMessage, response: ServerResponse): void {
-    if (this.#underWay.begin(request, response)) handler(request, response)
+  #accept (request: IncomingMessage, response: ServerResponse): void {
+    if (this.#underWay.begin(request, response)) this.admission.enter(request, response)
+  }
+
+  /** A crowd of refused callers must not have to connect again, unless the rest of a body would be read as their next request. */
+  #shed (request: IncomingMessage, response: ServerResponse): void {
+    const connection = isBodyLong(request) || this.expectsContinue(request) ? 'close' : 'keep-alive'
+    respondRaw(response, rawProblem(503, { headers: { 'retry-after': String(OVERLOAD.retryAfterSeconds), connection }, docsUrl: this.#options.docsUrl }))
+  }
+
+  #note ({ status }: RawProblem, line: Readonly<Record<string, unknown>>, message: string): void {
+    if (this.refusalLines.admit(`status ${status}`)) this.#options.log().info(line, message)
   }
 
   #refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): string {
     const problem = rawProblem(status, { headers, docsUrl: this.#options.docsUrl })
     respondRaw(response, problem)
-    this.#options.log().info(lineOf(problem, request.socket, request), 'request')
+    this.#note(problem, lineOf(problem, request.socket, request), 'request')
     return problem.requestId
   }
 
@@ -134,7 +171,7 @@ export class Listeners {
   #refuseTunnel (request: IncomingMessage, socket: Socket): void {
     const problem = rawProblem(405, { headers: { allow: '' }, docsUrl: this.#options.docsUrl })
     writeRaw(socket, problem)
-    this.#options.log().info(lineOf(problem, socket, request), 'request')
+    this.#note(problem, lineOf(problem, socket, request), 'request')
   }
 
   /** What the parser refuses, or what was received too slowly. Nothing is written into or before a response that is under way. */
@@ -150,7 +187,7 @@ export class Listeners {
     writeRaw(socket, problem)
     // What it may have sent since then is not read any more.
     if (code === TIMED_OUT) socket.destroySoon()
-    this.#options.log().info({ ...lineOf(problem, socket), code }, 'a request that cannot be read')
+    this.#note(problem, { ...lineOf(problem, socket), code }, 'a request that cannot be read')
   }
 }
 
@@ -183,6 +220,10 @@ export default fp<ListenersOptions>((app, { listeners }, done) => {
     Reflect.deleteProperty(app.server, 'listening')
     // Fastify forwards Upgrade to the first server. Without a listener Node treats such a request as any other (RFC 9110 §7.8).
     for (const server of listeners.servers) if (server !== app.server) server.removeAllListeners('upgrade')
+    next()
+  })
+  app.addHook('onClose', (_app, next) => {
+    listeners.admission.stop()
     next()
   })
   done()

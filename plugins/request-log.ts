@@ -2,6 +2,8 @@ import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fast
 import fp from 'fastify-plugin'
 import { shown } from '../src/oauth/printable.ts'
 import type { Principal } from '../src/oauth/principal.ts'
+import { auditOf } from './audit.ts'
+import type { RefusalLines } from './refusal-lines.ts'
 
 const REPLY = Symbol('reply')
 
@@ -12,13 +14,34 @@ declare module 'node:http' {
 /** For a caller who closed the connection before the response was complete (as nginx writes it). */
 const CLOSED_BY_CALLER = 499
 
+export interface RequestLogOptions {
+  /** Bounds the lines about refused requests. */
+  readonly refusalLines: RefusalLines
+  /** A line for each decision about a caller. */
+  readonly audit: boolean
+}
+
+/** Orchestrators request these every few seconds: they get a line when the status changes. */
+const PROBES: ReadonlySet<string | undefined> = new Set(['/health/live', '/health/ready'])
+
 /** One line for each request: never a header, a query, an address as it was sent (the route's pattern instead) or a body. */
-export default fp((app, _options, done) => {
+export default fp<RequestLogOptions>((app, { refusalLines, audit }, done) => {
   const { log } = app
+  const writeAudit = audit ? auditOf(log) : undefined
+  const statusOfProbe = new Map<string | undefined, number>()
+  const isWanted = ({ request }: FastifyReply, status: number): boolean => {
+    const { refused, routeOptions: { url } } = request
+    if (refused !== undefined || (status >= 400 && status < 500)) return refusalLines.admit(refused?.reason ?? `status ${status}`)
+    if (!PROBES.has(url)) return true
+    const isSame = statusOfProbe.get(url) === status
+    statusOfProbe.set(url, status)
+    return !isSame
+  }
   const write = (reply: FastifyReply, status: number): void => {
+    writeAudit?.(reply)
     const level = status >= 500 ? 'warn' : 'info'
     // Without `isLevelEnabled` the logger is Fastify's own that says nothing.
-    if ((log as Partial<Leveled>).isLevelEnabled?.(level) === true) log[level](lineOf(reply, status), 'request')
+    if ((log as Partial<Leveled>).isLevelEnabled?.(level) === true && isWanted(reply, status)) log[level](lineOf(reply, status), 'request')
   }
   app.addHook('onRequest', ({ raw }, reply, next) => {
     raw[REPLY] = reply
@@ -32,6 +55,10 @@ export default fp((app, _options, done) => {
     const reply = raw[REPLY]
     if (reply !== undefined) write(reply, CLOSED_BY_CALLER)
   }
+  app.addHook('onClose', (_app, next) => {
+    refusalLines.report()
+    next()
+  })
   done()
 }, { name: 'request-log', dependencies: ['listeners'] })
 

@@ -56,6 +56,11 @@ export class RequestsUnderWay {
     return true
   }
 
+  /** Whether no request of the connection is under way. */
+  isIdle (socket: Socket): boolean {
+    return this.#connections.get(socket)?.underWay === 0
+  }
+
   /** Whether the next bytes on the connection can be the response to a request that cannot be read. */
   isFree (socket: Socket): boolean {
     const connection = this.#connections.get(socket)

@@ -3,6 +3,7 @@ import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
 import closeListeners from '../plugins/close-listeners.ts'
 import listening, { Listeners, type Limits, type ListenerTls } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
+import type { OverloadLimits } from '../plugins/overload.ts'
 import readiness from '../plugins/readiness.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
@@ -25,6 +26,7 @@ export interface AppOptions {
   readonly clock?: Clock
   /** Shorter time-outs of the listeners, in tests. */
   readonly limits?: Partial<Limits>
+  readonly overload?: Partial<OverloadLimits>
   /** The OpenAPI document, as `app.openapi()`; without it only outside production, where it has a route too. */
   readonly openapi?: boolean
   readonly pages?: Pages | undefined
@@ -49,10 +51,16 @@ const OTHER_HEADERS_BYTES = 8_192
  * imported where it is registered: it would be a part of every start.
  */
 export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const { logger, clock, limits = {}, openapi = !config.production, pages } = options
+  const { logger, clock, limits = {}, overload = {}, openapi = !config.production, pages } = options
   const { publicUrl, docsUrl } = config
   const listeners = new Listeners({
-    maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES, log: () => app.log, limits, docsUrl, tls: await tlsOf(config)
+    maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES,
+    log: () => app.log,
+    refusalsPerSecond: config.logRefusalsPerSecond,
+    limits: { connections: config.maxConnections, ...limits },
+    overload,
+    docsUrl,
+    tls: await tlsOf(config)
   })
   const app: FastifyInstance = fastify({
     ...logger ? { loggerInstance: logger } : { logger: false },
@@ -77,7 +85,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(readiness)
   await app.register(errorHandler, { showPaths: !config.production, docsUrl })
   await app.register(requestShape)
-  await app.register(requestLog)
+  await app.register(requestLog, { refusalLines: listeners.refusalLines, audit: config.audit })
   await app.register(methodNotAllowed)
   const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
   await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })
@@ -86,6 +94,9 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
       title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl, dpop: config.dpop
     })
   }
+
+  const { rateLimitPerMinute: perMinute, redisUrl } = config
+  if (perMinute !== undefined) await app.register(import('../plugins/rate-limit.ts'), { perMinute, redisUrl })
 
   if (config.metrics) await app.register(import('../plugins/metrics.ts'))
   await app.register(healthRoutes, { readiness: app.readiness })

@@ -75,6 +75,10 @@ function toConfig (variables: Variables, listed: readonly IssuerOptions[] | unde
     managementPort: variables.MANAGEMENT_PORT,
     managementHost: variables.MANAGEMENT_HOST ?? variables.HOST,
     metrics: variables.METRICS === 'on' || variables.MANAGEMENT_PORT !== undefined,
+    maxConnections: variables.MAX_CONNECTIONS,
+    rateLimitPerMinute: variables.RATE_LIMIT_PER_MINUTE,
+    logRefusalsPerSecond: variables.LOG_REFUSALS_PER_SECOND,
+    audit: variables.AUDIT === 'on',
     logLevel: variables.LOG_LEVEL,
     production: !['', 'development', 'test'].includes(variables.NODE_ENV),
     developmentIssuer: variables.ISSUER === undefined && listed === undefined

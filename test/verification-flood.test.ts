@@ -60,7 +60,7 @@ const CASES: readonly Case[] = [
 
 for (const { name, trustProxy, address, azp, known } of CASES) {
   t.test(`flood ${name}: good tokens do not wait for it`, async (t) => {
-    const service = await startService(t, { key, environment: trustProxy ? environment : { ALGORITHMS: 'ES512' } })
+    const service = await startService(t, { key, overload: { perTurnMs: 60_000 }, environment: trustProxy ? environment : { ALGORITHMS: 'ES512' } })
     const { counts } = service.app.verification
     const good = (n: number): string => service.issuer.token({ jti: `good ${n}`, azp: 'victim', client_id: 'victim' })
     // Ten addresses: one or two may share the line of the flood by chance.
@@ -79,7 +79,7 @@ for (const { name, trustProxy, address, azp, known } of CASES) {
 }
 
 t.test('the live probe gets its response between the checks of a flood of the slowest algorithm', async (t) => {
-  const service = await startService(t, { key, environment })
+  const service = await startService(t, { key, overload: { perTurnMs: 60_000 }, environment })
   const { counts } = service.app.verification
   const sockets = await flood(service, () => 'victim', () => '192.0.2.66')
   const before = counts.signatureChecks
@@ -89,7 +89,7 @@ t.test('the live probe gets its response between the checks of a flood of the sl
 })
 
 t.test('what a caller presented who has left is not verified', async (t) => {
-  const service = await startService(t, { key, environment })
+  const service = await startService(t, { key, overload: { perTurnMs: 60_000 }, environment })
   const { counts, queue } = service.app.verification
   const sockets = await flood(service, () => 'victim', () => '192.0.2.66')
   for (const socket of sockets) socket.destroy()

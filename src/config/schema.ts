@@ -45,6 +45,10 @@ export const ENVIRONMENT = {
   MANAGEMENT_PORT: optional(port(0)),
   MANAGEMENT_HOST: optional(HOST_TEXT),
   METRICS: switchedOn(),
+  MAX_CONNECTIONS: whole({ minimum: 10, maximum: 1_000_000, preset: 10_000 }),
+  RATE_LIMIT_PER_MINUTE: optional(whole({ minimum: 1, maximum: 10_000_000, preset: 1 })),
+  LOG_REFUSALS_PER_SECOND: whole({ minimum: 0, maximum: 100_000, preset: 100 }),
+  AUDIT: switchedOn(),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info', LOG_LEVELS.join(', ')),
   NODE_ENV: text('production, development or test', '')
 }

@@ -36,6 +36,14 @@ export interface Config extends IssuerSettings, BindingSettings {
   readonly managementHost: string
   /** /metrics is served: on the management port, or without one on the port of the API. */
   readonly metrics: boolean
+  /** Open at one time; beyond it idle ones are closed. */
+  readonly maxConnections: number
+  /** Requests of one verified client. */
+  readonly rateLimitPerMinute: number | undefined
+  /** Lines about refused requests, for each reason. */
+  readonly logRefusalsPerSecond: number
+  /** A line for each decision about a caller. */
+  readonly audit: boolean
   readonly logLevel: LogLevel
   readonly production: boolean
   /** No issuer is configured: the development issuer is to be started beside the service, at `issuer`. */

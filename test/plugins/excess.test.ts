@@ -33,7 +33,7 @@ function isWithinLimit (statuses: readonly number[]): boolean {
 }
 
 t.test('in one turn of the event loop few requests are read that get no response, however many connections send them', async (t) => {
-  const service = await startService(t, { key })
+  const service = await startService(t, { key, overload: { perTurnMs: 60_000 } })
   let inTurn = 0
   let most = 0
   let refused = 0
@@ -60,6 +60,7 @@ t.test('requests that wait behind slow ones are bounded over all connections', a
   let waiting: Array<() => void> = []
   const service = await startService(t, {
     key,
+    overload: { perTurnMs: 60_000 },
     prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
   })
   const release = (): void => { for (const finish of waiting.splice(0)) finish() }
@@ -87,6 +88,7 @@ t.test('a connection with more requests under way than the limit is not read any
   const waiting: Array<() => void> = []
   const service = await startService(t, {
     key,
+    overload: { perTurnMs: 60_000 },
     prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
   })
   let requests = 0

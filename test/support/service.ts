@@ -44,9 +44,9 @@ export async function startService (t: Test, options: ServiceOptions = {}): Prom
   const sink = new PassThrough()
   sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))
   const config = loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', ...options.environment }, { files: options.files ?? {} })
-  const { clock, limits, pages } = options
+  const { clock, limits, overload, pages } = options
   const logger = pino({ level: config.logLevel, base: null }, sink)
-  const app = await buildApp(config, { logger, ...clock && { clock }, ...limits && { limits }, pages })
+  const app = await buildApp(config, { logger, ...clock && { clock }, ...limits && { limits }, ...overload && { overload }, pages })
   await options.prepare?.(app)
   const url = await app.listen({ host: 'localhost', port: 0 })
   t.teardown(async () => {

@@ -1,0 +1,35 @@
+import type { FastifyBaseLogger, FastifyReply } from 'fastify'
+import { shown } from '../src/oauth/printable.ts'
+
+/** Writes the audit trail: a line for each decision about a caller, whatever LOG_LEVEL is. */
+export type Audit = (reply: FastifyReply) => void
+
+/** `AUDIT=on`. A request of a public route, or of no route, is no decision. The trail is complete: it is never sampled. */
+export function auditOf (log: FastifyBaseLogger): Audit {
+  const trail = log.child({ audit: true }, { level: 'info' })
+  return ({ request }) => {
+    const { refused, access } = request
+    if (refused?.reason === undefined && (access === undefined || access.mode === 'public')) return
+    trail.info({
+      decision: refused?.reason === undefined ? 'allowed' : 'refused',
+      ...refused?.reason !== undefined && { reason: refused.reason },
+      ...whoOf(request),
+      reqId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      address: shown(request.ip)
+    }, 'audit')
+  }
+}
+
+/** Of a verified token, or what a refused one claims. */
+function whoOf ({ optionalPrincipal, refused }: FastifyReply['request']): Readonly<Record<string, string>> {
+  if (optionalPrincipal === undefined) return refused?.unverifiedClient === undefined ? {} : { unverifiedClient: refused.unverifiedClient }
+  const { issuer, clientId, subject, claims: { jti } } = optionalPrincipal
+  return {
+    issuer,
+    ...clientId !== undefined && { client: shown(clientId) },
+    ...subject !== undefined && { sub: shown(subject) },
+    ...jti !== undefined && { jti: shown(jti) }
+  }
+}

@@ -1,0 +1,101 @@
+import { connect, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { newKey } from '../support/issuer.ts'
+import { startService, until, type Service } from '../support/service.ts'
+
+const key = newKey()
+
+function block (ms: number): void {
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs);
+}
+
+/** So many requests on connections of their own, sent at once: their statuses, `Retry-After` and bodies. */
+async function crowd (service: Service, path: string, count: number): Promise<string[]> {
+  const port = Number(new URL(service.url).port)
+  const sockets = await connected(port, count)
+  const responses = sockets.map((socket) => new Promise<string>((resolve, reject) => {
+    let text = ''
+    socket.on('data', (chunk) => { text += chunk.toString() }).on('end', () => resolve(text)).on('error', reject)
+  }))
+  for (const socket of sockets) socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+  return await Promise.all(responses)
+}
+
+/** A server accepts one connection in a turn of its event loop: a crowd is one only when all have had a response. */
+async function connected (port: number, count: number): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, () => connect(port, 'localhost'))
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => {
+    socket.once('data', resolve)
+    socket.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n')
+  })))
+  return sockets
+}
+
+const statusOf = (text: string): string => text.slice(9, 12)
+
+async function slowService (t: Test, overload: object, blockMs = 5): Promise<Service> {
+  return await startService(t, { key, overload, prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => { block(blockMs); return 'served' }) })
+}
+
+t.test('beyond what can be served in time: 503 with Retry-After, one line where it begins and one where it ends, and then all is served', async (t) => {
+  const service = await slowService(t, { perTurnMs: 5, waitMs: 40, crowdedMs: 40, turns: 2, quietMs: 50 })
+  const texts = await crowd(service, '/slow', 150)
+  const refused = texts.filter((text) => statusOf(text) === '503')
+  t.same([...new Set(texts.map(statusOf))].sort(), ['200', '503'], 'nothing but these')
+  for (const text of refused) {
+    t.match(text, /^retry-after: 1\r$/im)
+    t.match(text, /^content-type: application\/problem\+json/im)
+    t.match(text, /"title":"Service Unavailable","status":503,"request_id":"[\w-]{36}"/)
+  }
+  t.equal(service.app.listeners.admission.shed, refused.length)
+  await until(() => service.lines.some(({ msg }) => msg === 'the overload is over'))
+  const told = service.lines.filter(({ msg }) => /overload/.test(String(msg)))
+  t.match(told[0], { level: 40, msg: /^overload: requests that have waited for more than 40 ms/ })
+  t.equal(told.reduce((sum, { refused: count = 0 }) => sum + Number(count), 0), refused.length, 'the counts are reported')
+  t.equal(service.app.listeners.admission.waiting, 0)
+  t.same((await crowd(service, '/slow', 3)).map(statusOf), ['200', '200', '200'])
+})
+
+t.test('a crowd that is served in time is served whole, in turns', async (t) => {
+  const service = await slowService(t, { perTurnMs: 1, waitMs: 60_000, crowdedMs: 0, turns: 1 }, 1)
+  t.same([...new Set((await crowd(service, '/slow', 200)).map(statusOf))], ['200'])
+})
+
+t.test('one long pause of the process is not overload', async (t) => {
+  const service = await slowService(t, { perTurnMs: 1, waitMs: 1, crowdedMs: 0, turns: 1_000_000 }, 2)
+  t.same([...new Set((await crowd(service, '/slow', 50)).map(statusOf))], ['200'], 'the queue was not crowded for so many turns in a row')
+})
+
+t.test('the number that waits is bounded', async (t) => {
+  const service = await slowService(t, { perTurnMs: 0, waiting: 0 })
+  t.same((await crowd(service, '/slow', 4)).map(statusOf), ['503', '503', '503', '503'])
+  t.same((await crowd(service, '/health/live', 4)).map(statusOf), ['200', '200', '200', '200'], 'probes never wait')
+  t.same((await crowd(service, '/health/ready?x', 1)).map(statusOf), ['200'])
+  t.same((await crowd(service, '/health/readyx', 1)).map(statusOf), ['503'], 'only they')
+})
+
+t.test('a refused request keeps its connection, unless the rest of its body would be read as the next request', async (t) => {
+  const service = await slowService(t, { perTurnMs: 0, waiting: 0 })
+  const { headers } = await service.get('/slow')
+  t.equal(headers.get('connection'), 'keep-alive')
+  const long = await service.ask('/slow', { method: 'POST', body: 'x'.repeat(70_000) })
+  t.match(long, { status: 503 })
+  t.equal(long.headers.get('connection'), 'close')
+})
+
+t.test('a request whose caller has left while it waited is not served', async (t) => {
+  let served = 0
+  const service = await startService(t, {
+    key,
+    overload: { perTurnMs: 5 },
+    prepare: (app) => app.get('/count', { config: { auth: 'public' } }, () => { served++; block(20); return '' })
+  })
+  const port = Number(new URL(service.url).port)
+  const sockets = await connected(port, 20)
+  for (const socket of sockets) socket.write('GET /count HTTP/1.1\r\nHost: a\r\n\r\n')
+  await until(() => served > 0)
+  for (const socket of sockets) socket.destroy()
+  await until(() => service.app.listeners.admission.waiting === 0)
+  t.ok(served < 20, `${served} of 20`)
+})

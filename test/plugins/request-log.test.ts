@@ -1,0 +1,88 @@
+import t from 'tap'
+import { newKey, type Json } from '../support/issuer.ts'
+import { startService, until, type Service } from '../support/service.ts'
+
+const key = newKey()
+const requestLines = (service: Service): Json[] => service.lines.filter(({ msg }) => msg === 'request')
+
+t.test('a flood of refusals: so many lines a second and reason, the others counted in one line; other reasons and good requests have theirs', async (t) => {
+  const service = await startService(t, { key, environment: { LOG_REFUSALS_PER_SECOND: '3' } })
+  const expired = service.issuer.token({ exp: 1 })
+  await Promise.all(Array.from({ length: 40 }, () => service.get('/api/private', expired)))
+  await service.get('/api/private')
+  await service.get('/nothing')
+  t.equal((await service.get('/api/private', service.issuer.token())).status, 200)
+  const told = (): Json[] => service.lines.filter(({ notLogged }) => notLogged !== undefined)
+  const sum = (lines: readonly Json[], member: string): number => lines.reduce((all, line) => all + Number(line[member]), 0)
+  const logged = (): number => requestLines(service).filter(({ reason }) => reason === 'expired').length
+  await until(() => logged() + sum(told(), 'notLogged') === 40)
+  t.ok(logged() >= 3 && logged() < 40)
+  for (const line of told()) {
+    t.match(line, { level: 30, reason: 'expired', msg: 'refused requests without a line of their own' })
+    t.equal(Number(line.refused) - Number(line.notLogged), 3)
+  }
+  await until(() => requestLines(service).some(({ status }) => status === 200))
+  t.equal(requestLines(service).filter(({ reason }) => reason === 'credentials_missing').length, 1)
+  t.equal(requestLines(service).filter(({ status }) => status === 404).length, 1)
+})
+
+t.test('requests that never reach a route are bounded in the same way, and what was left out is told at the end', async (t) => {
+  const service = await startService(t, { key, environment: { LOG_REFUSALS_PER_SECOND: '0' } })
+  await Promise.all(Array.from({ length: 5 }, () => service.get('/', undefined, { 'x-long': 'x'.repeat(30_000) })))
+  await service.app.close()
+  const told = service.lines.filter(({ reason }) => reason === 'status 431')
+  t.equal(told.reduce((all, { notLogged }) => all + Number(notLogged), 0), 5)
+  t.notOk(service.lines.some(({ code }) => code === 'HPE_HEADER_OVERFLOW'))
+})
+
+t.test('probes are logged when their status changes', async (t) => {
+  const service = await startService(t, { key })
+  for (let at = 0; at < 5; at++) {
+    await service.get('/health/live')
+    await service.get('/health/ready')
+  }
+  service.app.beginDrain()
+  for (let at = 0; at < 5; at++) await service.get('/health/ready')
+  await service.get('/api/public')
+  await until(() => requestLines(service).some(({ route }) => route === '/api/public'))
+  t.same(requestLines(service).filter(({ route }) => /^\/health/.test(String(route))).map(({ route, status }) => [route, status]),
+    [['/health/live', 200], ['/health/ready', 200], ['/health/ready', 503]])
+})
+
+t.test('AUDIT=on: a line for each decision, whatever LOG_LEVEL is, and never sampled; public routes and unknown paths are no decision', async (t) => {
+  const service = await startService(t, {
+    key,
+    environment: { AUDIT: 'on', LOG_LEVEL: 'silent', LOG_REFUSALS_PER_SECOND: '0' },
+    prepare: (app) => {
+      app.get('/open', { config: { auth: { optional: true } } }, () => '')
+      app.get('/odd', { config: { auth: { scopes: [] } } }, () => '')
+    }
+  })
+  const { issuer } = service
+  await service.get('/api/public')
+  await service.get('/nothing')
+  await service.get('/open')
+  await service.get('/api/private', issuer.token({ jti: 'j1', sub: 's1' }))
+  await service.get('/odd', issuer.token({ azp: undefined, client_id: undefined, sub: undefined }))
+  await service.get('/api/private-scoped', issuer.token({ scope: 'email', sub: 'a\u001b[2J' }))
+  await service.get('/api/private', issuer.token({ exp: 1 }))
+  await service.get('/api/private')
+  await until(() => service.lines.length >= 6)
+  t.match(service.lines, [
+    { decision: 'allowed', route: '/open' },
+    { level: 30, audit: true, msg: 'audit', decision: 'allowed', route: '/api/private', method: 'GET', client: 'test_client', sub: 's1', jti: 'j1', issuer: issuer.issuer, address: String, reqId: String },
+    { decision: /allowed|refused/, route: '/odd' },
+    { decision: 'refused', reason: 'scope_missing', route: '/api/private-scoped' },
+    { decision: 'refused', reason: 'expired', route: '/api/private', unverifiedClient: 'test_client' },
+    { decision: 'refused', reason: 'credentials_missing', route: '/api/private' }
+  ])
+  t.equal(service.lines.length, 6)
+  t.notMatch(JSON.stringify(service.lines), /[^\\]\\u001b|eyJ/, 'no control characters, no tokens')
+})
+
+t.test('without AUDIT there is no audit line', async (t) => {
+  const service = await startService(t, { key })
+  await service.get('/api/private', service.issuer.token())
+  await until(() => requestLines(service).length === 1)
+  t.notOk(service.lines.some(({ audit }) => audit !== undefined))
+})

@@ -152,7 +152,8 @@ export class Listeners {
 
   /** A crowd of refused callers must not have to connect again, unless the rest of a body would be read as their next request. */
   #shed (request: IncomingMessage, response: ServerResponse): void {
-    const connection = isBodyLong(request) || this.expectsContinue(request) ? 'close' : 'keep-alive'
+    const isOpen = response.shouldKeepAlive && !isBodyLong(request) && !this.expectsContinue(request)
+    const connection = isOpen ? 'keep-alive' : 'close'
     respondRaw(response, rawProblem(503, { headers: { 'retry-after': String(OVERLOAD.retryAfterSeconds), connection }, docsUrl: this.#options.docsUrl }))
   }
 

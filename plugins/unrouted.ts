@@ -15,13 +15,11 @@ export interface RawProblem {
 interface Parts {
   readonly headers?: Readonly<Record<string, string>>
   readonly requestId?: string
-  /** The connection remains open for the next request. */
-  readonly keepAlive?: boolean
   /** Where the folder docs/ is published, for the type of the problem. */
   readonly docsUrl: string | undefined
 }
 
-export function rawProblem (status: number, { headers = {}, requestId = randomUUID(), keepAlive = false, docsUrl }: Parts): RawProblem {
+export function rawProblem (status: number, { headers = {}, requestId = randomUUID(), docsUrl }: Parts): RawProblem {
   const body = JSON.stringify(problemOf(status, { request_id: requestId }, docsUrl))
   return {
     status,

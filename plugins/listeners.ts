@@ -123,7 +123,11 @@ export class Listeners {
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuseUnread(error.code ?? '', socket))
     const closeIdle = server.closeIdleConnections.bind(server)
     // Also called by `close` of Node and of Fastify; while the application closes, again every CLOSE_IDLE_MS.
-    server.closeIdleConnections = () => { if (!this.#firstRequests.areExpected(limits.firstRequestMs)) closeIdle() }
+    server.closeIdleConnections = () => {
+      if (this.#firstRequests.areExpected(limits.firstRequestMs)) return
+      closeIdle()
+      this.#firstRequests.closeSilent()
+    }
     this.servers.push(server)
     return server
   }

@@ -31,7 +31,7 @@ export interface Evidence {
   /** The member that the payload contains twice: names from the outermost object inwards. Empty for a header. */
   readonly path?: readonly string[]
   /** Members of `cnf`. */
-  readonly confirmations?: readonly string[]
+  readonly boundBy?: readonly string[]
   /** How far a date lies on the wrong side of the clock of this service, the tolerance not counted. */
   readonly secondsApart?: number
   /** The scopes of a verified token. */

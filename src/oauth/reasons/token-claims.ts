@@ -42,7 +42,7 @@ export const TOKEN_CLAIM_TEXTS = {
   confirmation_unsupported: {
     status: 401,
     sentence: 'The token is bound to a key (cnf) in a way that this service does not check.',
-    fix: ({ confirmations }) => fixOfConfirmation(confirmations)
+    fix: ({ boundBy }) => fixOfConfirmation(boundBy)
   },
   expired: {
     status: 401,
@@ -92,9 +92,9 @@ function kindOf (typ: unknown): string {
   return typeof typ === 'string' && Object.hasOwn(KINDS, typ) ? KINDS[typ] ?? '' : `Its typ is ${printable(typ)}, and must be Bearer. `
 }
 
-function fixOfConfirmation (confirmations: readonly string[] = []): string {
-  if (confirmations.includes('jkt')) return 'It is bound to a DPoP key. Set DPOP=allowed (docs/how-to/bound-tokens.md), or in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request the token without a DPoP proof.'
-  if (confirmations.includes('x5t#S256')) return 'It is bound to a client certificate. Set CLIENT_CERTIFICATE=tls or header (docs/how-to/bound-tokens.md), or in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
+function fixOfConfirmation (members: readonly string[] = []): string {
+  if (members.includes('jkt')) return 'It is bound to a DPoP key. Set DPOP=allowed (docs/how-to/bound-tokens.md), or in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request the token without a DPoP proof.'
+  if (members.includes('x5t#S256')) return 'It is bound to a client certificate. Set CLIENT_CERTIFICATE=tls or header (docs/how-to/bound-tokens.md), or in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
   return 'In Keycloak switch DPoP and certificate binding off for the client (Advanced), and remove a mapper that writes cnf.'
 }
 

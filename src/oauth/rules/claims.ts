@@ -47,8 +47,8 @@ export const CLAIM_RULES: readonly Rule[] = [
 ]
 
 function confirmationProblem (cnf: unknown): Problem {
-  const confirmations = isObject(cnf) ? Object.keys(cnf) : []
-  return problem(`cnf ${printable(confirmations)}`, { confirmations })
+  const boundBy = isObject(cnf) ? Object.keys(cnf) : []
+  return problem(`cnf ${printable(boundBy)}`, { boundBy })
 }
 
 /**

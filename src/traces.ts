@@ -1,0 +1,58 @@
+import type { Context, Span } from '@opentelemetry/api'
+
+type Api = typeof import('@opentelemetry/api')
+type Headers = Readonly<Record<string, unknown>>
+
+/** Where @opentelemetry/api keeps what a SDK has registered, in every copy of its major version 1. */
+const REGISTERED = Symbol.for('opentelemetry.js.api.1')
+
+/** Spans by @opentelemetry/api, which is loaded only where a SDK was registered before. */
+export interface Tracing {
+  /** Runs the work in a span, which is the active one in it; an error of the work is the status of the span. */
+  readonly inSpan: <T>(name: string, attributes: Readonly<Record<string, string>>, work: () => Promise<T>) => Promise<T>
+  /** The active span of an instrumentation, or what the caller's `traceparent` says, as the registered propagator reads it. */
+  readonly contextOf: (headers: Headers) => Context
+  readonly within: (context: Context, work: () => void) => void
+  /** Undefined where no valid span is known. */
+  readonly traceIdOf: (context: Context) => string | undefined
+  /** Writes the active context for the next service, `traceparent` by W3C. */
+  readonly inject: (headers: { set: (name: string, value: string) => void }) => void
+}
+
+let tracing: Tracing | undefined
+
+/** Undefined where no SDK is registered: then nothing is loaded, and nothing else happens. */
+export async function loadTracing (): Promise<Tracing | undefined> {
+  if (!(REGISTERED in globalThis)) return undefined
+  return (tracing ??= tracingBy(await import('@opentelemetry/api')))
+}
+
+function tracingBy ({ context, propagation, trace, SpanStatusCode, isSpanContextValid }: Api): Tracing {
+  const fail = (span: Span, error: unknown): void => {
+    const { reason, code } = error as { readonly reason?: unknown, readonly code?: unknown }
+    const name = String(reason ?? code ?? (error as Error).name)
+    span.setAttribute('error.type', name).setStatus({ code: SpanStatusCode.ERROR, message: name })
+  }
+  return {
+    inSpan: (name, attributes, work) => trace.getTracer('scopegate').startActiveSpan(name, { attributes }, async (span) => {
+      try {
+        return await work()
+      } catch (error) {
+        fail(span, error)
+        throw error
+      } finally {
+        span.end()
+      }
+    }),
+    contextOf (headers) {
+      const active = context.active()
+      return trace.getSpan(active) === undefined ? propagation.extract(active, headers) : active
+    },
+    within: (parent, work) => { context.with(parent, work) },
+    traceIdOf (parent) {
+      const found = trace.getSpanContext(parent)
+      return found !== undefined && isSpanContextValid(found) ? found.traceId : undefined
+    },
+    inject: (headers) => { propagation.inject(context.active(), headers, { set: (target, name, value) => { target.set(name, value) } }) }
+  }
+}

@@ -15,6 +15,7 @@ import type { ProofOfPossession } from './proof-of-possession.ts'
 import { conditionsOf, type KeysSource } from './issuer-conditions.ts'
 import { keyringEvents } from './issuer-events.ts'
 import { withHeaders } from './refused-in-hook.ts'
+import './trace-context.ts'
 import { createVerifiers } from './verifiers.ts'
 
 /** One issuer to trust. Nothing of it is ever taken from a token. */
@@ -103,7 +104,10 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
 
   function keyringOf ({ issuer, jwksUrl, keysRefreshSeconds, keysMaxStaleHours }: IssuerOptions, { fetchKeySet }: KeySetSource): Keyring {
     return new Keyring({
-      fetchKeySet,
+      fetchKeySet: (wanted) => {
+        const attributes = { 'scopegate.issuer': issuer, 'url.full': jwksUrl }
+        return app.tracing?.inSpan('scopegate.fetch_keys', { root: true, attributes }, () => fetchKeySet(wanted)) ?? fetchKeySet(wanted)
+      },
       refreshSeconds: keysRefreshSeconds,
       maxStaleHours: keysMaxStaleHours,
       events: keyringEvents(app.log, { issuer, jwksUrl }),
@@ -128,7 +132,9 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     const { scheme, token } = readCredentials(authorization, acceptsDpop)
     // Another scheme, another spelling of it, or more spaces: the look-up before was for another text.
     const known = authorization === PREFIX + token ? undefined : verification.recall(token, request, scheme)
-    return known ?? verification.verify(token, request, scheme)
+    const verify = (): Promise<Principal> => verification.verify(token, request, scheme)
+    // A span for each verification, where there is a SDK of OpenTelemetry.
+    return known ?? app.tracing?.inSpan('scopegate.verify', { attributes: {} }, async () => verify()) ?? verify()
   }
 }, { name: 'auth' })
 

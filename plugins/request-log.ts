@@ -1,9 +1,11 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { shown } from '../src/oauth/printable.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { auditOf } from './audit.ts'
 import type { RefusalLines } from './refusal-lines.ts'
+import { traceIdOf } from './trace-context.ts'
 
 const REPLY = Symbol('reply')
 
@@ -73,9 +75,16 @@ function lineOf ({ request, elapsedTime }: FastifyReply, status: number): Readon
     ms: Math.round(elapsedTime * 100) / 100,
     // Undefined for a Unix socket.
     address: shown(request.ip),
+    ...tracedBy(request.raw),
     ...optionalPrincipal !== undefined && callerOf(optionalPrincipal),
     ...request.refused
   }
+}
+
+/** As OpenTelemetry names it, so that lines and spans find each other. */
+function tracedBy (raw: IncomingMessage): { readonly trace_id: string } | undefined {
+  const traceId = traceIdOf(raw)
+  return traceId === undefined ? undefined : { trace_id: traceId }
 }
 
 function callerOf ({ clientId, subject, claims: { jti } }: Principal): Readonly<Record<string, string>> {
@@ -92,8 +101,8 @@ interface Leveled { isLevelEnabled: (level: string) => boolean }
  * For Fastify's `childLoggerFactory`: `request.log` as a child logger that is made with its first line. Fastify makes one for every
  * request, which costs as much as writing a line, and most handlers never use theirs.
  */
-export const lazyRequestLogger: NonNullable<FastifyServerOptions['childLoggerFactory']> = (logger, bindings, options) =>
-  new RequestLogger(() => logger.child(bindings, options))
+export const lazyRequestLogger: NonNullable<FastifyServerOptions['childLoggerFactory']> = (logger, bindings, options, raw) =>
+  new RequestLogger(() => logger.child({ ...bindings, ...tracedBy(raw) }, options))
 
 type Line = Parameters<FastifyBaseLogger['info']>
 

@@ -13,6 +13,7 @@ import './refusals.ts'
 import { checkHeaderBound } from './header-bound.ts'
 import type { ProofOfPossession } from './proof-of-possession.ts'
 import refusals, { type RefusalOptions } from './refusals.ts'
+import traceContext from './trace-context.ts'
 
 export type { DeclaredAccess, Demands, ScopeCatalogue } from '../src/oauth/access-policy.ts'
 export type { Principal } from '../src/oauth/principal.ts'
@@ -45,6 +46,7 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   for (const sentence of settings.warnings) warn(sentence)
   const { challengeRealm, docsUrl, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
   const resourceMetadata = settings.publicUrl === undefined ? undefined : metadataAddress(settings.publicUrl)
+  await app.register(traceContext)
   const explained = explainedBy(settings, developmentIssuer)
   await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained, explainRefusals })
   const possession = await possessionOf(app, settings)

@@ -5,6 +5,7 @@ import listening, { Listeners, type Limits, type ListenerTls } from '../plugins/
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
 import type { OverloadLimits } from '../plugins/overload.ts'
 import readiness from '../plugins/readiness.ts'
+import { requestIds } from '../plugins/request-ids.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
 import type { loadSwaggerUi, SwaggerUi } from '../plugins/api-page.ts'
@@ -66,7 +67,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
     ...logger ? { loggerInstance: logger } : { logger: false },
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: lazyRequestLogger,
-    genReqId: () => crypto.randomUUID(),
+    genReqId: requestIds(config.trustProxy),
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
     bodyLimit: 64 * 1024,
     // A request that comes while the service closes is served as ever.

@@ -2,6 +2,8 @@ import type { Context, Span } from '@opentelemetry/api'
 
 type Api = typeof import('@opentelemetry/api')
 type Headers = Readonly<Record<string, unknown>>
+/** `root`: the work serves many requests, so it is a part of none of them. */
+interface SpanOptions { readonly attributes: Readonly<Record<string, string>>, readonly root?: boolean }
 
 /** Where @opentelemetry/api keeps what a SDK has registered, in every copy of its major version 1. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1')
@@ -9,7 +11,7 @@ const REGISTERED = Symbol.for('opentelemetry.js.api.1')
 /** Spans by @opentelemetry/api, which is loaded only where a SDK was registered before. */
 export interface Tracing {
   /** Runs the work in a span, which is the active one in it; an error of the work is the status of the span. */
-  readonly inSpan: <T>(name: string, attributes: Readonly<Record<string, string>>, work: () => Promise<T>) => Promise<T>
+  readonly inSpan: <T>(name: string, options: SpanOptions, work: () => Promise<T>) => Promise<T>
   /** The active span of an instrumentation, or what the caller's `traceparent` says, as the registered propagator reads it. */
   readonly contextOf: (headers: Headers) => Context
   readonly within: (context: Context, work: () => void) => void
@@ -21,9 +23,14 @@ export interface Tracing {
 
 let tracing: Tracing | undefined
 
+/** Whether a SDK is registered: costs one look at a symbol. */
+export function isTraced (): boolean {
+  return REGISTERED in globalThis
+}
+
 /** Undefined where no SDK is registered: then nothing is loaded, and nothing else happens. */
 export async function loadTracing (): Promise<Tracing | undefined> {
-  if (!(REGISTERED in globalThis)) return undefined
+  if (!isTraced()) return undefined
   return (tracing ??= tracingBy(await import('@opentelemetry/api')))
 }
 
@@ -34,7 +41,7 @@ function tracingBy ({ context, propagation, trace, SpanStatusCode, isSpanContext
     span.setAttribute('error.type', name).setStatus({ code: SpanStatusCode.ERROR, message: name })
   }
   return {
-    inSpan: (name, attributes, work) => trace.getTracer('scopegate').startActiveSpan(name, { attributes }, async (span) => {
+    inSpan: (name, options, work) => trace.getTracer('scopegate').startActiveSpan(name, options, async (span) => {
       try {
         return await work()
       } catch (error) {

@@ -11,6 +11,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/start-error.ts': ['src/config.ts', 'src/options/quote.ts'],
   'src/about.ts': [],
   'src/events.ts': [],
+  'src/traces.ts': [],
   'src/app.ts': ['src/about.ts', 'src/config.ts', 'src/oauth', 'src/options', 'plugins', 'routes'],
   'src/options': ['src/http', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/key-set-source.ts', 'src/oauth/near-miss.ts'],
   'src/testing.ts': ['src/issuer'],
@@ -19,12 +20,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/log.ts': ['src/config.ts', 'src/block-writer.ts'],
   'src/block-writer.ts': [],
   'src/oauth': ['src/http'],
-  'src/client': ['src/events.ts', 'src/http'],
+  'src/client': ['src/events.ts', 'src/traces.ts', 'src/http'],
   'src/http': [],
   'src/issuer': [],
   'src/cli': ['src/about.ts', 'src/oauth', 'src/client', 'src/http', 'src/options/issuer-options.ts', 'src/options/issuer-checks.ts', 'src/config.ts', 'src/config/environment.ts', 'src/app.ts', 'src/issuer'],
   tools: ['src/issuer', 'src/config.ts'],
-  plugins: ['src/events.ts', 'src/oauth', 'src/http', 'src/options'],
+  plugins: ['src/events.ts', 'src/traces.ts', 'src/oauth', 'src/http', 'src/options'],
   routes: ['src/http/addresses.ts', 'src/http/bounded-fetch.ts', 'src/http/html.ts', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts', 'src/oauth/resource-metadata.ts']
 }
 

@@ -1,6 +1,7 @@
 import { readConnectionError } from '../http/connection-error.ts'
 import type { Connections, Lease } from '../http/connections.ts'
 import { beginExchange, untilGivenUp } from '../http/exchange.ts'
+import { isTraced, loadTracing } from '../traces.ts'
 import { ApiRedirected, ApiUnreachable } from './errors.ts'
 import type { TokenParameters } from './options.ts'
 
@@ -25,8 +26,10 @@ export function isRepeatable ({ body }: { readonly body?: unknown }): boolean {
  * Not checked: size and kind of the response.
  */
 export async function send (url: URL, request: ApiRequest, token: string, connections: Connections, deadlineMs: number): Promise<Response> {
+  const tracing = isTraced() ? await loadTracing() : undefined
   request.signal?.throwIfAborted()
   const headers = withToken(request.headers, token)
+  tracing?.inject(headers)
   const late = new DOMException(`no complete response within ${deadlineMs} ms`, 'TimeoutError')
   const stop = (): void => { exchange.giveUp(request.signal?.reason) }
   const over = (): void => { request.signal?.removeEventListener('abort', stop) }

@@ -1,5 +1,6 @@
 import * as events from '../events.ts'
 import { untilGivenUp } from '../http/exchange.ts'
+import { isTraced, loadTracing } from '../traces.ts'
 import { ClientClosed } from './errors.ts'
 import type { ClientError } from './errors.ts'
 import type { ClientWarning } from './options.ts'
@@ -30,7 +31,7 @@ export function createTokenSources (request: TokenRequest, settings: Settings, c
     const publish = (outcome: string): void => {
       if (events.client.hasSubscribers) events.client.publish({ event: 'token', clientId, scope, outcome, durationMs: performance.now() - sinceMs })
     }
-    const issued = await untilGivenUp(request(wish), closing).catch((thrown: unknown) => {
+    const issued = await untilGivenUp(tracedRequest(wish), closing).catch((thrown: unknown) => {
       const error = closing.aborted ? new ClientClosed() : thrown
       publish((error as ClientError).code)
       throw error
@@ -38,6 +39,12 @@ export function createTokenSources (request: TokenRequest, settings: Settings, c
     publish('ok')
     if (issued.notListed.length > 0) warn(scope, scopeWarning(issued.notListed))
     return issued
+  }
+
+  async function tracedRequest (wish: TokenWish): Promise<IssuedToken> {
+    const tracing = isTraced() ? await loadTracing() : undefined
+    const attributes = { 'scopegate.client_id': clientId, 'scopegate.scope': wish.scope.join(' ') }
+    return await (tracing?.inSpan('scopegate.request_token', { attributes }, () => request(wish)) ?? request(wish))
   }
 
   function warn (scope: readonly string[], warning: ClientWarning): void {

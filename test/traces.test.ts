@@ -1,0 +1,84 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { context, propagation, ROOT_CONTEXT, SpanStatusCode, trace, type Context, type ContextManager } from '@opentelemetry/api'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import t from 'tap'
+import { createClient } from '../src/client/client.ts'
+import { isTraced, loadTracing } from '../src/traces.ts'
+import { newKey } from './support/issuer.ts'
+import { startService, until } from './support/service.ts'
+
+/** As the context manager of the SDK for Node. */
+class Contexts implements ContextManager {
+  readonly #storage = new AsyncLocalStorage<Context>()
+  active (): Context { return this.#storage.getStore() ?? ROOT_CONTEXT }
+  with: ContextManager['with'] = (active, work, self, ...values) => this.#storage.run(active, () => work.call(self as ThisParameterType<typeof work>, ...values))
+  bind: ContextManager['bind'] = (_context, target) => target
+  enable (): this { return this }
+  disable (): this { return this }
+}
+
+const key = newKey('RS256')
+const exporter = new InMemorySpanExporter()
+const named = (name: string): ReturnType<InMemorySpanExporter['getFinishedSpans']> => exporter.getFinishedSpans().filter((span) => span.name === name)
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`
+
+t.test('without a SDK nothing is loaded, and a traceparent changes nothing', async (t) => {
+  t.notOk(isTraced())
+  t.equal(await loadTracing(), undefined)
+  const { app, get, issuer, lines } = await startService(t, { key })
+  t.equal(app.tracing, undefined)
+  t.equal((await get('/api/private', issuer.token(), { traceparent })).status, 200)
+  await until(() => lines.some(({ msg }) => msg === 'request'))
+  t.notMatch(JSON.stringify(lines), 'trace_id')
+})
+
+t.test('with a SDK', async (t) => {
+  trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+  context.setGlobalContextManager(new Contexts())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  t.teardown(() => { trace.disable(); context.disable(); propagation.disable() })
+  t.ok(isTraced())
+  const downstream = await startService(t, { key })
+  const client = createClient({
+    tokenEndpoint: `${downstream.issuer.url}/protocol/openid-connect/token`, clientId: 'a', clientSecret: 'b', apiUrl: downstream.url, allowInsecureHttp: true
+  })
+  t.teardown(() => client.close())
+  downstream.issuer.behaviour = (request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(request.method === 'POST' ? { access_token: downstream.issuer.token(), token_type: 'Bearer', expires_in: 300 } : { keys: [key.jwk] }))
+  }
+  const { get, ask, issuer, lines } = await startService(t, { key, prepare: (app) => {
+    app.post('/onwards', { config: { auth: { scopes: [] } } }, async (request) => {
+      request.log.info('from the handler')
+      return await (await client.fetch('/api/private')).json()
+    })
+  } })
+  t.equal(named('scopegate.fetch_keys').length >= 2, true)
+  t.ok(named('scopegate.fetch_keys').every(({ parentSpanContext }) => parentSpanContext === undefined))
+  exporter.reset()
+
+  const token = issuer.token()
+  for (let call = 0; call < 3; call++) t.equal((await get('/api/private', token, { traceparent })).status, 200)
+  t.equal(named('scopegate.verify').length, 1, 'a cached token makes no span')
+  t.match(named('scopegate.verify')[0], { parentSpanContext: { traceId: TRACE, spanId: '00f067aa0ba902b7' }, status: { code: SpanStatusCode.UNSET } })
+  exporter.reset()
+
+  t.equal((await get('/api/private', issuer.token({ aud: 'other' }), { traceparent })).status, 401)
+  t.match(named('scopegate.verify')[0], { status: { code: SpanStatusCode.ERROR, message: 'audience_mismatch' }, attributes: { 'error.type': 'audience_mismatch' } })
+  exporter.reset()
+
+  const init = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, traceparent } }
+  t.equal((await ask('/onwards', init)).status, 200)
+  t.match(named('scopegate.request_token')[0], { parentSpanContext: { traceId: TRACE }, attributes: { 'scopegate.client_id': 'a' } })
+  t.equal(named('scopegate.verify').length, 1)
+  t.equal(named('scopegate.verify')[0]?.spanContext().traceId, TRACE, 'the API that the handler calls continues the trace')
+  await until(() => lines.filter(({ msg }) => msg === 'request').length === 5)
+  t.ok(lines.filter(({ msg }) => msg === 'request' || msg === 'from the handler').every(({ trace_id: id }) => id === TRACE))
+
+  t.equal((await get('/api/private', token, { traceparent: 'no trace' })).status, 200)
+  await until(() => lines.filter(({ msg }) => msg === 'request').length === 6)
+  t.notOk('trace_id' in (lines.at(-1) ?? {}))
+  t.notMatch(JSON.stringify(exporter.getFinishedSpans().map(({ attributes, name }) => [attributes, name])), token.slice(-20))
+})

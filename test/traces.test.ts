@@ -42,7 +42,7 @@ t.test('with a SDK', async (t) => {
   t.ok(isTraced())
   const downstream = await startService(t, { key })
   const client = createClient({
-    tokenEndpoint: `${downstream.issuer.url}/protocol/openid-connect/token`, clientId: 'a', clientSecret: 'b', apiUrl: downstream.url, allowInsecureHttp: true
+    tokenEndpoint: `${downstream.issuer.issuer}/protocol/openid-connect/token`, clientId: 'a', clientSecret: 'b', apiUrl: downstream.url, allowInsecureHttp: true
   })
   t.teardown(() => client.close())
   downstream.issuer.behaviour = (request, response) => {

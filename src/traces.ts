@@ -1,6 +1,6 @@
+import type * as Api from '@opentelemetry/api'
 import type { Context, Span } from '@opentelemetry/api'
 
-type Api = typeof import('@opentelemetry/api')
 type Headers = Readonly<Record<string, unknown>>
 /** `root`: the work serves many requests, so it is a part of none of them. */
 interface SpanOptions { readonly attributes: Readonly<Record<string, string>>, readonly root?: boolean }
@@ -34,10 +34,10 @@ export async function loadTracing (): Promise<Tracing | undefined> {
   return (tracing ??= tracingBy(await import('@opentelemetry/api')))
 }
 
-function tracingBy ({ context, propagation, trace, SpanStatusCode, isSpanContextValid }: Api): Tracing {
+function tracingBy ({ context, propagation, trace, SpanStatusCode, isSpanContextValid }: typeof Api): Tracing {
   const fail = (span: Span, error: unknown): void => {
-    const { reason, code } = error as { readonly reason?: unknown, readonly code?: unknown }
-    const name = String(reason ?? code ?? (error as Error).name)
+    const { reason, code, name: kind } = error as { readonly reason?: string, readonly code?: string, readonly name: string }
+    const name = reason ?? code ?? kind
     span.setAttribute('error.type', name).setStatus({ code: SpanStatusCode.ERROR, message: name })
   }
   return {

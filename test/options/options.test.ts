@@ -107,7 +107,8 @@ t.test('every default equals that of the environment', async (t) => {
   t.same({ ...guard }, {
     scopes: undefined, unlisted: 'refuse', errors: 'problem', trusted: [],
     challengeRealm: config.challengeRealm, publicUrl: config.publicUrl, docsUrl: config.docsUrl, useEnvProxy: config.useEnvProxy,
-    dpop: config.dpop, dpopNonceSecrets: config.dpopNonceSecrets, redisUrl: config.redisUrl, clientCertificate: config.clientCertificate, trustProxy: config.trustProxy,
+    dpop: config.dpop, dpopNonceSecrets: config.dpopNonceSecrets, redisUrl: config.redisUrl,
+    clientCertificate: config.clientCertificate, trustProxy: config.trustProxy,
     maxTokenBytes: config.maxTokenBytes, tokenCacheBytes: config.tokenCacheBytes
   })
 })

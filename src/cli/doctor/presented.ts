@@ -49,7 +49,9 @@ function ofRefusal ({ reason, evidence, statusCode }: Refusal, { issuers: [first
 function reportOf (token: string, { subject, keySetOf, nowMs }: PresentedContext): TokenReport | undefined {
   const { config, issuers } = subject
   if (issuers.length === 0) return undefined
-  const trusted: Trusted[] = issuers.map((settings) => ({ ...settings, confirmations: confirmationsOf(config), maxTokenBytes: config?.maxTokenBytes ?? 15_000 }))
+  const trusted: Trusted[] = issuers.map((settings) => (
+    { ...settings, confirmations: confirmationsOf(config), maxTokenBytes: config?.maxTokenBytes ?? 15_000 }
+  ))
   const { developmentIssuer = false, dpop } = config ?? {}
   return examineToken(token, { issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, dpopRequired: dpop === 'required' })
 }

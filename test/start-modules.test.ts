@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,17 +7,30 @@ import { undici, undiciClass } from '../src/http/undici.ts'
 import { serve } from './support/server-process.ts'
 import { until } from './support/service.ts'
 
-interface Coverage { readonly result: readonly { readonly url: string }[] }
+/** Runs before the program: writes the address of every script that V8 has compiled, when the process ends. */
+const RECORDER = `
+  import { Session } from 'node:inspector'
+  import { writeFileSync } from 'node:fs'
+  const urls = []
+  const session = new Session()
+  session.connect()
+  session.on('Debugger.scriptParsed', ({ params }) => urls.push(params.url))
+  session.post('Debugger.enable')
+  process.on('exit', () => writeFileSync(process.env.LOADED, JSON.stringify(urls)))
+`
 
-/** The files that a process had loaded when it ended: Node lists them for its own measurement of coverage. */
+/** The files that a process had loaded when it ended. */
 async function loadedBy (t: Test, env: Readonly<Record<string, string>>): Promise<readonly string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'scopegate-loaded-'))
   t.teardown(() => { rmSync(folder, { recursive: true }) })
-  const server = serve(t, { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', PORT: '0', NODE_V8_COVERAGE: folder, ...env })
+  const file = join(folder, 'loaded.json')
+  const server = serve(t, { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', PORT: '0', LOADED: file, ...env }, {
+    node: [`--import=data:text/javascript,${encodeURIComponent(RECORDER)}`]
+  })
   await until(() => /cannot be fetched[^]*accepts access tokens/.test(server.out()), 60_000)
   server.child.kill('SIGINT')
   t.equal(await server.code, 0)
-  return readdirSync(folder).flatMap((file) => (JSON.parse(readFileSync(join(folder, file), 'utf8')) as Coverage).result.map(({ url }) => url))
+  return JSON.parse(readFileSync(file, 'utf8')) as string[]
 }
 
 const of = (files: readonly string[], part: RegExp): string[] => files.filter((file) => part.test(file))

@@ -49,8 +49,8 @@ const outputOf = (source) => source.replace(/\.ts$/, '.js')
 /** The output for one source, or what is wrong with it. One file at a time: `isolatedModules` holds. */
 function transpile (ts, source, text) {
   const { rootDir, outDir, ...settings } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')).compilerOptions
-  // One file alone cannot know that package.json has "type": "module".
-  const { options } = ts.convertCompilerOptionsFromJson({ ...settings, module: 'esnext', moduleResolution: 'bundler' }, ROOT)
+  // One file alone cannot know that package.json has "type": "module"; and without `jsx` transpileModule takes `preserve`, unlike tsc.
+  const { options } = ts.convertCompilerOptionsFromJson({ ...settings, module: 'esnext', moduleResolution: 'bundler', jsx: 'react-jsx' }, ROOT)
   const { outputText, sourceMapText, diagnostics } = ts.transpileModule(text, {
     fileName: source, compilerOptions: options, reportDiagnostics: true
   })

@@ -44,8 +44,9 @@ t.teardown(killRedis)
 
 const issuer = await TestIssuer.start(key)
 const environment = { ISSUER: issuer.issuer, ALGORITHMS: 'ES256', DPOP: 'allowed', PUBLIC_URL, REDIS_URL: `redis://127.0.0.1:${port}/0` }
-const replicas = [await startService(t, { issuer, environment }), await startService(t, { issuer: await TestIssuer.start(key), environment })] as const
-const [one, two] = replicas
+const one = await startService(t, { issuer, environment })
+const two = await startService(t, { issuer: await TestIssuer.start(key), environment })
+const replicas = [one, two] as const
 const token = issuer.token(boundTo(owner))
 const call = async ({ ask }: Service, dpop: string): Promise<number> =>
   (await ask('/api/private', { headers: { authorization: `DPoP ${token}`, dpop } })).status

@@ -3,6 +3,7 @@ import type { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { closeBetweenConnections } from './close-between.ts'
 import { FirstRequests } from './first-requests.ts'
 import { createServer } from '../src/http/node-http.ts'
 import { OpenConnections } from './open-connections.ts'
@@ -128,6 +129,7 @@ export class Listeners {
       closeIdle()
       this.#firstRequests.closeSilent()
     }
+    closeBetweenConnections(server)
     this.servers.push(server)
     return server
   }

@@ -1,4 +1,4 @@
-import { createClient, InsufficientScope } from '../client/client.ts'
+import { createClient, InsufficientScope, SettingsError } from '../client/client.ts'
 import type { Client, ClientWarning } from '../client/client.ts'
 import { HELP, readArguments, readCall } from './call-settings.ts'
 import type { Call } from './call-settings.ts'
@@ -28,6 +28,7 @@ async function requestToken (env: Environment, out: Output, err: Output, args: r
     return { exitCode: EXIT.ok }
   }
   const { options, verbose } = readCall(env, given)
+  if (options.dpop === true) throw new SettingsError([{ option: 'dpop', expected: 'not set' }])
   const onWarning = ({ code, message }: ClientWarning): void => {
     if (code === 'insecure_http' || verbose) err.write(`Warning: ${printable(message, new Set())}\n`)
   }

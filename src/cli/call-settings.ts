@@ -24,6 +24,7 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   clientAssertion: 'CLIENT_ASSERTION_FILE',
   clientCertificate: 'CLIENT_CERTIFICATE_FILE',
   clientAuthentication: 'CLIENT_AUTHENTICATION',
+  dpop: 'CLIENT_DPOP',
   scope: 'SCOPE',
   audience: 'TOKEN_AUDIENCE',
   resource: 'TOKEN_RESOURCE',
@@ -43,6 +44,7 @@ export const EXPECTED: Readonly<Record<string, string>> = {
   allowInsecureHttp: 'on, or not set',
   useEnvProxy: 'on, or not set',
   stepUp: 'on, or not set',
+  dpop: 'on, or not set; a token that is bound to a key is of use for scopegate call only',
   ca: 'a file with certificates of authorities as PEM',
   clientCertificate: 'a file with a certificate as PEM, and CLIENT_CERTIFICATE_KEY_FILE with its key'
 }
@@ -84,6 +86,7 @@ Settings, from the environment or from a file .env in the current folder (the en
   CLIENT_ASSERTION_FILE  a file with an assertion that another program keeps fresh
   CLIENT_CERTIFICATE_FILE, CLIENT_CERTIFICATE_KEY_FILE   certificate and key, PEM (tls_client_auth)
   CLIENT_AUTHENTICATION  for a secret: client_secret_basic (in the header, the default) or client_secret_post (in the form)
+  CLIENT_DPOP            on: the token is bound to a new key, and each request proves that it has it (DPoP); not for scopegate token
   SCOPE                  scopes to request, separated by spaces or commas: ${DEFAULTS.scope}
   TOKEN_AUDIENCE         audience of the token request, for issuers that require it
   TOKEN_RESOURCE         resource of the token request (RFC 8707)
@@ -144,6 +147,7 @@ export function readCall (env: Variables, { scope = env.SCOPE, withoutScope, tar
     allowInsecureHttp: switched(env.ALLOW_INSECURE_HTTP),
     useEnvProxy: switched(env.USE_ENV_PROXY),
     stepUp: switched(env.STEP_UP),
+    dpop: switched(env.CLIENT_DPOP),
     ...env.CA_FILE !== undefined && { ca: readAuthorities(env.CA_FILE) },
     ...env.TOKEN_AUDIENCE !== undefined && { audience: env.TOKEN_AUDIENCE },
     ...env.TOKEN_RESOURCE !== undefined && { resource: env.TOKEN_RESOURCE },

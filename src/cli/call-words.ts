@@ -1,4 +1,4 @@
-import { ClientError, readBearerChallenge, SettingsError } from '../client/client.ts'
+import { ClientError, readBearerChallenge, readRefusal, SettingsError } from '../client/client.ts'
 import type { BearerChallenge, ClientErrorCode } from '../client/client.ts'
 import { EXPECTED, VARIABLES } from './call-settings.ts'
 
@@ -38,7 +38,8 @@ export function readResponse (response: Response, requested: readonly string[], 
   const { status } = response
   if (response.ok) return { exitCode: EXIT.ok }
   if (status === 401 || status === 403) {
-    const challenge = readBearerChallenge(response.headers.get('www-authenticate'))
+    const header = response.headers.get('www-authenticate')
+    const challenge = readRefusal(header, true) ?? readBearerChallenge(header)
     return { exitCode: EXIT.apiRefused, text: refusalSentence(status, challenge, requested, notListed) }
   }
   return status >= 502 && status <= 504
@@ -55,6 +56,9 @@ function refusalSentence (
   if (challenge?.error === 'invalid_token') {
     return 'The API refused the token as not valid for it: of another issuer, for another audience, or expired. ' +
       'Compare ISSUER and AUDIENCE of the API with TOKEN_ENDPOINT here; the log of the API contains the reason.'
+  }
+  if (challenge?.error === 'invalid_dpop_proof' || challenge?.error === 'use_dpop_nonce') {
+    return `The API refused the proof of the key (${challenge.error}): is API_URL the address that it has as PUBLIC_URL, and is the clock right? Its log contains the reason.`
   }
   if (status === 401) {
     return 'The API did not accept the token as a credential (401, no further reason given). Does API_URL lead to the right API, and past every gateway?'

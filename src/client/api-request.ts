@@ -25,10 +25,12 @@ export function isRepeatable ({ body }: { readonly body?: unknown }): boolean {
  * `TimeoutError` or the caller's reason. An error of the request itself is the TypeError of `fetch`.
  * Not checked: size and kind of the response.
  */
-export async function send (url: URL, request: ApiRequest, token: string, connections: Connections, deadlineMs: number): Promise<Response> {
+export async function send (
+  url: URL, request: ApiRequest, presented: PresentedToken, connections: Connections, deadlineMs: number
+): Promise<Response> {
   const tracing = isTraced() ? await loadTracing() : undefined
   request.signal?.throwIfAborted()
-  const headers = withToken(request.headers, token)
+  const headers = withToken(request.headers, presented)
   tracing?.inject(headers)
   const late = new DOMException(`no complete response within ${deadlineMs} ms`, 'TimeoutError')
   const stop = (): void => { exchange.giveUp(request.signal?.reason) }
@@ -71,8 +73,11 @@ function unreachable (error: unknown, url: URL): ApiUnreachable {
   return new ApiUnreachable(`the API cannot be reached at ${url.origin} (${code === undefined ? 'the connection failed' : message})`)
 }
 
-export function withToken (given: ApiRequest['headers'] | undefined, token: string): Headers {
+/** The headers of the request that are replaced. */
+export type PresentedToken = Readonly<Record<string, string>>
+
+export function withToken (given: ApiRequest['headers'] | undefined, presented: PresentedToken): Headers {
   const headers = new Headers(given)
-  headers.set('authorization', `Bearer ${token}`)
+  for (const [name, value] of Object.entries(presented)) headers.set(name, value)
   return headers
 }

@@ -69,6 +69,11 @@ export function createAssertion ({ key, algorithm, keyId }: AssertionKey, client
   const iat = Math.floor(nowMs / 1000)
   const header = { alg: algorithm, typ: 'JWT', ...keyId !== undefined && { kid: keyId } }
   const claims = { iss: clientId, sub: clientId, aud: audience, jti: randomUUID(), iat, exp: iat + ASSERTION_LIFE_SECONDS }
+  return signJwt({ key, algorithm }, header, claims)
+}
+
+/** RFC 7515 section 7.1. */
+export function signJwt ({ key, algorithm }: Pick<AssertionKey, 'key' | 'algorithm'>, header: object, claims: object): string {
   const input = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
   return `${input}.${sign(hashOf(algorithm), Buffer.from(input), signing(key, algorithm)).toString('base64url')}`
 }

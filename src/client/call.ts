@@ -1,6 +1,8 @@
 import { untilGivenUp } from '../http/exchange.ts'
 import { retryAfterMs } from '../http/retry-after.ts'
-import { saysInvalidToken } from './challenge.ts'
+import type { PresentedToken } from './api-request.ts'
+import { remedyFor } from './challenge.ts'
+import { presented } from './dpop.ts'
 import { ClientClosed, ScopeRefused } from './errors.ts'
 import { pause } from './pause.ts'
 import type { Settings, TokenWish } from './settings.ts'
@@ -11,15 +13,16 @@ import type { TokenSources } from './token-sources.ts'
 /** One call: what decides whether it may be sent again. */
 export interface Call {
   readonly wish: TokenWish
+  readonly url: URL
   readonly method: string
   readonly repeatable: boolean
   readonly signal: AbortSignal | undefined
-  /** Sends it with a token. */
-  readonly attempt: (token: string) => Promise<Response>
+  /** Sends it with these headers. */
+  readonly attempt: (presented: PresentedToken) => Promise<Response>
 }
 
 export interface Calling {
-  readonly settings: Pick<Settings, 'stepUp' | 'maxRetryAfterMs'>
+  readonly settings: Pick<Settings, 'stepUp' | 'maxRetryAfterMs' | 'dpop'>
   readonly sources: TokenSources
   readonly stepUps: StepUps
   readonly closing: AbortSignal
@@ -35,6 +38,7 @@ interface Progress {
   readonly token: string
   readonly response: Response
   readonly replaced: boolean
+  readonly provenAgain: boolean
   readonly steppedUp: boolean
   readonly pauses: number
   readonly pausedMs: number
@@ -47,17 +51,18 @@ export async function callApi (call: Call, calling: Calling): Promise<Response> 
   const wish = calling.stepUps.grown(call.wish)
   const token = await tokenFor(wish, call, calling)
   const response = await send(token, call, calling)
-  let progress: Progress = { wish, token, response, replaced: false, steppedUp: false, pauses: 0, pausedMs: 0 }
+  let progress: Progress = { wish, token, response, replaced: false, provenAgain: false, steppedUp: false, pauses: 0, pausedMs: 0 }
   for (;;) {
-    const next = await (stepFor(progress)?.(progress, call, calling))
+    const next = await (stepFor(progress, calling)?.(progress, call, calling))
     if (next === undefined) return progress.response
     progress = next
   }
 }
 
-function stepFor ({ response }: Progress): Step | undefined {
+function stepFor ({ response }: Progress, { settings: { dpop } }: Calling): Step | undefined {
   const { status } = response
-  if (status === 401) return replaceToken
+  const remedy = remedyFor(status, response.headers.get('www-authenticate'), dpop !== undefined)
+  if (remedy !== undefined) return remedy === 'another token' ? replaceToken : proveAgain
   if (status === 403) return stepUp
   return status === 429 || status === 503 ? waitAsRequested : undefined
 }
@@ -68,14 +73,26 @@ async function tokenFor (wish: TokenWish, { signal }: Call, { sources }: Calling
   return signal === undefined ? await token : await untilGivenUp(token, signal)
 }
 
-async function send (token: string, call: Call, { closing }: Calling): Promise<Response> {
+async function send (token: string, { url, method, attempt }: Call, { closing, settings: { dpop } }: Calling): Promise<Response> {
   if (closing.aborted) throw new ClientClosed()
-  return await call.attempt(token)
+  // `fetch` writes some methods in upper case, and the proof must name what is sent.
+  const sent = dpop === undefined ? method : new Request(url, { method }).method
+  const response = await attempt(presented(dpop, token, { url, method: sent }))
+  dpop?.keepNonce(url, true, response.headers.get('dpop-nonce'))
+  return response
+}
+
+/** The nonce of the response is in the next proof; the token remains. */
+const proveAgain: Step = async (progress, call, calling) => {
+  const { response, provenAgain, token } = progress
+  if (provenAgain || !call.repeatable || !response.headers.has('dpop-nonce')) return undefined
+  await response.body?.cancel()
+  return { ...progress, provenAgain: true, response: await send(token, call, calling) }
 }
 
 const replaceToken: Step = async (progress, call, calling) => {
   const { response, replaced, token, wish } = progress
-  if (replaced || !saysInvalidToken(response.status, response.headers.get('www-authenticate'))) return undefined
+  if (replaced) return undefined
   const renewal = calling.sources.sourceFor(wish).replace(token)
   if (!call.repeatable) return undefined
   const next = await (call.signal === undefined ? renewal : untilGivenUp(renewal, call.signal))
@@ -86,7 +103,7 @@ const replaceToken: Step = async (progress, call, calling) => {
 
 const stepUp: Step = async (progress, call, calling) => {
   const { response, steppedUp, token, wish } = progress
-  const required = requiredScopes(response, token)
+  const required = requiredScopes(response, token, calling.settings.dpop !== undefined)
   if (required === undefined) return undefined
   const larger = calling.settings.stepUp && !steppedUp ? union(wish, required) : undefined
   if (larger === undefined) throw insufficientScope(response, wish, required, false)

@@ -21,7 +21,7 @@ import type { Fetch } from './wrapped-fetch.ts'
 export type { ApiRequest, ClientOptions, Fetch, TokenParameters }
 export type { ApiOptions, AssertionAlgorithm, ClientAuthentication, ClientWarning, FromFile } from './options.ts'
 export * from './errors.ts'
-export { readBearerChallenge } from './challenge.ts'
+export { readBearerChallenge, readRefusal } from './challenge.ts'
 export type { BearerChallenge } from './challenge.ts'
 
 /** Which token, and how long to wait for it. */
@@ -34,7 +34,8 @@ export interface Client {
   /**
    * Calls the API with a token. `path` is resolved against the first `apiUrl` and may not leave the origins and paths of all.
    * After a 401 whose challenge contains `invalid_token` there is one more attempt with a new token, if there is one and the
-   * body can be sent again; after 429 or 503 with `Retry-After`, two at most for an idempotent method, within `maxRetryAfterMs`.
+   * body can be sent again; likewise after `use_dpop_nonce`;
+   * after 429 or 503 with `Retry-After`, two at most for an idempotent method, within `maxRetryAfterMs`.
    * A 403 that names a missing scope is an {@link InsufficientScope}, or with `stepUp` one more attempt with the scope.
    * Every other status, a second 401 too, is the caller's to read.
    */
@@ -71,10 +72,11 @@ export function createClient (options: ClientOptions): Client {
       const { url, api } = targetOf(path, settings.apis)
       return await callApi({
         wish: checkedWish(request, api.wish),
+        url,
         method: request.method ?? 'GET',
         repeatable: isRepeatable(request),
         signal: request.signal,
-        attempt: (token) => send(url, request, token, connections, apiDeadlineMs)
+        attempt: (presented) => send(url, request, presented, connections, apiDeadlineMs)
       }, calling)
     },
     async token (request = {}) {

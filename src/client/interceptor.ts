@@ -3,8 +3,11 @@ import type { Dispatcher } from 'undici'
 import { passTo } from '../http/dispatch-handler.ts'
 import type { Head, Passing } from '../http/dispatch-handler.ts'
 import { apiOf } from './api-address.ts'
+import type { PresentedToken } from './api-request.ts'
 import type { Calling } from './call.ts'
-import { saysInvalidToken } from './challenge.ts'
+import { remedyFor } from './challenge.ts'
+import type { Remedy } from './challenge.ts'
+import { presented } from './dpop.ts'
 import type { Settings } from './settings.ts'
 import type { TokenSource } from './token-source.ts'
 
@@ -15,24 +18,55 @@ type Controller = Dispatcher.DispatchController
 type Handler = Dispatcher.DispatchHandler
 
 /**
- * Adds the token to requests of the client's APIs, and passes on all others. After `invalid_token` a request whose body can be sent
- * again is sent once more. Everything else is left to the interceptors of undici, such as `interceptors.retry()`.
+ * Adds the token to requests of the client's APIs, and passes on all others. After `invalid_token` or `use_dpop_nonce` a request
+ * whose body can be sent again is sent once more. Everything else is left to the interceptors of undici, such as `interceptors.retry()`.
  */
 export function createInterceptor (calling: Calling & { readonly settings: Settings }): Dispatcher.DispatcherComposeInterceptor {
-  const { apis } = calling.settings
+  const { apis, dpop } = calling.settings
   return (dispatch) => (options, handler) => {
     const address = `${String(options.origin ?? '')}${options.path}`
     const api = URL.canParse(address) ? apiOf(new URL(address), apis) : undefined
     if (api === undefined) return dispatch(options, handler)
     const passing = passTo(handler)
     const refuse = (error: Error): void => { passing.error(NO_CONNECTION, error) }
-    const withToken = (token: string): Dispatcher.DispatchOptions => ({ ...options, headers: headersWith(options.headers, token) })
+    const place = { method: options.method, url: new URL(address) }
     void tokenOf(calling, api.wish).then(({ source, token }) => {
-      const again = isRepeatable(options.body) ? (next: string): void => { dispatch(withToken(next), throughTo(passing)) } : undefined
-      dispatch(withToken(token), holding(passing, source, token, again))
+      const attempt: Attempt = (one, used) => {
+        const headers = headersWith(options.headers, presented(dpop, one, place))
+        dispatch({ ...options, headers }, holding(passing, (head) => {
+          dpop?.keepNonce(place.url, true, head.headers['dpop-nonce'])
+          return repetition(head, { source, token: one, used, bound: dpop !== undefined, repeatable: isRepeatable(options.body) })
+        }, attempt))
+      }
+      attempt(token, [])
     }).catch(refuse)
     return true
   }
+}
+
+type Attempt = (token: string, used: readonly Remedy[]) => void
+
+/** Another attempt: with which token, and which remedies are then used up; each is used once. */
+interface Repetition {
+  readonly token: () => Promise<string | undefined>
+  readonly used: readonly Remedy[]
+}
+
+interface Attempted {
+  readonly source: TokenSource
+  readonly token: string
+  readonly used: readonly Remedy[]
+  readonly bound: boolean
+  readonly repeatable: boolean
+}
+
+/** Undefined: the response is passed on. A token that was refused is replaced for the next request all the same. */
+function repetition ({ status, headers }: Head, { source, token, used, bound, repeatable }: Attempted): Repetition | undefined {
+  const remedy = remedyFor(status, challengeOf(headers), bound)
+  if (remedy === undefined || used.includes(remedy)) return undefined
+  if (remedy === 'another token' && !repeatable) void source.replace(token)
+  if (!repeatable || (remedy === 'another proof' && headers['dpop-nonce'] === undefined)) return undefined
+  return { used: [...used, remedy], token: remedy === 'another token' ? () => source.replace(token) : () => Promise.resolve(token) }
 }
 
 /** There is none yet, or none any more. */
@@ -47,31 +81,21 @@ async function tokenOf ({ sources, stepUps }: Calling, wish: Settings['wish']): 
 }
 
 /** As undici accepts them: pairs in a list or in an iterable, or an object. */
-function headersWith (given: Dispatcher.DispatchOptions['headers'], token: string): Record<string, string | string[] | undefined> {
+function headersWith (given: Dispatcher.DispatchOptions['headers'], replacing: PresentedToken): Record<string, string | string[] | undefined> {
   const pairs = Array.isArray(given)
     ? given.flatMap((name, at): Array<[string, string]> => at % 2 === 0 ? [[name, String(given[at + 1])]] : [])
     : Symbol.iterator in Object(given) ? [...given as Iterable<[string, string | string[] | undefined]>] : Object.entries(given ?? {})
-  const others = pairs.filter(([name]) => name.toLowerCase() !== 'authorization')
-  return { ...Object.fromEntries(others), authorization: `Bearer ${token}` }
+  const others = pairs.filter(([name]) => !Object.hasOwn(replacing, name.toLowerCase()))
+  return { ...Object.fromEntries(others), ...replacing }
 }
 
 function isRepeatable (body: unknown): boolean {
   return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
 }
 
-function throughTo (passing: Passing): Handler {
-  return {
-    onRequestStart: passing.start,
-    onResponseStart (controller, status, headers, statusMessage) { passing.head({ controller, status, headers, statusMessage }) },
-    onResponseData: passing.data,
-    onResponseEnd: passing.end,
-    onResponseError: passing.error
-  }
-}
-
-/** Holds back a refusal of the token until it is known whether there is another one. */
-function holding (passing: Passing, source: TokenSource, token: string, again: ((next: string) => void) | undefined): Handler {
-  let held: { readonly head: Head, readonly chunks: Buffer[], bytes: number } | undefined
+/** Holds back a response until it is known whether there is another attempt. */
+function holding (passing: Passing, judge: (head: Head) => Repetition | undefined, attempt: Attempt): Handler {
+  let held: { readonly head: Head, readonly chunks: Buffer[], readonly repetition: Repetition, bytes: number } | undefined
 
   function release (): void {
     if (held === undefined) return
@@ -82,11 +106,13 @@ function holding (passing: Passing, source: TokenSource, token: string, again: (
   }
 
   return {
-    ...throughTo(passing),
+    onRequestStart: passing.start,
+    onResponseError: passing.error,
     onResponseStart (controller, status, headers, statusMessage) {
       const head = { controller, status, headers, statusMessage }
-      if (!saysInvalidToken(status, challengeOf(headers))) passing.head(head)
-      else if (again === undefined) { void source.replace(token); passing.head(head) } else held = { head, chunks: [], bytes: 0 }
+      const found = judge(head)
+      if (found === undefined) passing.head(head)
+      else held = { head, chunks: [], repetition: found, bytes: 0 }
     },
     onResponseData (controller, chunk) {
       if (held === undefined) {
@@ -102,9 +128,10 @@ function holding (passing: Passing, source: TokenSource, token: string, again: (
         passing.end(controller, trailers)
         return
       }
-      void source.replace(token).then((next) => {
+      const { token, used } = held.repetition
+      void token().then((next) => {
         if (next !== undefined) {
-          again?.(next)
+          attempt(next, used)
           return
         }
         release()

@@ -48,6 +48,11 @@ interface CommonOptions extends TokenParameters {
   /** `tls_client_auth` (RFC 8705): certificate with its chain, and key, as PEM. */
   readonly clientCertificate?: { readonly cert: string | FromFile, readonly key: string | FromFile }
   /**
+   * Tokens are bound to a key, and every request proves that it has the key (DPoP, RFC 9449). `true`: a new ES256 key, kept in memory
+   * only. `key`: a private key as PEM or JWK. A bearer token is then refused.
+   */
+  readonly dpop?: boolean | { readonly key: string | KeyObject | JsonWebKey }
+  /**
    * Follows from the option above that is set; a secret is sent as `client_secret_basic`: in the header, form-encoded first.
    * `client_secret_post`: in the form. `basic` and `post` are other names for the two.
    */

@@ -3,6 +3,7 @@ import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { addressProblem } from '../http/addresses.ts'
 import { readAssertionKey } from './assertion.ts'
 import { isIdentity } from './credentials.ts'
+import { readProofKey } from './dpop.ts'
 import type { SettingsProblem } from './errors.ts'
 import type { AssertionAlgorithm, ClientOptions } from './options.ts'
 import { isOneLine, isScopeWord } from './text.ts'
@@ -31,6 +32,7 @@ export function problemsOf (options: unknown): readonly SettingsProblem[] {
     tokenEndpoint !== undefined && addressProblemOf('tokenEndpoint', tokenEndpoint, allow),
     !isOneLine(clientId) && { option: 'clientId', expected: 'the id of a client at the issuer, without line breaks' },
     ...credentialProblems(given),
+    dpopProblem(given.dpop),
     ...parameterProblems(given),
     ...apiProblems(given.apiUrl, allow),
     ...limitProblems(given),
@@ -87,6 +89,18 @@ function certificateProblem (given: unknown): Found {
   const read = [cert, key].every((part) => typeof part === 'string')
   const usable = read ? isIdentity({ cert, key } as { cert: string, key: string }) : [cert, key].every((part) => typeof part === 'string' || isSource(part))
   return !usable && { option: 'clientCertificate', expected: 'a certificate and its key, { cert, key }, each as PEM or { file }' }
+}
+
+function dpopProblem (dpop: unknown): Found {
+  if (dpop === undefined || typeof dpop === 'boolean') return false
+  const { key } = typeof dpop === 'object' && dpop !== null ? dpop as Readonly<Record<string, unknown>> : {}
+  if (typeof key !== 'string' && !(typeof key === 'object' && key !== null)) return { option: 'dpop', expected: 'true or false, or { key } with a private key as PEM or JWK' }
+  try {
+    readProofKey(key as string | KeyObject | JsonWebKey)
+    return false
+  } catch (error) {
+    return { option: 'dpop', expected: `{ key } with ${(error as Error).message}` }
+  }
 }
 
 /** Those of a client, of one of its APIs, or of one call. */

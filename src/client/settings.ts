@@ -3,6 +3,8 @@ import type { TlsMaterial } from '../http/connections.ts'
 import { createClock } from './clock.ts'
 import { createCredentials } from './credentials.ts'
 import type { Credentials } from './credentials.ts'
+import { createDpop } from './dpop.ts'
+import type { Dpop } from './dpop.ts'
 import { SettingsError } from './errors.ts'
 import type { ApiOptions, ClientOptions, ClientWarning, TokenParameters } from './options.ts'
 import { problemsOf } from './problems.ts'
@@ -26,6 +28,7 @@ export interface Settings {
   readonly tokenEndpoint: URL | { readonly ofIssuer: string }
   readonly clientId: string
   readonly credentials: Credentials
+  readonly dpop: Dpop | undefined
   /** Of the client itself, for a token without an API. */
   readonly wish: TokenWish
   readonly apis: readonly [Api, ...Api[]]
@@ -59,6 +62,7 @@ export function readSettings (options: ClientOptions): Settings {
     tokenEndpoint: options.issuer === undefined ? new URL(options.tokenEndpoint) : { ofIssuer: options.issuer },
     clientId: withoutLineBreak(options.clientId),
     credentials: createCredentials(options, ca),
+    dpop: createDpop(options.dpop),
     wish, apis: [apiOf(first), ...others.map(apiOf)] as const, apiTls: ca === undefined ? undefined : { ca },
     stepUp, maxRetryAfterMs, tokenDeadlineMs, apiDeadlineMs, allowInsecureHttp, useEnvProxy,
     onWarning: options.onWarning ?? warnOnProcess,

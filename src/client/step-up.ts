@@ -1,4 +1,4 @@
-import { readBearerChallenge } from './challenge.ts'
+import { readRefusal } from './challenge.ts'
 import { InsufficientScope } from './errors.ts'
 import type { TokenWish } from './settings.ts'
 import { isScopeWord } from './text.ts'
@@ -8,9 +8,9 @@ const MOST_SCOPES = 50
 const LONGEST_SCOPE = 200
 
 /** The scopes that a 403 requires (RFC 6750 section 3.1); undefined: it is not such a refusal, or names none. */
-export function requiredScopes (response: Response, token: string): readonly string[] | undefined {
+export function requiredScopes (response: Response, token: string, bound: boolean): readonly string[] | undefined {
   if (response.status !== 403) return undefined
-  const challenge = readBearerChallenge(response.headers.get('www-authenticate'))
+  const challenge = readRefusal(response.headers.get('www-authenticate'), bound)
   if (challenge?.error !== 'insufficient_scope') return undefined
   const words = [...new Set(challenge.scope?.split(' '))].filter((word) => isScopeWord(word) && word.length <= LONGEST_SCOPE && !word.includes(token))
   return words.length === 0 ? undefined : words.slice(0, MOST_SCOPES)

@@ -6,7 +6,7 @@ import { CredentialsRefused } from './errors.ts'
 import { discover, exchange } from './discovery.ts'
 import type { TokenEndpoint } from './discovery.ts'
 import type { Settings, TokenWish } from './settings.ts'
-import { readTokenResponse } from './token-response.ts'
+import { readTokenResponse, requiresNonce } from './token-response.ts'
 import type { IssuedToken } from './token-response.ts'
 
 /** The size of one response of the issuer; its deadline is a setting. */
@@ -30,7 +30,7 @@ export function createTokenRequest (settings: Settings, bounded: BoundedFetch): 
     if (refused !== undefined && refused.of === proof.of && now() < refused.untilMs) throw refused.error
     endpoint ??= await endpointOf(settings, bounded)
     try {
-      return readTokenResponse(await post(endpoint, settings, proof.authentication(endpoint.audience), wish, bounded), wish.scope)
+      return readTokenResponse(await postOnceMore(endpoint, settings, proof, wish, bounded), wish.scope, settings.dpop !== undefined)
     } catch (error) {
       if (!(error instanceof CredentialsRefused) || !credentials.rotate) throw error
       refused = { of: proof.of, error: new CredentialsRefused(error.message, true), untilMs: now() + REFUSED_HOLD_MS }
@@ -63,9 +63,18 @@ function audienceOf (endpoint: string): string {
   return /^(.*\/realms\/[^/]+)\/protocol\/openid-connect\/token$/.exec(endpoint)?.[1] ?? endpoint
 }
 
+/** A second time where the issuer requires its nonce in the proof (RFC 9449 section 8). */
+async function postOnceMore (
+  endpoint: TokenEndpoint, settings: Settings, proof: Proof, wish: TokenWish, bounded: BoundedFetch
+): Promise<BoundedResponse> {
+  const first = await post(endpoint, settings, proof.authentication(endpoint.audience), wish, bounded)
+  if (settings.dpop === undefined || !requiresNonce(first)) return first
+  return await post(endpoint, settings, proof.authentication(endpoint.audience), wish, bounded)
+}
+
 /** The library builds and authenticates the request; the response does not pass through it. */
 async function post (
-  { url: endpoint }: TokenEndpoint, { clientId }: Settings, authentication: ClientAuth, wish: TokenWish, bounded: BoundedFetch
+  { url: endpoint }: TokenEndpoint, { clientId, dpop }: Settings, authentication: ClientAuth, wish: TokenWish, bounded: BoundedFetch
 ): Promise<BoundedResponse> {
   let response!: BoundedResponse
   await clientCredentialsGrantRequest(
@@ -76,7 +85,9 @@ async function post (
     {
       [allowInsecureRequests]: true, // which addresses may be plain http is checked in problems.ts
       [customFetch]: async (url, { method, headers, body }) => {
-        response = await exchange(bounded, url, { method, headers, body })
+        const proof = dpop?.prove({ method, url: endpoint })
+        response = await exchange(bounded, url, { method, headers: { ...headers, ...proof !== undefined && { dpop: proof } }, body })
+        dpop?.keepNonce(endpoint, false, response.headers['dpop-nonce'])
         return new Response()
       }
     }

@@ -21,14 +21,14 @@ const LONGEST_LIFE_SECONDS = 86_400
  * It is not left to oauth4webapi: that one puts the whole response, token included, into its errors; loses the `error`
  * of a 401 that has a challenge; and refuses a response whose `id_token` it cannot place, which this client ignores.
  */
-export function readTokenResponse (response: BoundedResponse, requested: readonly string[]): IssuedToken {
+export function readTokenResponse (response: BoundedResponse, requested: readonly string[], bound: boolean): IssuedToken {
   const body = readObject(response.text)
   if (response.status !== 200) throw refusal(response, body, requested)
   if (body === undefined) throw new IssuerResponseInvalid(`${STRANGE} (200, but not a JSON object): check the address`)
   const { access_token: value, token_type: type, expires_in: expiresIn, scope } = body
   // RFC 6750 section 2.1: what cannot stand in an Authorization header is not a bearer token.
   if (typeof value !== 'string' || !/^[\w.~+/-]+=*$/.test(value)) throw new IssuerResponseInvalid(`${STRANGE}: no usable access_token`)
-  if (typeof type !== 'string' || type.toLowerCase() !== 'bearer') throw new IssuerResponseInvalid(typeFault(type))
+  if (typeof type !== 'string' || type.toLowerCase() !== (bound ? 'dpop' : 'bearer')) throw new IssuerResponseInvalid(typeFault(type, bound))
   return { value, lifeMs: readLifeSeconds(expiresIn) * 1000, notListed: notListed(scope, requested) }
 }
 
@@ -44,11 +44,20 @@ export function readObject (text: string): Readonly<Record<string, unknown>> | u
   }
 }
 
-/** RFC 6749 section 7.1: a token of a type that the client does not understand is not used. */
-function typeFault (type: unknown): string {
-  return typeof type === 'string' && type.toLowerCase() === 'dpop'
-    ? 'the token is of the type DPoP, which this client does not support: switch off "Require DPoP bound tokens" for the client in Keycloak'
-    : `${STRANGE}: the token_type is not Bearer`
+/**
+ * RFC 6749 section 7.1: a token of a type that the client does not understand is not used. RFC 9449 section 5: an issuer that knows no
+ * DPoP issues a bearer token, and a client whose safety depends on the binding discards it.
+ */
+function typeFault (type: unknown, bound: boolean): string {
+  const name = typeof type === 'string' ? type.toLowerCase() : ''
+  if (bound && name === 'bearer') return 'the token is not bound to the key (its type is Bearer, not DPoP), and is not used: the issuer does not support DPoP, or not for this client; without dpop it is used as it is'
+  if (!bound && name === 'dpop') return 'the token is of the type DPoP, although no proof was sent: set dpop'
+  return `${STRANGE}: the token_type is not ${bound ? 'DPoP' : 'Bearer'}`
+}
+
+/** RFC 9449 section 8. Without a nonce in the response another request is of no use. */
+export function requiresNonce ({ status, text, headers }: BoundedResponse): boolean {
+  return (status === 400 || status === 401) && headers['dpop-nonce'] !== undefined && readObject(text)?.['error'] === 'use_dpop_nonce'
 }
 
 /**
@@ -78,7 +87,7 @@ function refusal (response: BoundedResponse, body: Readonly<Record<string, unkno
   if (error === 'invalid_client' || error === 'unauthorized_client') return new CredentialsRefused(credentialsSentence(error, description))
   if (error === 'invalid_scope') return new ScopeRefused(`the issuer does not grant this client what was requested (invalid_scope): scope "${requested.join(' ')}"`, requested)
   if (typeof error === 'string' && OTHER_REFUSALS.includes(error)) {
-    const hint = description === 'DPoP proof is missing' ? ': it requires DPoP of this client, which this client does not support' : ''
+    const hint = description === 'DPoP proof is missing' ? ': it requires DPoP of this client: set dpop' : ''
     return new RequestRefused(`the issuer refuses the token request (${error})${hint}`)
   }
   return new IssuerResponseInvalid(`${STRANGE} (status ${status}): check the address, and the realm in it`)
@@ -94,7 +103,7 @@ export function unavailable ({ status, headers }: BoundedResponse): IssuerUnreac
   return new IssuerUnreachable(`the issuer cannot respond now (status ${status})`, pauseMs)
 }
 
-const OTHER_REFUSALS: readonly string[] = ['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'access_denied', 'invalid_target', 'invalid_dpop_proof']
+const OTHER_REFUSALS: readonly string[] = ['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'access_denied', 'invalid_target', 'invalid_dpop_proof', 'use_dpop_nonce']
 
 /** Keycloak responds with `unauthorized_client` for a wrong secret and for a client that may not use this grant; only the text differs. */
 function credentialsSentence (error: string, description: unknown): string {

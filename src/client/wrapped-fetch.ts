@@ -21,11 +21,12 @@ export function wrapFetch (given: Fetch, calling: Calling & { readonly settings:
     const redirect = init.redirect ?? request?.redirect ?? 'follow'
     return await callApi({
       wish: api.wish,
+      url: new URL(address),
       method: init.method ?? request?.method ?? 'GET',
       repeatable: isRepeatable(init) && (request?.body ?? null) === null,
       signal: init.signal ?? request?.signal,
-      attempt: async (token) => {
-        const headers = withToken(init.headers ?? request?.headers, token)
+      attempt: async (presented) => {
+        const headers = withToken(init.headers ?? request?.headers, presented)
         const response = await given(input, { ...init, headers, redirect: redirect === 'follow' ? 'manual' : redirect })
         return redirect === 'follow' ? await withoutRedirect(response) : response
       }

@@ -95,6 +95,7 @@ t.test('who refused, and what to do about it', async (t) => {
     ['issuer overloaded', json(503, {}), json(200, {}), 5, /^The issuer cannot respond now.*npm start/],
     ['token not valid for the API', good, challenge(401, 'Bearer realm="x", error="invalid_token"'), 4, /not valid for it.*AUDIENCE/],
     ['no reason', good, json(401, {}), 4, /\(401, no further reason given\)/],
+    ['the proof of a key', good, challenge(401, 'DPoP error="invalid_dpop_proof", Bearer realm="x"'), 4, /refused the proof of the key \(invalid_dpop_proof\).*PUBLIC_URL/],
     ['forbidden, no reason', good, json(403, {}), 4, /\(403, no further reason given\)/],
     ['scope granted but not in the token', good, challenge(403, 'Bearer error="insufficient_scope", scope="test_api_access"'), 4, /was requested and granted.*"Include in token scope"/],
     ['scope not in the token, and a plain 403', tokens({ access_token: TOKEN, scope: 'email' }), json(403, {}), 4, /\(403, no further reason given\).*test_api_access was requested.*"Include in token scope"/],

@@ -4,7 +4,8 @@ import { serve } from './support/server-process.ts'
 import { until } from './support/service.ts'
 
 async function occupy (t: Test, port: number, host: string): Promise<Server> {
-  const server = createServer()
+  // A service that fetches keys from here ends while it does: read to the end, so that the connection closes.
+  const server = createServer((socket) => socket.on('error', () => undefined).resume())
   await new Promise<void>((done, fail) => server.on('error', fail).listen(port, host, done))
   t.teardown(() => new Promise((done) => server.close(done)))
   return server

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { execFile, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -98,7 +99,12 @@ t.test('two builds at the same time do not disturb each other', async (t) => {
 t.test('watching: a change is built, also after a syntax error', async (t) => {
   const { folder, write, built: read } = project(t, built)
   const child = spawn(process.execPath, [join(folder, 'tools/build.mjs'), '--watch'])
-  t.teardown(() => child.kill())
+  const ended = once(child, 'close')
+  // Its folder is removed afterwards.
+  t.teardown(async () => {
+    child.kill()
+    await ended
+  })
   let err = ''
   child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString() })
   // It says nothing when it begins: the change is made again until it is seen.

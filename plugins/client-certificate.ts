@@ -1,16 +1,17 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import { valuesOf } from '../src/oauth/credentials.ts'
 import type { PresentedCertificate } from '../src/oauth/possession.ts'
 import type { BindingSettings } from '../src/options/binding-options.ts'
+import { trustedPeer } from './trusted-peer.ts'
 
 /** How the certificate of a caller is found, and its thumbprint (RFC 8705 §3.1): once for a connection of our own. */
 export function presentedCertificate (
   { clientCertificate, trustProxy }: BindingSettings
 ): (request: FastifyRequest) => PresentedCertificate {
-  return clientCertificate === 'header' ? certificateInHeader(proxies(trustProxy)) : ({ raw }) => certificateOfConnection(raw.socket)
+  return clientCertificate === 'header' ? certificateInHeader(trustedPeer(trustProxy)) : ({ raw }) => certificateOfConnection(raw.socket)
 }
 
 const CONNECTIONS = new WeakMap<Socket, PresentedCertificate>()
@@ -36,11 +37,9 @@ const BYTES = /^:([A-Za-z\d+/]+={0,2}):$/
  * RFC 9440 §2.2: `Client-Cert: :<DER in base64>:`. Anybody can write the header, and a certificate is public: it counts only in a request
  * that a trusted gateway itself has sent, by the address of its connection, and only once.
  */
-function certificateInHeader (trusted: BlockList): (request: FastifyRequest) => PresentedCertificate {
+function certificateInHeader (isTrusted: (socket: Socket) => boolean): (request: FastifyRequest) => PresentedCertificate {
   return ({ raw }) => {
-    const { remoteAddress = '' } = raw.socket
-    const address = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '')
-    if (!trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return { missing: 'the connection is not from an address of TRUST_PROXY' }
+    if (!isTrusted(raw.socket)) return { missing: 'the connection is not from an address of TRUST_PROXY' }
     const values = valuesOf(raw.rawHeaders, 'client-cert')
     if (values.length === 0) return { missing: 'no Client-Cert header' }
     if (values.length > 1) return { missing: `${values.length} Client-Cert headers` }
@@ -56,22 +55,4 @@ function isCertificate (der: Buffer): boolean {
   } catch {
     return false
   }
-}
-
-/** As Fastify's `trustProxy` has them. */
-const NAMES: Readonly<Record<string, readonly string[]>> = {
-  loopback: ['127.0.0.1/8', '::1/128'],
-  linklocal: ['169.254.0.0/16', 'fe80::/10'],
-  uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']
-}
-
-function proxies (places: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const place of places.flatMap((one) => NAMES[one] ?? one)) {
-    const [address = '', bits] = place.split('/')
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(bits), family)
-  }
-  return list
 }

@@ -42,12 +42,19 @@ t.test('a token on standard input, rule by rule, and never printed', async (t) =
 })
 
 t.test('every problem of a token is listed; the first one is that of the service', async (t) => {
-  const claims = { aud: 'account', typ: 'ID', exp: 100, scope: 'email' }
+  const claims = { aud: 'account', exp: 100, scope: 'email' }
   const { exit, names, token, checks } = await diagnose([], { env, input: issuer.token(claims, { typ: 'dpop+jwt' }, newKey('ES256')) })
   t.equal(exit, 1)
-  t.same(names(), ['algorithm_not_allowed', 'wrong_header_type', 'wrong_kind', 'audience_mismatch', 'expired', 'scope_missing', 'scope_missing'])
+  t.same(names(), ['algorithm_not_allowed', 'wrong_header_type', 'audience_mismatch', 'expired', 'scope_missing', 'scope_missing'])
   t.match(token, { accepted: false, reason: 'algorithm_not_allowed', status: 401 })
-  t.match(checks()[3], { cause: 'aud "account"', fix: /Add mapper, By configuration, Audience, and choose test_api/ })
+  t.match(checks()[2], { cause: 'aud "account"', fix: /Add mapper, By configuration, Audience, and choose test_api/ })
+})
+
+t.test('of another kind of token nothing is said that is true of access tokens only', async (t) => {
+  const { names, token, checks } = await diagnose([], { env, input: issuer.token({ aud: 'a_client', typ: 'ID', scope: undefined }) })
+  t.same(names(), ['wrong_kind'])
+  t.match(token, { accepted: false, reason: 'wrong_kind' })
+  t.match(checks('skipped'), [{ name: 'audience_mismatch', cause: /its audience is the client/ }, { name: 'route', cause: /no claims of an access token/ }])
 })
 
 t.test('key and signature', async (t) => {
@@ -221,6 +228,26 @@ t.test('the clock, the scopes and the name of the issuer', async (t) => {
   t.match((await diagnose([], { env })).checks(), [{ name: 'discovery_issuer', fix: /set ISSUER to it/ }])
   const split = { ISSUER: 'https://sso.example.com/realms/test', AUDIENCE: 'test_api', JWKS_URL: issuer.jwksUrl }
   t.same((await diagnose([], { env: split })).names('warning'), ['discovery_issuer'])
+})
+
+t.test('an issuer whose responses have no Date, as Keycloak: the iat of a new token is compared', async (t) => {
+  issuer.behaviour = (request, response) => {
+    response.sendDate = false
+    response.end(JSON.stringify(request.url?.endsWith('/certs') === true ? { keys: [key.jwk] } : { issuer: issuer.issuer }))
+  }
+  t.match((await diagnose([], { env })).checks('skipped')[0], { name: 'clock', cause: /With CLIENT_ID and CLIENT_SECRET the doctor requests a token/ })
+  const endpoint = await listen(t, json(200, {}))
+  const client = { ...env, TOKEN_ENDPOINT: `${endpoint.url}/token`, CLIENT_ID: 'a', CLIENT_SECRET: 'b' }
+  const cases: ReadonlyArray<readonly [secondsAhead: number | undefined, failed: string[], ok: boolean]> = [
+    [0, [], true], [undefined, [], false], [-3600, ['clock/issuer_clock_behind', 'expired'], false], [3600, ['clock/issuer_clock_ahead', 'issued_in_future'], false]
+  ]
+  for (const [ahead, failed, isOk] of cases) {
+    const now = Math.floor(Date.now() / 1000) + (ahead ?? 0)
+    endpoint.answer = json(200, { access_token: issuer.token({ iat: ahead === undefined ? undefined : now, exp: now + 300 }), token_type: 'Bearer' })
+    const { names } = await diagnose(routes, { env: client })
+    t.same(names(), failed, String(ahead))
+    t.equal(names('ok').includes('clock'), isOk)
+  }
 })
 
 t.test('an issuer that responds otherwise', async (t) => {

@@ -4,6 +4,7 @@ import { contract } from '../support/contract.ts'
 import { testRealm } from '../support/keycloak-admin.ts'
 import { freePort } from '../support/keycloak-fakes.ts'
 import { algorithms } from './algorithms.ts'
+import { usualFaults } from './doctor.ts'
 import { documented } from './documented.ts'
 import { handmade } from './handmade.ts'
 import { kinds } from './kinds.ts'
@@ -41,5 +42,6 @@ t.test('the rest', async (t) => {
   await t.test('a realm created by hand', (t) => handmade(t, url))
   await t.test('the five steps of docs/how-to/keycloak.md', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => documented(t, url))
   await t.test('the development issuer is like Keycloak', (t) => likeness(t, url))
+  await t.test('the usual faults, named by the doctor', (t) => usualFaults(t, url))
   await t.test('the service and the client as programs', (t) => secondTerminal(t, url))
 })

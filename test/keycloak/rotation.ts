@@ -44,7 +44,7 @@ async function givenUp (t: Test, api: Api, { before, after, byMs }: Rotated): Pr
 
 const kidOf = (token: string): string => String(decode(token).header.kid)
 
-async function addProvider (realm: TestRealm): Promise<void> {
+export async function addProvider (realm: TestRealm): Promise<void> {
   const { id } = await realm.admin('GET', '') as { id: string }
   await realm.admin('POST', '/components', {
     name: 'rsa-2', providerId: 'rsa-generated', providerType: PROVIDER_TYPE, parentId: id,
@@ -52,7 +52,7 @@ async function addProvider (realm: TestRealm): Promise<void> {
   })
 }
 
-async function disable (realm: TestRealm, name: string): Promise<void> {
+export async function disable (realm: TestRealm, name: string): Promise<void> {
   const providers = await realm.admin('GET', `/components?type=${PROVIDER_TYPE}`) as Provider[]
   const provider = providers.find((one) => one.name === name)
   if (provider === undefined) throw new Error(`no key provider ${name}`)

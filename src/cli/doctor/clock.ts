@@ -1,7 +1,7 @@
 import { failed, ok, skipped, type Check } from './check.ts'
 import type { Probe } from './probe.ts'
 
-/** A `Date` has whole seconds. */
+/** A `Date` has whole seconds, an `iat` of most issuers too. */
 const RESOLUTION_MS = 1_000
 
 interface Reading {
@@ -10,11 +10,18 @@ interface Reading {
   readonly uncertainMs: number
 }
 
-/** The clock of the issuer, by the `Date` of its responses (RFC 9110 §6.6.1), against the clock of this machine. */
-export function clockCheck (probes: readonly Probe[], toleranceSeconds: number): Check {
-  const readings = probes.map(readingOf).filter((one) => one !== undefined).sort((a, b) => a.uncertainMs - b.uncertainMs)
-  const [best] = readings
-  if (best === undefined) return skipped('clock', 'the clocks of the issuer and of this machine agree', 'No response has a Date.')
+/** A time that the issuer wrote between two times of this machine; all in milliseconds since the epoch. */
+export interface Written { readonly atMs: number, readonly startedMs: number, readonly endedMs: number }
+
+const UNDATED = 'No response has a Date (Keycloak sends none). With CLIENT_ID and CLIENT_SECRET the doctor requests a token, and compares its iat.'
+
+/**
+ * The clock of the issuer, by the `Date` of its responses (RFC 9110 §6.6.1) or by the `iat` of a token that it has just issued, against
+ * the clock of this machine.
+ */
+export function clockCheck (times: readonly Written[], toleranceSeconds: number): Check {
+  const [best] = times.map(readingOf).sort((a, b) => a.uncertainMs - b.uncertainMs)
+  if (best === undefined) return skipped('clock', 'the clocks of the issuer and of this machine agree', UNDATED)
   const seconds = Math.abs(best.aheadMs) / 1000
   if (seconds - best.uncertainMs / 1000 <= Math.max(toleranceSeconds, 1)) {
     return ok('clock', `the clock of the issuer differs by ${seconds < 2 ? 'less than 2 s' : `about ${Math.round(seconds)} s`} (CLOCK_TOLERANCE_SECONDS is ${toleranceSeconds})`)
@@ -28,10 +35,14 @@ export function clockCheck (probes: readonly Probe[], toleranceSeconds: number):
   })
 }
 
-/** A response from a cache is as old as its `Age` says (RFC 9111 §5.1). */
-function readingOf ({ response, startedMs, endedMs }: Probe): Reading | undefined {
+function readingOf ({ atMs, startedMs, endedMs }: Written): Reading {
+  return { aheadMs: atMs + RESOLUTION_MS / 2 - (startedMs + endedMs) / 2, uncertainMs: (endedMs - startedMs + RESOLUTION_MS) / 2 }
+}
+
+/** When a response was written; one from a cache is as old as its `Age` says (RFC 9111 §5.1). Undefined: it has no `Date`. */
+export function dateOf ({ response, startedMs, endedMs }: Probe): Written | undefined {
   const dateMs = Date.parse(response?.headers.date ?? '')
   if (Number.isNaN(dateMs)) return undefined
   const ageMs = Number(/^\d+$/.exec(response?.headers.age ?? '')?.[0] ?? 0) * 1000
-  return { aheadMs: dateMs + ageMs + RESOLUTION_MS / 2 - (startedMs + endedMs) / 2, uncertainMs: (endedMs - startedMs + RESOLUTION_MS) / 2 }
+  return { atMs: dateMs + ageMs, startedMs, endedMs }
 }

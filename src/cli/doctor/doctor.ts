@@ -99,9 +99,10 @@ interface Found {
   readonly keySetOf: (issuer: string) => KeySet | undefined
   /** Of the first issuer: there the client requests its token. */
   readonly discovery: Discovery | undefined
+  readonly dated: boolean
 }
 
 function found (findings: readonly IssuerFindings[]): Found {
   const keySets = new Map(findings.map(({ issuer, keySet }) => [issuer, keySet]))
-  return { keySetOf: (issuer) => keySets.get(issuer), discovery: findings[0]?.discovery }
+  return { keySetOf: (issuer) => keySets.get(issuer), discovery: findings[0]?.discovery, dated: findings[0]?.dated ?? false }
 }

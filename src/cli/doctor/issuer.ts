@@ -5,7 +5,7 @@ import type { KeySet } from '../../oauth/key-set.ts'
 import { printable } from '../../oauth/printable.ts'
 import type { IssuerSettings } from '../../options/issuer-options.ts'
 import { failed, ok, skipped, warning, type Check, type Section } from './check.ts'
-import { clockCheck } from './clock.ts'
+import { clockCheck, dateOf } from './clock.ts'
 import { diagnose, type Way } from './connection.ts'
 import { keySetChecks, type KeySetFindings } from './keys.ts'
 import { probe, type Probe } from './probe.ts'
@@ -32,6 +32,8 @@ export interface IssuerFindings {
   readonly section: Section
   readonly keySet: KeySet | undefined
   readonly discovery: Discovery | undefined
+  /** Whether a response had a `Date`, so that the clocks are compared. */
+  readonly dated: boolean
 }
 
 const START = 'Start the development issuer with npm start, or set ISSUER and AUDIENCE.'
@@ -47,7 +49,7 @@ export async function examineIssuer (settings: IssuerSettings, context: IssuerCo
   const title = `Issuer ${settings.issuer}`
   if (settings.keys !== undefined) {
     const { checks, keySet } = keySetChecks(JSON.stringify(settings.keys), settings)
-    return { issuer: settings.issuer, section: { title, checks: [ok('issuer_reachable', 'the keys are in the configuration: nothing is fetched'), ...checks] }, keySet, discovery: undefined }
+    return { issuer: settings.issuer, section: { title, checks: [ok('issuer_reachable', 'the keys are in the configuration: nothing is fetched'), ...checks] }, keySet, discovery: undefined, dated: false }
   }
   const [keys, document] = await Promise.all([
     probe(settings.jwksUrl, context, context.nowMs),
@@ -55,6 +57,7 @@ export async function examineIssuer (settings: IssuerSettings, context: IssuerCo
   ])
   const discovery = readDiscovery(document)
   const { checks, keySet } = keysOf(keys, settings, discovery)
+  const dates = [keys, document].map(dateOf).filter((one) => one !== undefined)
   return {
     issuer: settings.issuer,
     section: {
@@ -63,11 +66,12 @@ export async function examineIssuer (settings: IssuerSettings, context: IssuerCo
         plainHttpCheck(settings, context),
         await reachableCheck(keys, context),
         discoveryCheck(document, discovery, settings, keySet !== undefined),
-        ...checks, clockCheck([keys, document], settings.clockToleranceSeconds), ...scopeChecks(context.scopes, discovery?.scopesSupported)
+        ...checks, clockCheck(dates, settings.clockToleranceSeconds), ...scopeChecks(context.scopes, discovery?.scopesSupported)
       ]
     },
     keySet,
-    discovery
+    discovery,
+    dated: dates.length > 0
   }
 }
 

@@ -3,6 +3,7 @@ import type { KeySet } from '../../oauth/key-set.ts'
 import { REASONS } from '../../oauth/reasons.ts'
 import type { Refusal } from '../../oauth/errors.ts'
 import { failed, ok, skipped, type Check, type Section } from './check.ts'
+import { clockCheck, type Written } from './clock.ts'
 import { causesOfLack, requestToken, type Credentials, type TokenSource } from './client.ts'
 import type { Presented } from './input.ts'
 import { reachedAt, type Discovery } from './issuer.ts'
@@ -20,6 +21,8 @@ export interface PresentedContext {
   readonly claims: boolean
   readonly keySetOf: (issuer: string) => KeySet | undefined
   readonly discovery: Discovery | undefined
+  /** Whether the clock of that issuer was compared by the `Date` of a response. */
+  readonly dated: boolean
 }
 
 export interface PresentedFindings {
@@ -83,13 +86,19 @@ function routeSection (
 ): Section[] {
   if (rows === undefined) return []
   const checks = principal === undefined
-    ? [skipped('route', 'which routes the token opens', 'Its claims cannot be read.')]
+    ? [skipped('route', 'which routes the token opens', 'It has no claims of an access token that can be read.')]
     : routeChecks(rows, principal, { settings, accepted, ...causeOf && { causeOf } })
   return [{ title: 'Routes that require a token', checks }]
 }
 
+/** The clock by a token that was issued between these two times. */
+function issueClock ({ decoded }: TokenReport, between: Pick<Written, 'startedMs' | 'endedMs'>, toleranceSeconds: number): Check[] {
+  const iat: unknown = decoded?.claims.iat
+  return typeof iat === 'number' ? [clockCheck([{ ...between, atMs: iat * 1000 }], toleranceSeconds)] : []
+}
+
 async function ofClient (credentials: Credentials, context: PresentedContext): Promise<PresentedFindings> {
-  const { subject, discovery, rows = [] } = context
+  const { subject, discovery, rows = [], nowMs } = context
   const [first] = subject.issuers
   const tokenEndpoint = credentials.tokenEndpoint ?? discovery?.tokenEndpoint ?? (first === undefined ? undefined : `${reachedAt(first)}/protocol/openid-connect/token`)
   if (tokenEndpoint === undefined) {
@@ -98,10 +107,13 @@ async function ofClient (credentials: Credentials, context: PresentedContext): P
   const { allowInsecureHttp, useEnvProxy } = subject
   const request = (scope: readonly string[]): Promise<TokenSource> =>
     requestToken(credentials, tokenEndpoint, scope, { allowInsecureHttp, useEnvProxy })
+  const startedMs = nowMs()
   const { check, token, notListed } = await request(credentials.scope)
   if (token === undefined) return { sections: [{ title: TITLE, checks: [check] }] }
-  const principal = reportOf(token, context)?.principal
-  const lacking = principal === undefined ? [] : scopesLacking(rows, principal)
+  const endedMs = nowMs()
+  const report = reportOf(token, context)
+  const clock = context.dated || report === undefined || first === undefined ? [] : issueClock(report, { startedMs, endedMs }, first.clockToleranceSeconds)
+  const lacking = report?.principal === undefined ? [] : scopesLacking(rows, report.principal)
   const causes = await causesOfLack(lacking, credentials, notListed, discovery?.scopesSupported, request)
-  return ofToken(token, [check], context, (scope) => causes.get(scope))
+  return ofToken(token, [check, ...clock], context, (scope) => causes.get(scope))
 }

@@ -27,7 +27,7 @@ export interface TokenReport {
   readonly reason: TokenReason | undefined
   /** Whether key and signature were checked too. */
   readonly complete: boolean
-  /** What the token says of its caller; undefined where it cannot be read. Not verified unless the token is accepted. */
+  /** What the token says of its caller; undefined where it cannot be read, or is another kind of token. Not verified unless the token is accepted. */
   readonly principal: Principal | undefined
   /** Header and claims, for `--claims`. */
   readonly decoded: Examination['token']
@@ -54,6 +54,8 @@ const KEPT: Readonly<Partial<Record<string, string>>> = {
   lifetime_too_long: 'exp is within MAX_TOKEN_LIFETIME_SECONDS'
 }
 
+const NO_PRINCIPAL: ReadonlySet<string> = new Set<TokenReason>(['claim_type', 'scope_malformed', 'wrong_kind'])
+
 /**
  * Holds a token against the rules of the service, all of them. Pure: nothing is fetched, and nothing of the token is in the result but
  * the value that breaks a rule (short and printable), the principal and what `--claims` shows.
@@ -73,7 +75,7 @@ export function examineToken (text: string, context: TokenContext): TokenReport 
     checks,
     reason: checks.find(({ status }) => status === 'failed')?.name as TokenReason | undefined,
     complete: keys.length > 0 && keys.every(({ status }) => status === 'ok'),
-    principal: token === undefined || findings.some(({ reason }) => reason === 'claim_type' || reason === 'scope_malformed')
+    principal: token === undefined || findings.some(({ reason }) => NO_PRINCIPAL.has(reason))
       ? undefined
       : principalOf(structuredClone(token.claims) as Claims, expected),
     decoded: token,
@@ -94,9 +96,12 @@ function settingsOf (expected: Trusted, { issuers, developmentIssuer = false }: 
   return { issuer, audience, algorithms, jwksUrl, tokenKind, maxTokenBytes, developmentIssuer, issuers: issuers.map((one) => one.issuer) }
 }
 
+/** The audience of another kind of token is its client, and no advice for that of access tokens follows from it. */
 function ruleChecks (findings: readonly Finding[], settings: ReasonContext): Check[] {
+  const isOther = findings.some(({ reason }) => reason === 'wrong_kind')
   return RULES.map(({ reason }) => {
     const finding = findings.find((one) => one.reason === reason)
+    if (finding !== undefined && isOther && reason === 'audience_mismatch') return skipped(reason, keptTitle(reason, settings), 'It is another kind of token: its audience is the client.')
     return finding === undefined ? ok(reason, keptTitle(reason, settings)) : broken(finding, settings)
   })
 }

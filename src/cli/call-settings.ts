@@ -137,7 +137,8 @@ export function readCall (env: Variables, { scope = env.SCOPE, withoutScope, tar
     : { tokenEndpoint: env.TOKEN_ENDPOINT ?? DEFAULTS.tokenEndpoint }
   const words = withoutScope ? [] : (scope ?? DEFAULTS.scope).split(/[\s,]+/).filter((word) => word !== '')
   const address = addressOf(env.API_URL ?? DEFAULTS.apiUrl, target)
-  const credentials = readCredentials(env)
+  const found = readCredentials(env)
+  const credentials = hasProof(found) ? found : { ...found, clientSecret: DEFAULTS.clientSecret }
   const options = {
     ...place,
     ...credentials,
@@ -147,37 +148,46 @@ export function readCall (env: Variables, { scope = env.SCOPE, withoutScope, tar
     allowInsecureHttp: switched(env.ALLOW_INSECURE_HTTP),
     useEnvProxy: switched(env.USE_ENV_PROXY),
     stepUp: switched(env.STEP_UP),
-    dpop: switched(env.CLIENT_DPOP),
-    ...env.CA_FILE !== undefined && { ca: readAuthorities(env.CA_FILE) },
-    ...env.TOKEN_AUDIENCE !== undefined && { audience: env.TOKEN_AUDIENCE },
-    ...env.TOKEN_RESOURCE !== undefined && { resource: env.TOKEN_RESOURCE },
+    ...readRequestOptions(env),
     ...env.TOKEN_TIMEOUT_SECONDS !== undefined && { tokenDeadlineMs: Number(env.TOKEN_TIMEOUT_SECONDS) * 1000 },
     ...env.API_TIMEOUT_SECONDS !== undefined && { apiDeadlineMs: Number(env.API_TIMEOUT_SECONDS) * 1000 }
   }
   return { options, address, scope: words, secret: typeof credentials.clientSecret === 'string' ? credentials.clientSecret : undefined, verbose }
 }
 
-type Credentials = Pick<ClientOptions, 'clientSecret' | 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAssertion' | 'clientCertificate' | 'clientAuthentication'>
+/** How a client proves who it is. */
+export type Credentials = Pick<ClientOptions, 'clientSecret' | 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAssertion' | 'clientCertificate' | 'clientAuthentication'>
 
-/** The secret of the demo client only where nothing else is set. */
-function readCredentials (env: Variables): Credentials {
+/** Whether there is a secret, a key, an assertion or a certificate. */
+export function hasProof ({ clientSecret, clientKey, clientAssertion, clientCertificate }: Credentials): boolean {
+  return [clientSecret, clientKey, clientAssertion, clientCertificate].some((one) => one !== undefined)
+}
+
+/** As they are set; none is made up. Throws a SettingsError. */
+export function readCredentials (env: Variables): Credentials {
   if (env.CLIENT_SECRET !== undefined && env.CLIENT_SECRET_FILE !== undefined) {
     throw new SettingsError([{ option: 'clientSecret', expected: 'CLIENT_SECRET or CLIENT_SECRET_FILE, not both' }])
   }
   const { CLIENT_CERTIFICATE_FILE: cert, CLIENT_CERTIFICATE_KEY_FILE: key } = env
-  const others = {
+  const clientSecret = env.CLIENT_SECRET_FILE === undefined ? env.CLIENT_SECRET : { file: env.CLIENT_SECRET_FILE }
+  return {
+    ...clientSecret !== undefined && { clientSecret },
     ...env.CLIENT_KEY_FILE !== undefined && { clientKey: { file: env.CLIENT_KEY_FILE } },
     ...env.CLIENT_ASSERTION_FILE !== undefined && { clientAssertion: { file: env.CLIENT_ASSERTION_FILE } },
-    ...(cert ?? key) !== undefined && { clientCertificate: { cert: { file: cert ?? '' }, key: { file: key ?? '' } } }
-  }
-  const secret = env.CLIENT_SECRET_FILE === undefined ? env.CLIENT_SECRET : { file: env.CLIENT_SECRET_FILE }
-  const clientSecret = secret ?? (Object.keys(others).length === 0 ? DEFAULTS.clientSecret : undefined)
-  return {
-    ...others,
-    ...clientSecret !== undefined && { clientSecret },
+    ...(cert ?? key) !== undefined && { clientCertificate: { cert: { file: cert ?? '' }, key: { file: key ?? '' } } },
     ...env.CLIENT_AUTHENTICATION !== undefined && { clientAuthentication: env.CLIENT_AUTHENTICATION as 'client_secret_basic' },
     ...env.CLIENT_KEY_ID !== undefined && { clientKeyId: env.CLIENT_KEY_ID },
     ...env.CLIENT_KEY_ALGORITHM !== undefined && { clientKeyAlgorithm: env.CLIENT_KEY_ALGORITHM as 'RS256' }
+  }
+}
+
+/** What a token request has beside credentials and scope. Throws a SettingsError. */
+export function readRequestOptions (env: Variables): Pick<ClientOptions, 'dpop' | 'ca' | 'audience' | 'resource'> {
+  return {
+    dpop: switched(env.CLIENT_DPOP),
+    ...env.CA_FILE !== undefined && { ca: readAuthorities(env.CA_FILE) },
+    ...env.TOKEN_AUDIENCE !== undefined && { audience: env.TOKEN_AUDIENCE },
+    ...env.TOKEN_RESOURCE !== undefined && { resource: env.TOKEN_RESOURCE }
   }
 }
 

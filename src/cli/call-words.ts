@@ -78,15 +78,23 @@ function includeSentence (scopes: readonly string[]): string {
   return `The scope ${scopes.join(' ')} was requested and granted, but is not in the token: in Keycloak switch on "Include in token scope" for this client scope.`
 }
 
+/** Each option that cannot be used, by the name of its variable. */
+export function settingSentences ({ problems }: SettingsError): string[] {
+  return problems.map(({ option, expected }) => `${VARIABLES[option] ?? option}: expected ${EXPECTED[option] ?? expected}`)
+}
+
+/** Messages of errors begin in lower case and have no full stop. */
+export function asSentence (message: string): string {
+  return `${message.charAt(0).toUpperCase()}${message.slice(1)}.`
+}
+
 /** What an error means to whoever runs the program. */
 export function readError (error: unknown): Verdict {
   if (error instanceof SettingsError) {
-    const lines = error.problems.map(({ option, expected }) => `  ${VARIABLES[option] ?? option}: expected ${EXPECTED[option] ?? expected}`)
-    return { exitCode: EXIT.settings, text: ['These settings cannot be used:', ...lines].join('\n') }
+    return { exitCode: EXIT.settings, text: ['These settings cannot be used:', ...settingSentences(error).map((line) => `  ${line}`)].join('\n') }
   }
   if (error instanceof ClientError) {
-    const sentence = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`
-    return { exitCode: EXIT_OF[error.code], text: [sentence, ADVICE[error.code]].filter((text) => text !== undefined).join(' ') }
+    return { exitCode: EXIT_OF[error.code], text: [asSentence(error.message), ADVICE[error.code]].filter((text) => text !== undefined).join(' ') }
   }
   if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
     return { exitCode: EXIT.settings, text: `${error.message}\nSee --help.` }

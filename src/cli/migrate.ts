@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
+import { decodeText } from '../config/text.ts'
 import { issuerAddressProblem } from '../options/issuer-checks.ts'
 import { escaped } from './doctor/report.ts'
 
@@ -48,21 +49,22 @@ export function migrate (text: string): Migration {
   const issuer = `${server.replace(/\/+$/, '')}/realms/${encodeURIComponent(realm)}`
   const problem = issuerAddressProblem(issuer, { allowInsecureHttp: true })
   if (problem !== undefined) throw new MigrationError(`"auth-server-url" with "realm" is not an issuer that can be used: expected ${problem}.`)
-  const client = typeof given.resource === 'string' && given.resource !== '' ? given.resource : undefined
+  const client = clientOf(given)
   const audience = client ?? '<the name of this API in aud>'
   return {
-    environment: [`ISSUER=${issuer}`, `AUDIENCE=${audience}`],
+    environment: [setting('ISSUER', issuer), setting('AUDIENCE', audience)],
     options: [`issuer: ${JSON.stringify(issuer)},`, `audience: ${JSON.stringify(audience)}`],
     notes: notesOf(given, client)
   }
 }
 
 function parsed (text: string): Given {
+  if (text.trim() === '') throw new MigrationError('The file is empty.')
   let value: unknown
   try {
-    value = JSON.parse(text.replace(/^\uFEFF/, ''))
+    value = JSON.parse(text)
   } catch {
-    throw new MigrationError('The file is not JSON.')
+    throw new MigrationError(/^\s*</.test(text) ? 'The file is XML or HTML. keycloak.json is at Clients, the client, Action, Download adapter config, format Keycloak OIDC JSON.' : 'The file is not JSON.')
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MigrationError('The file is JSON, but not an object as keycloak.json is.')
   if ('web' in value || 'installed' in value || 'private_key' in value) throw new MigrationError('The file holds the credentials of another provider, and is not a keycloak.json.')
@@ -74,8 +76,23 @@ function parsed (text: string): Given {
 
 function textOf (given: Given, name: string): string {
   const value = given[name]
-  if (typeof value === 'string' && value.trim() !== '') return value.trim()
-  throw new MigrationError(`The file has no "${name}": a keycloak.json has "realm", "auth-server-url" and "resource".`)
+  if (typeof value !== 'string' || value.trim() === '') throw new MigrationError(`The file has no "${name}": a keycloak.json has "realm", "auth-server-url" and "resource".`)
+  if (/\$\{/.test(value)) throw new MigrationError(`"${name}" is a placeholder: put the value of the variable in its place.`)
+  if (/[\p{Cc}\p{Cf}\p{Cs}]/u.test(value)) throw new MigrationError(`"${name}" contains a character that cannot be printed.`)
+  return value.trim()
+}
+
+/** As .env has it: one line, and no part of it a comment. */
+function setting (name: string, value: string): string {
+  const quote = /^[\w.:@/~+%<> -]+$/.test(value) ? '' : value.includes("'") ? '"' : "'"
+  return `${name}=${quote}${value}${quote}`
+}
+
+function clientOf (given: Given): string | undefined {
+  if (given.resource === undefined || given.resource === '') return undefined
+  const client = textOf(given, 'resource')
+  if (/[,'"]/.test(client)) throw new MigrationError('"resource" is not a name that AUDIENCE can contain: it has a comma or a quote.')
+  return client
 }
 
 function notesOf (given: Given, client: string | undefined): string[] {
@@ -87,11 +104,35 @@ function notesOf (given: Given, client: string | undefined): string[] {
     ...given.credentials === undefined ? [] : ['credentials: an API needs no secret to verify tokens. A client that calls other APIs has CLIENT_ID and CLIENT_SECRET.'],
     .../\/auth\/?$/.test(server) ? ['auth-server-url: it ends with /auth, which Keycloak leaves out since version 17. ISSUER must be the iss of the tokens, exactly: scopegate doctor compares them.'] : [],
     ...Object.keys(given).filter((name) => Object.hasOwn(WITHOUT_COUNTERPART, name)).map((name) => `${name}: ${WITHOUT_COUNTERPART[name] ?? ''}`),
-    ...Object.keys(given).filter((name) => !Object.hasOwn(WITHOUT_COUNTERPART, name) && !KNOWN.includes(name)).map((name) => `${name}: not a setting of keycloak-connect that has a counterpart here.`)
+    ...unknown(Object.keys(given).filter((name) => !Object.hasOwn(WITHOUT_COUNTERPART, name) && !KNOWN.includes(name)))
   ]
 }
 
+function unknown (names: readonly string[]): string[] {
+  const shown = names.slice(0, 20).map((name) => `${name.slice(0, 80)}: not a setting of keycloak-connect that has a counterpart here.`)
+  return names.length > 20 ? [...shown, `and ${names.length - 20} more.`] : shown
+}
+
 const KNOWN = ['realm', 'auth-server-url', 'resource', 'credentials']
+
+/** A keycloak.json has about a dozen lines. */
+const MAX_BYTES = 1024 * 1024
+
+/** Throws the error of the system, or MigrationError. */
+function textIn (file: string): string {
+  const bytes = Buffer.alloc(MAX_BYTES + 1)
+  const descriptor = openSync(file, 'r')
+  let length = 0
+  try {
+    for (let read = -1; read !== 0 && length <= MAX_BYTES; length += read) read = readSync(descriptor, bytes, length, bytes.length - length, null)
+  } finally {
+    closeSync(descriptor)
+  }
+  if (length > MAX_BYTES) throw new MigrationError('The file is larger than 1 MB, and is not a keycloak.json.')
+  const text = decodeText(bytes.subarray(0, length))
+  if (text === undefined) throw new MigrationError('The file is not text.')
+  return text
+}
 
 interface Output { readonly write: (text: string) => unknown }
 
@@ -101,7 +142,7 @@ export function runMigrate (args: readonly string[], out: Output, err: Output): 
   if (file === '--help' || file === '-h') { out.write(HELP); return 0 }
   if (file === undefined || file.startsWith('-') || others.length > 0) { err.write(HELP); return 2 }
   try {
-    out.write(escaped(formatted(migrate(readFileSync(file, 'utf8')))))
+    out.write(escaped(formatted(migrate(textIn(file)))))
     return 0
   } catch (error) {
     err.write(`${error instanceof MigrationError ? error.message : `The file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`}\n`)

@@ -1,5 +1,6 @@
 import { parseEnv } from 'node:util'
 import { ConfigError } from './config-error.ts'
+import { decodeText } from './text.ts'
 
 /** One setting of a `.env` file. */
 export interface FileEntry {
@@ -44,17 +45,10 @@ export function parseEnvFile (bytes: Uint8Array): EnvFile {
   return { entries, warnings: [...warnings, ...repeated(entries)] }
 }
 
-/** UTF-8 with or without a byte order mark, or UTF-16 with one, as PowerShell's `>` writes it. */
 function decode (bytes: Uint8Array): string {
-  const [first, second] = bytes
-  const encoding = first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8'
-  try {
-    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes)
-    if (!text.includes('\0')) return text
-  } catch {
-    // Reported below, like text with NUL characters: UTF-16 without a byte order mark.
-  }
-  throw new ConfigError(['.env: is not text in UTF-8; save it as UTF-8 (in PowerShell: … | Out-File -Encoding utf8 .env)'])
+  const text = decodeText(bytes)
+  if (text === undefined) throw new ConfigError(['.env: is not text in UTF-8; save it as UTF-8 (in PowerShell: … | Out-File -Encoding utf8 .env)'])
+  return text
 }
 
 type ReadEntry =

@@ -36,6 +36,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: NO_ROUTE,
   ETIMEDOUT: LATE,
   UND_ERR_CONNECT_TIMEOUT: LATE,
+  BAD_PORT: 'fetch never connects to this port, which is that of another protocol',
   EMFILE: 'this process has too many open files'
 }
 
@@ -47,7 +48,7 @@ export function readConnectionError (error: unknown): ConnectionError {
   if (!(at instanceof Error)) return { code: undefined, message: 'the connection failed' }
   const proxy = /^Proxy response \((\d{3})\)/.exec(at.message)
   if (proxy !== null) return { code: `PROXY_STATUS_${proxy[1]}`, message: `the proxy refused the connection (status ${proxy[1]})` }
-  const { code } = at as NodeJS.ErrnoException
+  const code = at.message === 'bad port' ? 'BAD_PORT' : (at as NodeJS.ErrnoException).code
   return code === undefined ? { code, message: at.message } : { code, message: inWords(code) }
 }
 

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { PassThrough } from 'node:stream'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
+import { diagnose as diagnoseConnection } from '../../src/cli/doctor/connection.ts'
+import { FetchError } from '../../src/http/bounded-fetch.ts'
 import { parseRealm, startDevelopmentIssuer } from '../../src/issuer/development-issuer.ts'
 import { diagnose } from '../support/doctor.ts'
 import { newKey, signTexts, TestIssuer, type Json } from '../support/issuer.ts'
@@ -32,6 +35,7 @@ t.test('nothing is wrong: exit 0, each check by its name', async (t) => {
 t.test('a token on standard input, rule by rule, and never printed', async (t) => {
   const token = issuer.token()
   for (const input of [token, `${token}\n`, `Bearer ${token}`, JSON.stringify({ access_token: token, token_type: 'Bearer' }),
+    `\ufeffbearer  ${token}\r\n`, Readable.from([Buffer.from(`\ufeff${token}\r\n`, 'utf16le')]),
     `> GET /api/private HTTP/1.1\n> Host: x\n> Authorization: Bearer ${token}\n>\n< HTTP/1.1 401\n< Authorization: none`]) {
     const { exit, out, err, token: verdict, names } = await diagnose(routes, { env, input })
     t.equal(exit, 0, err)
@@ -103,9 +107,12 @@ t.test('what is not a token, and requests with a wrong header', async (t) => {
     ['Authorization: Basic YTpi', 'scheme_unsupported', /Basic credentials/],
     [`"${token}"`, 'credentials_malformed', /quotes/],
     ['undefined', 'not_three_parts', /undefined or null/],
-    ['{"error":"invalid_client"}', 'no_token', /^$/],
-    ['{"error":"<b>"}', 'no_token', /^$/],
-    ['{"access_token":', 'no_token', /^$/],
+    ['{"error":"invalid_client"}', 'no_token', /Pass an access token, a token response/],
+    ['{"error":"<b>"}', 'no_token', /./],
+    ['{"access_token":', 'no_token', /./],
+    [`${token}\n${token}\n`, 'no_token', /./],
+    [`Bearer ${token}\r\nBearer ${token}`, 'no_token', /./],
+    ['\0\u0001', 'no_token', /./],
     ['[1]', 'credentials_malformed', /./],
     ['{"access_token":"a b"}', 'credentials_malformed', /./]
   ]
@@ -224,6 +231,9 @@ t.test('the clock, the scopes and the name of the issuer', async (t) => {
   t.match((await diagnose(routes, { env })).checks('ok').at(-1), { title: 'no route requires a scope' })
   serve([key.jwk], { issuer: issuer.issuer.replace('localhost', '127.0.0.1') })
   t.match((await diagnose([], { env })).checks(), [{ name: 'discovery_issuer', fix: /another host name/ }])
+  serve([key.jwk])
+  const slash = await diagnose([], { env: { ...env, ISSUER: `${issuer.issuer}/` } })
+  t.match(slash.checks(), [{ name: 'configuration' }, { name: 'discovery_issuer', fix: /differs only in the slash at the end/ }])
   serve([key.jwk], { issuer: 'https://elsewhere.example' })
   t.match((await diagnose([], { env })).checks(), [{ name: 'discovery_issuer', fix: /set ISSUER to it/ }])
   const split = { ISSUER: 'https://sso.example.com/realms/test', AUDIENCE: 'test_api', JWKS_URL: issuer.jwksUrl }
@@ -297,6 +307,15 @@ t.test('why there is no connection', async (t) => {
   for (const NO_PROXY of ['*', '127.0.0.1', place]) t.notMatch((await at(nobody, { HTTP_PROXY: nobody, NO_PROXY })).out, /is not used/)
 })
 
+t.test('no connection in time: whether somebody accepts it decides', async (t) => {
+  const way = { proxies: { http: undefined, https: undefined, no: '', byNode: false }, usesProxies: false, timeoutMs: 1000 }
+  const silent = `http://127.0.0.1:${await tcp(t, () => undefined)}/keys`
+  for (const error of [new FetchError('deadline', 'late'), new FetchError('unreachable', 'late', 'UND_ERR_CONNECT_TIMEOUT')]) {
+    t.match(await diagnoseConnection(`${await silentAddress()}/keys`, error, way), { code: 'connect_timeout', cause: /the packets are lost/, fix: /firewall/ })
+    t.match(await diagnoseConnection(silent, error, way), { code: 'response_timeout' })
+  }
+})
+
 t.test('the development issuer is not running, and the caller on plain http', async (t) => {
   const none = await diagnose([], { env: { DEVELOPMENT_ISSUER_PORT: new URL(await silentAddress()).port } })
   t.match(none.checks(), [{ name: 'issuer_reachable', fix: /npm start/ }])
@@ -319,6 +338,9 @@ t.test('with the credentials of a client', async (t) => {
     [{ CLIENT_SECRET: 'wrong' }, ['credentials_refused']],
     [{ SCOPE: 'nonsense' }, ['scope_refused']],
     [{ SCOPE: 'a"b' }, ['settings_invalid']],
+    [{ CLIENT_ID: 'test_dpop_client', CLIENT_SECRET: 'test-dpop-client-demo-secret' }, ['request_refused']],
+    [{ CLIENT_ID: 'test_dpop_client', CLIENT_SECRET: 'test-dpop-client-demo-secret', CLIENT_DPOP: 'on', SCOPE: 'test_api_access' }, ['confirmation_unsupported']],
+    [{ CLIENT_DPOP: 'yes' }, ['settings_invalid']],
     [{ TOKEN_ENDPOINT: `${await silentAddress()}/token` }, ['issuer_unreachable']],
     [{ CLIENT_ID: 'test_stranger_client', CLIENT_SECRET: 'test-stranger-client-demo-secret' }, ['audience_mismatch', 'scope_missing/scope_not_assigned', 'scope_missing/scope_not_assigned']]
   ]
@@ -329,6 +351,13 @@ t.test('with the credentials of a client', async (t) => {
   t.match((await diagnose(['--client-secret-file', '-', ...routes], { env: withoutSecret, input: `${CLIENT_SECRET}\n` })).token, { accepted: true })
   t.match((await diagnose(['--client-secret-file', 'package.json', ...routes], { env: withoutSecret })).names(), ['settings_invalid'])
   t.same((await diagnose([], { env: { ...settings, ISSUER: 'nonsense' } })).names('skipped'), ['token_request'])
+  t.match((await diagnose([], { env: withoutSecret })).checks('skipped').at(-1), { name: 'token_request', cause: /CLIENT_ID is set, but no secret/ })
+  const { CLIENT_ID, ...withoutId } = settings
+  t.match((await diagnose([], { env: withoutId })).checks('skipped').at(-1), { name: 'token_request', cause: /no CLIENT_ID/ }, CLIENT_ID)
+  const file = join(t.testdir({ secret: `${CLIENT_SECRET}\n` }), 'secret')
+  t.match((await diagnose(routes, { env: { ...withoutSecret, CLIENT_SECRET_FILE: file } })).token, { accepted: true }, 'as scopegate call reads them')
+  t.match((await diagnose([], { env: { ...settings, CLIENT_SECRET_FILE: file } })).checks(), [{ name: 'settings_invalid', cause: 'CLIENT_SECRET: expected CLIENT_SECRET or CLIENT_SECRET_FILE, not both.', fix: /Correct these settings/ }])
+  t.match((await diagnose([], { env: { ...withoutSecret, CLIENT_SECRET_FILE: `${file}2` } })).checks(), [{ name: 'secret_unavailable', fix: /Correct the path/ }])
 })
 
 t.test('a scope that is granted and not in the token', async (t) => {

@@ -16,6 +16,7 @@ With the credentials of a client it requests a token and explains it:
   --client-secret-file <f>  the file with the secret; - reads standard input. Without it: CLIENT_SECRET in the environment or .env
   --scope <words>           SCOPE: the scopes to request
   --token-endpoint <a>      TOKEN_ENDPOINT; default: that of the discovery document
+  The other settings of a client are read too, such as CLIENT_SECRET_FILE, CLIENT_KEY_FILE and CLIENT_DPOP: scopegate call --help
 
   --token-stdin             waits a minute for standard input, and not two seconds
   --offline                 uses no network: key and signature of the token are not checked

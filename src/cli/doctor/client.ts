@@ -1,35 +1,52 @@
 import { readFileSync } from 'node:fs'
 import { ClientError, createClient, SettingsError, type ClientErrorCode, type ClientOptions } from '../../client/client.ts'
+import { hasProof, readCredentials, readRequestOptions, type Credentials as ClientCredentials } from '../call-settings.ts'
+import { asSentence, settingSentences } from '../call-words.ts'
 import type { EnvironmentSources } from '../../config.ts'
 import { printable } from '../../oauth/printable.ts'
 import { UsageError, type Arguments } from './arguments.ts'
-import { failed, ok, type Check, type More } from './check.ts'
+import { failed, ok, skipped, type Check, type More } from './check.ts'
 
 /** The client whose token is examined. */
 export interface Credentials {
-  readonly clientId: string
-  readonly clientSecret: string
-  readonly clientAuthentication: string | undefined
+  readonly options: Pick<ClientOptions, 'clientId' | 'dpop' | 'ca' | 'audience' | 'resource'> & ClientCredentials
   readonly scope: readonly string[]
   readonly tokenEndpoint: string | undefined
 }
 
 /**
- * The credentials of the command line over those of the environment; undefined: none are given, or one half only. Throws UsageError.
+ * The credentials of the command line over those of the environment, as `scopegate call` reads them. A check: they cannot be used;
+ * undefined: there are none. Throws UsageError.
  */
-export function readCredentialsOf ({ variables }: EnvironmentSources, given: Arguments, input: string): Credentials | undefined {
+export function readCredentialsOf ({ variables }: EnvironmentSources, given: Arguments, input: string): Credentials | Check | undefined {
   const clientId = given.clientId ?? variables.CLIENT_ID
-  const clientSecret = given.clientSecretFile === undefined ? variables.CLIENT_SECRET : secretIn(given.clientSecretFile, input)
-  if (clientSecret === undefined && given.clientId !== undefined) {
-    throw new UsageError('--client-id needs the secret of the client: set CLIENT_SECRET, or name a file with --client-secret-file.')
-  }
   if (clientId === undefined && given.clientSecretFile !== undefined) {
     throw new UsageError('--client-secret-file needs the id of the client: --client-id, or CLIENT_ID.')
   }
-  if (clientId === undefined || clientSecret === undefined) return undefined
-  const scope = (given.scope ?? variables.SCOPE ?? '').split(/[\s,]+/).filter((word) => word !== '')
-  const tokenEndpoint = given.tokenEndpoint ?? variables.TOKEN_ENDPOINT
-  return { clientId, clientSecret, clientAuthentication: variables.CLIENT_AUTHENTICATION, scope, tokenEndpoint }
+  try {
+    const proof = given.clientSecretFile === undefined ? readCredentials(variables) : withSecret(variables, secretIn(given.clientSecretFile, input))
+    if (!hasProof(proof)) {
+      if (given.clientId !== undefined) throw new UsageError('--client-id needs the secret of the client: set CLIENT_SECRET, or name a file with --client-secret-file.')
+      return clientId === undefined ? undefined : skipped('token_request', 'a token for the client', 'CLIENT_ID is set, but no secret: with CLIENT_SECRET or --client-secret-file a token is requested, and explained.')
+    }
+    if (clientId === undefined) return skipped('token_request', 'a token for the client', 'A secret or a key is set, but no CLIENT_ID: with it a token is requested, and explained.')
+    return {
+      options: { ...readRequestOptions(variables), ...proof, clientId },
+      scope: (given.scope ?? variables.SCOPE ?? '').split(/[\s,]+/).filter((word) => word !== ''),
+      tokenEndpoint: given.tokenEndpoint ?? variables.TOKEN_ENDPOINT
+    }
+  } catch (error) {
+    if (error instanceof SettingsError) return unusable(error)
+    throw error
+  }
+}
+
+function withSecret ({ CLIENT_AUTHENTICATION }: EnvironmentSources['variables'], clientSecret: string): ClientCredentials {
+  return { ...readCredentials({ CLIENT_AUTHENTICATION }), clientSecret }
+}
+
+function unusable (error: SettingsError): Check {
+  return failed(error.code, 'the settings of the client cannot be used', { cause: `${settingSentences(error).join('. ')}.`, fix: 'Correct these settings, in the environment or in .env.' })
 }
 
 function secretIn (file: string, input: string): string {
@@ -52,36 +69,42 @@ export type Reach = Pick<ClientOptions, 'allowInsecureHttp' | 'useEnvProxy'>
 
 /** One token by the client of this package, with the scopes given. Never rejects. */
 export async function requestToken (
-  credentials: Credentials, tokenEndpoint: string, scope: readonly string[], reach: Reach
+  { options }: Credentials, tokenEndpoint: string, scope: readonly string[], reach: Reach
 ): Promise<TokenSource> {
   const notListed: string[] = []
-  const requested = `a token for ${printable(credentials.clientId)}, ${scope.length === 0 ? 'no scope requested' : `scope ${printable(scope.join(' '))}`}`
+  const caller = `${printable(options.clientId)}, ${scope.length === 0 ? 'no scope requested' : `scope ${printable(scope.join(' '))}`}`
   try {
     const client = createClient({
       ...reach,
-      clientId: credentials.clientId,
-      clientSecret: credentials.clientSecret,
-      clientAuthentication: (credentials.clientAuthentication ?? 'client_secret_basic') as 'client_secret_basic',
+      ...options,
       scope, tokenEndpoint,
       apiUrl: tokenEndpoint,
       onWarning: (warned) => { if (warned.code === 'scope_not_listed') notListed.push(...warned.scopes) }
     })
     try {
       const token = await client.token()
-      return { check: ok('token_request', `${new URL(tokenEndpoint).origin} issued ${requested}`), token, notListed }
+      return { check: ok('token_request', `${new URL(tokenEndpoint).origin} issued a token for ${caller}`), token, notListed }
     } finally {
       await client.close()
     }
   } catch (error) {
     if (!(error instanceof ClientError)) throw error
-    const fix = error instanceof SettingsError ? 'Correct the settings of the client: CLIENT_ID, CLIENT_SECRET, SCOPE, TOKEN_ENDPOINT.' : ADVICE[error.code]
-    return { check: failed(error.code, `no token: ${requested}`, { cause: `${error.message}.`, ...fix !== undefined && { fix } }), token: undefined, notListed }
+    if (error instanceof SettingsError) return { check: unusable(error), token: undefined, notListed }
+    const fix = adviceOn(error)
+    return { check: failed(error.code, `no token for ${caller}`, { cause: asSentence(error.message), ...fix !== undefined && { fix } }), token: undefined, notListed }
   }
+}
+
+function adviceOn ({ code, message }: ClientError): string | undefined {
+  return /\bset dpop$/.test(message)
+    ? 'CLIENT_DPOP=on requests a token that is bound to a key, as the client must (createClient: dpop). If it need not be bound, in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced).'
+    : ADVICE[code]
 }
 
 const ADVICE: Readonly<Partial<Record<ClientErrorCode, string>>> = {
   credentials_refused: 'Compare CLIENT_ID and CLIENT_SECRET with Keycloak (Clients, Credentials); for a client of its own "Service accounts roles" must be on.',
   scope_refused: 'In Keycloak add each requested scope to the client (Clients, Client scopes, Add client scope), as default or optional; the names must be equal, upper and lower case too.',
+  secret_unavailable: 'Correct the path, and the rights of the file.',
   request_refused: 'Look at the client in Keycloak, and at the log of Keycloak.',
   issuer_unreachable: 'Look at the checks of the issuer above, and at TOKEN_ENDPOINT.',
   issuer_response_invalid: 'Look at TOKEN_ENDPOINT: it must be the token endpoint of the realm.'

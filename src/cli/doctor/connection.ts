@@ -2,6 +2,7 @@ import { connect, isIP } from 'node:net'
 import { connect as connectTls, type DetailedPeerCertificate } from 'node:tls'
 import type { FetchError } from '../../http/bounded-fetch.ts'
 import { printable } from '../../oauth/printable.ts'
+import { asSentence } from '../call-words.ts'
 import type { More } from './check.ts'
 import { proxyOf, type ProxyVariables } from './proxy.ts'
 
@@ -59,9 +60,11 @@ const noRoute: Diagnosis = ({ url, proxy }) => ({ code: 'no_route', cause: `Ther
 
 const noTls: Diagnosis = ({ url }) => ({ code: 'no_tls', cause: `The server at ${url.host} does not use TLS.`, fix: 'The port is that of plain http: correct the port, or begin the address with http:// (with ALLOW_INSECURE_HTTP=on for another host).' })
 
+const badPort: Diagnosis = ({ url }) => ({ code: 'bad_port', cause: `The port of ${url.host} is that of another protocol: fetch never connects to it (Fetch standard, port blocking).`, fix: 'Correct the port, or let the issuer listen at another one.' })
+
 const closed: Diagnosis = ({ url, error }) => ({ code: 'closed', cause: `${url.host} closed the connection before its response was complete (${error.systemCode ?? ''}).`, fix: url.protocol === 'http:' ? 'The port may be that of TLS: begin the address with https://. If not, look at the log of the issuer or of the gateway in front of it.' : 'Look at the log of the issuer or of the gateway in front of it.' })
 
-const unknown: Diagnosis = ({ error }) => ({ code: 'unreachable', cause: `${printable(error.message).replace(/^"|"$/g, '')}.`, fix: 'Look at the address, and at the network of this machine.' })
+const unknown: Diagnosis = ({ error }) => ({ code: 'unreachable', cause: asSentence(printable(error.message).replace(/^"|"$/g, '')), fix: 'Look at the address, and at the network of this machine.' })
 
 const expired: Diagnosis = async (place) => ({ code: 'tls_expired', cause: `The certificate of ${place.url.host} is not valid now${(await peek(place))?.validity ?? ''}.`, fix: 'Renew the certificate of the issuer. If it is valid, correct the clock of this machine.' })
 
@@ -94,6 +97,7 @@ const BY_CODE: Readonly<Record<string, Diagnosis>> = {
   ENOTFOUND: dns, EAI_AGAIN: dns, ECONNREFUSED: refused, EHOSTUNREACH: noRoute, ENETUNREACH: noRoute,
   ETIMEDOUT: late, UND_ERR_CONNECT_TIMEOUT: late,
   CERT_HAS_EXPIRED: expired, CERT_NOT_YET_VALID: expired, ERR_TLS_CERT_ALTNAME_INVALID: hostName,
+  BAD_PORT: badPort,
   ERR_SSL_WRONG_VERSION_NUMBER: noTls, ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls, EPROTO: noTls, UND_ERR_SOCKET: closed, ECONNRESET: closed
 }
 

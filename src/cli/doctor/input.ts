@@ -1,3 +1,4 @@
+import { decodeText } from '../../config/text.ts'
 import { authorizationOf, readCredentials } from '../../oauth/credentials.ts'
 import { Refusal } from '../../oauth/errors.ts'
 
@@ -12,25 +13,29 @@ export type Presented =
   | { readonly kind: 'no_token', readonly sentence: string }
 
 /** More than any request head or token response has. */
-const MAX_CHARACTERS = 1024 * 1024
+const MAX_BYTES = 1024 * 1024
 /** A pipe that nobody writes to and nobody closes must not hold the doctor. */
 const FIRST_PART_MS = { unasked: 2_000, asked: 60_000 }
 
-/** The text on standard input; empty on a terminal, and when nothing comes. `asked`: it was announced (`--token-stdin`). */
-export async function readInput (input: Input, asked: boolean): Promise<string> {
+/**
+ * The text on standard input; empty on a terminal, and when nothing comes; undefined: it is not text. `asked`: it was announced
+ * (`--token-stdin`).
+ */
+export async function readInput (input: Input, asked: boolean): Promise<string | undefined> {
   if (input.isTTY === true && !asked) return ''
   const parts = input[Symbol.asyncIterator]()
-  const decoder = new TextDecoder()
-  let text = ''
+  const read: Buffer[] = []
+  let bytes = 0
   try {
     for (let part = await withinMs(parts.next(), FIRST_PART_MS[asked ? 'asked' : 'unasked']); part?.done === false; part = await withinMs(parts.next(), FIRST_PART_MS.asked)) {
-      text += typeof part.value === 'string' ? part.value : decoder.decode(part.value, { stream: true })
-      if (text.length > MAX_CHARACTERS) break
+      read.push(Buffer.from(part.value))
+      bytes += part.value.length
+      if (bytes > MAX_BYTES) break
     }
   } finally {
     input.destroy?.()
   }
-  return text
+  return decodeText(Buffer.concat(read))
 }
 
 async function withinMs<T> (work: Promise<T>, limitMs: number): Promise<T | undefined> {
@@ -47,13 +52,20 @@ async function withinMs<T> (work: Promise<T>, limitMs: number): Promise<T | unde
  * A token, a token response (JSON), `Bearer <token>`, or the head of a request as `curl -v` prints it: then the Authorization lines are
  * read as the service reads them. Nothing of the text is in the result but the token.
  */
-export function readPresented (text: string, announced = false): Presented {
-  const trimmed = text.replace(/^\uFEFF/, '').trim()
+export function readPresented (text: string | undefined, announced = false): Presented {
+  if (text === undefined) return { kind: 'no_token', sentence: 'Standard input is not text: there is no token on it.' }
+  const trimmed = text.trim()
   if (trimmed === '') return announced ? { kind: 'no_token', sentence: 'Standard input is empty: there is no token on it.' } : { kind: 'nothing' }
   const lines = authorizationLines(trimmed)
   if (lines.length > 0) return credentialsIn(() => authorizationOf(lines.flatMap((value) => ['authorization', value])), `standard input is a request with ${lines.length} Authorization line${lines.length === 1 ? '' : 's'}`)
   if (trimmed.startsWith('{')) return inResponse(trimmed)
+  if (tokensIn(trimmed) > 1) return { kind: 'no_token', sentence: `Standard input contains ${tokensIn(trimmed)} tokens: the doctor explains one.` }
   return /^bearer(?:\s|$)/i.test(trimmed) ? credentialsIn(() => trimmed) : credentialsIn(() => `Bearer ${trimmed}`)
+}
+
+/** Words with the three parts of a signed JWT, each in a line of its own. */
+function tokensIn (text: string): number {
+  return text.split(/[\r\n]+/).filter((line) => /^(?:bearer\s+)?[\w-]+\.[\w-]+\.[\w-]+$/i.test(line.trim())).length
 }
 
 /** Of `curl -v` only the lines that it sent. */

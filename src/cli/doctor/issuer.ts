@@ -123,7 +123,7 @@ function discoveryCheck (
   if (discovery.issuer === issuer) return ok('discovery_issuer', title)
   const fix = issuerDifference(discovery.issuer, issuer) ?? `Tokens contain the issuer that the document names. If it is the realm that is meant, set ISSUER to it.`
   const cause = `It names ${printable(discovery.issuer)}, and ISSUER is ${issuer}.`
-  return reachedAt(settings) === issuer
+  return reachedAt(settings) === issuer.replace(/\/$/, '')
     ? failed('discovery_issuer', 'the discovery document names another issuer', { cause, fix: fix.replaceAll('iss is ', 'the issuer is ') })
     : warning('discovery_issuer', 'at the address of JWKS_URL the issuer has another name', { cause, fix: 'Tokens that are requested there are refused as issuer_mismatch; those that are requested at the address in ISSUER are accepted. KC_HOSTNAME fixes the name in Keycloak.' })
 }

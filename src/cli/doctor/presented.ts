@@ -14,7 +14,8 @@ import { examineToken, type TokenReport, type Trusted } from './token.ts'
 
 export interface PresentedContext {
   readonly presented: Presented
-  readonly credentials: Credentials | undefined
+  /** A check: there are credentials, but they cannot be used. */
+  readonly credentials: Credentials | Check | undefined
   readonly subject: Subject
   readonly rows: readonly AccessRow[] | undefined
   readonly nowMs: () => number
@@ -31,12 +32,16 @@ export interface PresentedFindings {
 }
 
 const TITLE = 'Token'
+const PASS_A_TOKEN = 'Pass an access token, a token response, or the head of a request as "curl -v" prints it; or set CLIENT_ID and CLIENT_SECRET, and the doctor requests a token.'
 
 /** The token on standard input, or that of the client whose credentials are given: every rule, and every route. */
 export async function examinePresented (context: PresentedContext): Promise<PresentedFindings> {
   const { presented, credentials, subject } = context
-  if (presented.kind === 'nothing') return credentials === undefined ? { sections: [] } : await ofClient(credentials, context)
-  if (presented.kind === 'no_token') return { sections: [{ title: TITLE, checks: [failed('no_token', presented.sentence)] }] }
+  if (presented.kind === 'nothing') {
+    if (credentials === undefined) return { sections: [] }
+    return 'status' in credentials ? { sections: [{ title: TITLE, checks: [credentials] }] } : await ofClient(credentials, context)
+  }
+  if (presented.kind === 'no_token') return { sections: [{ title: TITLE, checks: [failed('no_token', presented.sentence, { fix: PASS_A_TOKEN })] }] }
   if (presented.kind === 'refused') return ofRefusal(presented.refusal, subject)
   const note = presented.note === undefined ? [] : [ok('input', presented.note)]
   return ofToken(presented.token, note, context)

@@ -129,7 +129,7 @@ t.test('a deadline costs no timer once the exchange is over', async (t) => {
   t.teardown(() => bounded.close())
   await bounded.fetch(wire.url)
   await t.rejects(bounded.fetch(`${wire.url}/cut`), { code: 'unreachable' })
-  await t.rejects(bounded.fetch('http://127.0.0.1:1'), { code: 'unreachable', message: 'bad port' })
+  await t.rejects(bounded.fetch('http://127.0.0.1:1'), { code: 'unreachable', systemCode: 'BAD_PORT' })
   const unfinished = bounded.exchange()
   t.equal(set.size, 1, 'the one under way')
   await t.rejects(unfinished.response(Promise.reject(new Error('of the library'))), { code: 'unreachable', message: 'of the library' })

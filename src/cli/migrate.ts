@@ -99,7 +99,7 @@ function notesOf (given: Given, client: string | undefined): string[] {
   const server = String(given['auth-server-url'])
   return [
     ...client === undefined ? ['resource: the file names no client. AUDIENCE is the name of this API in aud.'] : [
-      `resource: keycloak-connect did not check aud. Add an audience mapper for ${client} to the client scopes of the callers (docs/how-to/keycloak.md), else every token is refused as audience_mismatch.`
+      `resource: keycloak-connect checks aud only with verify-token-audience, here it is always checked. Add an audience mapper for ${client} to the client scopes of the callers (docs/how-to/keycloak.md), else every token is refused as audience_mismatch.`
     ],
     ...given.credentials === undefined ? [] : ['credentials: an API needs no secret to verify tokens. A client that calls other APIs has CLIENT_ID and CLIENT_SECRET.'],
     .../\/auth\/?$/.test(server) ? ['auth-server-url: it ends with /auth, which Keycloak leaves out since version 17. ISSUER must be the iss of the tokens, exactly: scopegate doctor compares them.'] : [],

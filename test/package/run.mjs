@@ -12,6 +12,7 @@ import { pack } from '../../tools/package/pack.mjs'
 import { reach } from '../../tools/package/reach.mjs'
 import { must, run } from '../support/command.mjs'
 import { createReport } from '../support/report.mjs'
+import { comingFrom } from './coming-from.mjs'
 
 const HOSTS = fileURLToPath(new URL('hosts', import.meta.url))
 const PUBLINT = 'publint@0.3.25'
@@ -51,6 +52,7 @@ async function examine (work) {
   for (const host of ['five-lines.mjs', 'big-host.mjs', 'commonjs.cjs', 'static-keys.mjs', 'client-alone.mjs']) {
     await check(`a host runs: ${host}`, () => must(process.execPath, [join(consumer, 'hosts', host)], { timeoutMs: 60_000 }))
   }
+  await comingFrom({ consumer, work, check, say })
   await checkFiles(consumer, packed.manifest)
   await check('publint has nothing to say', async () => {
     const { code, stdout, stderr } = await run('npx', ['-y', PUBLINT, '--strict', packed.tarball])

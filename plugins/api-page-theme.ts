@@ -78,6 +78,9 @@ html:not(.dark-mode) .swagger-ui .response-control-media-type__accept-message { 
 .swagger-ui .highlight-code, .swagger-ui .microlight, .swagger-ui .curl { background: #1c2024 }
 .swagger-ui .microlight [style*="rgb(211, 99, 99)"] { color: #ff9d94 !important }
 .swagger-ui .download-contents, .swagger-ui .copy-to-clipboard { background: #4d5660 }
+.swagger-ui .highlight-code:has(.download-contents) > .microlight { padding-bottom: 48px !important }
+.swagger-ui .curl-command .curl { padding-bottom: 32px !important }
+.swagger-ui .curl-command .curl code { white-space: pre-wrap !important; overflow-wrap: anywhere }
 .swagger-ui .scopes .checkbox { display: flex; align-items: flex-start; gap: 8px }
 .swagger-ui .scopes .checkbox input[type=checkbox] { display: inline-block; flex: none; width: 18px; height: 18px; margin: 2px 0 0; accent-color: #0b5cad }
 .swagger-ui .scopes .checkbox input[type=checkbox] + label > .item { display: none }

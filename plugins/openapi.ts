@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
 import fp from 'fastify-plugin'
 import { describeAccess } from '../src/oauth/access-matrix.ts'
@@ -39,13 +40,23 @@ export default fp<OpenapiOptions>(async (app, { title, version, tokenUrl, scopes
     },
     transform: ({ schema, url, route }) => ({
       url,
-      schema: described(schema as Schema | undefined ?? {}, app.access.of(route))
+      schema: described(withPhrases(schema as Schema | undefined ?? {}), app.access.of(route))
     })
   })
   app.decorate('openapi', () => app.swagger())
 }, { name: 'openapi', dependencies: ['access-policy'] })
 
 type Schema = Record<string, unknown>
+
+/** A response that its schema does not describe is called by the phrase of its status. */
+function withPhrases ({ response, ...schema }: Schema): Schema {
+  if (response === undefined) return schema
+  const named = Object.entries(response as Schema).map(([status, one]) => {
+    const { description = STATUS_CODES[status] } = one as Schema
+    return [status, description === undefined ? one : { ...one as Schema, 'x-response-description': description }]
+  })
+  return { ...schema, response: Object.fromEntries(named) as Schema }
+}
 
 function described (schema: Schema, access: Access | undefined): Schema {
   if (access === undefined || access.mode === 'public' || schema.hide === true) return schema
@@ -61,7 +72,7 @@ function described (schema: Schema, access: Access | undefined): Schema {
       ...schema.response as Schema | undefined,
       400: problem('Malformed credentials or request'),
       401: problem('No valid access token'),
-      ...access.mode === 'protected' && { 403: problem('The token lacks what the route demands') },
+      ...access.mode === 'protected' && { 403: problem('The token lacks what the route requires') },
       503: problem('Tokens cannot be verified at the moment')
     }
   }

@@ -13,6 +13,16 @@ async function withService (t: Test): Promise<{ browser: Browser, server: Starte
   return { browser, server, base: server.api() }
 }
 
+/** The text of each block with buttons that one of them covers. */
+const COVERED = `[...document.querySelectorAll('.highlight-code, .curl-command')].flatMap((block) => {
+  const text = document.createRange()
+  text.selectNodeContents(block.querySelector('pre code, pre'))
+  const lines = [...text.getClientRects()].filter(({ width }) => width > 0)
+  return [...block.querySelectorAll('.download-contents, .copy-to-clipboard')].map((button) => button.getBoundingClientRect())
+    .flatMap((button) => lines.filter((line) => line.right > button.left && line.left < button.right && line.bottom > button.top && line.top < button.bottom))
+    .map(() => block.className)
+})`
+
 /** In the dialog: a token of the development issuer, with these scopes. */
 async function authorize (page: Page, scopes: readonly string[]): Promise<void> {
   await page.click('.btn.authorize.unlocked, .btn.authorize.locked')
@@ -86,6 +96,7 @@ t.test('contrast, names, landmarks, headings of both pages, light and dark, wide
     await page.click(`${ROUTE} .opblock-summary-control`)
     await call(page)
     await look('called')
+    t.same(await page.evaluate(COVERED), [], `no button covers text, called, ${name}`)
     await page.goto(`${base}/docs/access`)
     await look('access')
     t.same(errors, [])

@@ -184,6 +184,7 @@ t.test('settings: errors by name, what can be reached is examined all the same, 
   t.match(wrong.names('ok').join(), /issuer_reachable/)
   t.equal(wrong.token.accepted, undefined)
   t.same((await diagnose([], { env: { ISSUER: 'nonsense', AUDIENCE: 'a' } })).names('ok'), [])
+  t.match((await diagnose([], { env: { ISSUER: 'https://<host>/realms/x', AUDIENCE: 'a' }, json: false })).out, /in place of the placeholder <\.\.\.>/)
   t.same((await diagnose([], { env: { ISSUER: 'nonsense', AUDIENCE: 'a' }, input: issuer.token() })).names('skipped'), ['token'])
   const given = await diagnose(['--issuer', issuer.issuer, '--audience', 'other', '--jwks-url', issuer.jwksUrl, ...routes], { env: { ISSUERS_FILE: 'x', JWKS_URL: 'y' }, input: issuer.token({ aud: 'other' }) })
   t.match(given.token, { accepted: true })
@@ -319,6 +320,7 @@ t.test('no connection in time: whether somebody accepts it decides', async (t) =
 t.test('the development issuer is not running, and the caller on plain http', async (t) => {
   const none = await diagnose([], { env: { DEVELOPMENT_ISSUER_PORT: new URL(await silentAddress()).port } })
   t.match(none.checks(), [{ name: 'issuer_reachable', fix: /npm start/ }])
+  t.same(none.checks('skipped').slice(-2).map(({ cause }) => cause), ['There is no response.', 'There is no discovery document.'])
   const far = await diagnose([], { env: { ISSUER: 'http://no-such-host.invalid/realms/x', AUDIENCE: 'a' } })
   t.match(far.names(), ['configuration', 'plain_http', 'issuer_reachable/dns'])
 })

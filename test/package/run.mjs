@@ -109,6 +109,11 @@ async function checkFiles (consumer, manifest) {
     const { packages } = await reach(root, entries(['./client']))
     assert.deepEqual(packages.filter((name) => /fastify/.test(name)), [])
   })
+  await check('what llms.txt and the doctor name is in the package', async () => {
+    const links = [...(await readFile(join(root, 'llms.txt'), 'utf8')).matchAll(/\]\(([^)#]+)/g)].map(([, file]) => file)
+    assert.ok(links.length > 0)
+    for (const file of [...links, 'docs/how-to/bound-tokens.md', 'docs/how-to/images/1-realm.png']) assert.ok((await readFile(join(root, file))).length > 0, file)
+  })
   await check('every file has its map and its declaration', async () => {
     const { files } = await reach(root, entries(['.', './client', './testing']))
     for (const file of files.filter((one) => one.endsWith('.js'))) JSON.parse(await readFile(join(root, `${file}.map`), 'utf8'))

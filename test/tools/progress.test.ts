@@ -45,4 +45,9 @@ t.test('a line printed meanwhile takes the place of the moving one', async (t) =
   move?.(undefined)
   t.equal(out, `${CLEAR}  a${CLEAR}  b\nc\n`)
   t.equal(reporting({ write: () => undefined }).move, undefined)
+  for (const [columns, shown] of [[0, 'starting: 10 s'], [12, 'starting:']] as const) {
+    let last = ''
+    reporting({ write: (text) => { last = text }, isTTY: true, columns }).move?.('starting: 10 s')
+    t.equal(last, `\r\u001b[K  ${shown}`, `a terminal of ${columns} columns`)
+  }
 })

@@ -18,6 +18,11 @@ const CLEAR = '\r\u001b[K'
 /** How often the line moves, and how often there is a plain line where it cannot. */
 const PACE: Readonly<Record<'movingMs' | 'plainMs', number>> = { movingMs: 250, plainMs: 10_000 }
 
+/** A terminal that does not say how wide it is has 0 columns. */
+function widthOf ({ columns = 0 }: Sink): number {
+  return columns > 3 ? columns : 80
+}
+
 /** Lines on a stream; on a terminal with one that moves. Whatever else is printed meanwhile goes through `print`. */
 export function reporting (out: Sink): Reporting & { readonly print: (line: string) => void } {
   let isMoving = false
@@ -26,7 +31,7 @@ export function reporting (out: Sink): Reporting & { readonly print: (line: stri
     isMoving = false
   }
   const move = (line: string | undefined): void => {
-    if (line !== undefined) out.write(`${CLEAR}  ${line.slice(0, (out.columns ?? 80) - 3)}`)
+    if (line !== undefined) out.write(`${CLEAR}  ${line.slice(0, widthOf(out) - 3)}`)
     else if (isMoving) out.write(CLEAR)
     isMoving = line !== undefined
   }

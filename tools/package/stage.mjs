@@ -25,6 +25,8 @@ export async function stage ({ root, built, folder }) {
   const reached = await reach(built, entries)
   for (const file of reached.files) await place(join(built, file), join(folder, file))
   for (const file of [...DOCUMENTS, ...checkout.files.filter((one) => one !== 'dist')]) await cp(join(root, file), join(folder, file))
+  // The links of README.md and llms.txt, and the pages that messages name.
+  await cp(join(root, 'docs'), join(folder, 'docs'), { recursive: true, filter: (file) => !file.endsWith('.mjs') })
   for (const name of await withDependencies(root, BUNDLED)) {
     await cp(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true, dereference: true })
   }
@@ -64,7 +66,7 @@ async function manifestOf (root, checkout, { packages, typePackages }) {
     else dependencies[name] = range
   }
   const kept = Object.fromEntries(KEPT.filter((name) => Object.hasOwn(checkout, name)).map((name) => [name, checkout[name]]))
-  return { ...kept, files: checkout.files, dependencies, peerDependencies, bundleDependencies: BUNDLED }
+  return { ...kept, files: [...checkout.files, ...DOCUMENTS, 'docs'], dependencies, peerDependencies, bundleDependencies: BUNDLED }
 }
 
 /** A path of this checkout means nothing to a consumer: there stands the version. */

@@ -13,7 +13,13 @@ interface Reading {
 /** A time that the issuer wrote between two times of this machine; all in milliseconds since the epoch. */
 export interface Written { readonly atMs: number, readonly startedMs: number, readonly endedMs: number }
 
+const TITLE = 'the clocks of the issuer and of this machine agree'
 const UNDATED = 'No response has a Date (Keycloak sends none). With CLIENT_ID and CLIENT_SECRET the doctor requests a token, and compares its iat.'
+
+/** Without any response. */
+export function clockUnknown (): Check {
+  return skipped('clock', TITLE, 'There is no response.')
+}
 
 /**
  * The clock of the issuer, by the `Date` of its responses (RFC 9110 §6.6.1) or by the `iat` of a token that it has just issued, against
@@ -21,7 +27,7 @@ const UNDATED = 'No response has a Date (Keycloak sends none). With CLIENT_ID an
  */
 export function clockCheck (times: readonly Written[], toleranceSeconds: number): Check {
   const [best] = times.map(readingOf).sort((a, b) => a.uncertainMs - b.uncertainMs)
-  if (best === undefined) return skipped('clock', 'the clocks of the issuer and of this machine agree', UNDATED)
+  if (best === undefined) return skipped('clock', TITLE, UNDATED)
   const seconds = Math.abs(best.aheadMs) / 1000
   if (seconds - best.uncertainMs / 1000 <= Math.max(toleranceSeconds, 1)) {
     return ok('clock', `the clock of the issuer differs by ${seconds < 2 ? 'less than 2 s' : `about ${Math.round(seconds)} s`} (CLOCK_TOLERANCE_SECONDS is ${toleranceSeconds})`)

@@ -5,7 +5,7 @@ import type { KeySet } from '../../oauth/key-set.ts'
 import { printable } from '../../oauth/printable.ts'
 import type { IssuerSettings } from '../../options/issuer-options.ts'
 import { failed, ok, skipped, warning, type Check, type Section } from './check.ts'
-import { clockCheck, dateOf } from './clock.ts'
+import { clockCheck, clockUnknown, dateOf } from './clock.ts'
 import { diagnose, type Way } from './connection.ts'
 import { keySetChecks, type KeySetFindings } from './keys.ts'
 import { probe, type Probe } from './probe.ts'
@@ -66,7 +66,9 @@ export async function examineIssuer (settings: IssuerSettings, context: IssuerCo
         plainHttpCheck(settings, context),
         await reachableCheck(keys, context),
         discoveryCheck(document, discovery, settings, keySet !== undefined),
-        ...checks, clockCheck(dates, settings.clockToleranceSeconds), ...scopeChecks(context.scopes, discovery?.scopesSupported)
+        ...checks,
+        keys.response === undefined && document.response === undefined ? clockUnknown() : clockCheck(dates, settings.clockToleranceSeconds),
+        ...scopeChecks(context.scopes, discovery)
       ]
     },
     keySet,

@@ -56,7 +56,7 @@ export function reportAsJson (report: Report): string {
   return escaped(JSON.stringify({ ok: isHealthy(report), ...report }, null, 2))
 }
 
-/** Printable ASCII and line breaks: what a claim contains must not drive a terminal. JSON remains JSON. */
+/** Printable ASCII and line breaks: what a claim contains must not drive a terminal. JSON remains JSON. Our own texts have an ellipsis. */
 export function escaped (text: string): string {
-  return text.replace(/[^\x20-\x7E\n]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replaceAll('\u2026', '...').replace(/[^\x20-\x7E\n]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -51,10 +51,8 @@ type Schema = Record<string, unknown>
 /** A response that its schema does not describe is called by the phrase of its status. */
 function withPhrases ({ response, ...schema }: Schema): Schema {
   if (response === undefined) return schema
-  const named = Object.entries(response as Schema).map(([status, one]) => {
-    const { description = STATUS_CODES[status] } = one as Schema
-    return [status, description === undefined ? one : { ...one as Schema, 'x-response-description': description }]
-  })
+  const named = Object.entries(response as Readonly<Record<string, Schema>>)
+    .map(([status, one]) => [status, { ...one, 'x-response-description': one.description ?? STATUS_CODES[status] }])
   return { ...schema, response: Object.fromEntries(named) as Schema }
 }
 

@@ -84,7 +84,7 @@ function textOf (given: Given, name: string): string {
 
 /** As .env has it: one line, and no part of it a comment. */
 function setting (name: string, value: string): string {
-  const quote = /^[\w.:@/~+%<> -]+$/.test(value) ? '' : value.includes("'") ? '"' : "'"
+  const quote = /^[\w.:@/~+%<> -]+$/.test(value) ? '' : value.includes('\'') ? '"' : '\''
   return `${name}=${quote}${value}${quote}`
 }
 
@@ -124,7 +124,9 @@ function textIn (file: string): string {
   const descriptor = openSync(file, 'r')
   let length = 0
   try {
-    for (let read = -1; read !== 0 && length <= MAX_BYTES; length += read) read = readSync(descriptor, bytes, length, bytes.length - length, null)
+    for (let read = -1; read !== 0 && length <= MAX_BYTES; length += read) {
+      read = readSync(descriptor, bytes, length, bytes.length - length, null)
+    }
   } finally {
     closeSync(descriptor)
   }

@@ -5,6 +5,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server } from '
 import { resolve } from 'node:path'
 import t, { type Test } from 'tap'
 import { silentAddress } from '../client/fakes.ts'
+import type { Found } from '../support/doctor.ts'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 import { selfSigned, type Certificate } from '../support/self-signed.ts'
 
@@ -34,10 +35,10 @@ const encrypted = (t: Test, certificate: Certificate): Promise<number> => {
   return listening(t, server)
 }
 
-interface Section { readonly title: string, readonly checks: ReadonlyArray<{ name: string, status: string, code?: string, cause?: string, fix?: string }> }
+interface Section { readonly title: string, readonly checks: readonly Found[] }
 
 /** The check of the connection, by the address of the issuer. */
-function connections (out: string): Record<string, Section['checks'][number] | undefined> {
+function connections (out: string): Record<string, Found | undefined> {
   const { sections } = JSON.parse(out) as { sections: Section[] }
   return Object.fromEntries(sections.slice(1).map(({ title, checks }) => [title.replace('Issuer ', ''), checks.find(({ name }) => name === 'issuer_reachable')]))
 }

@@ -39,7 +39,7 @@ t.test('files that are broken or foreign get a sentence', async (t) => {
     [Buffer.from([0x7b, 0xff, 0xfe]), /not text/], [Buffer.from('{}', 'utf16le'), /not text/], [' '.repeat(1024 * 1024 + 1), /larger than 1 MB/], ['['.repeat(1024 * 1024), /not JSON/],
     [{ ...FILE, realm: '${env.REALM}' }, /"realm" is a placeholder/], [{ ...FILE, realm: '\ud800' }, /"realm" contains a character that cannot be printed/],
     [{ ...FILE, resource: 'a\nISSUER=https://evil.example' }, /"resource" contains a character/], [{ ...FILE, resource: 'a,b' }, /comma or a quote/], [{ ...FILE, resource: 5 }, /no "resource"/],
-     ['[]', /not an object/], ['null', /not an object/], [{ web: {} }, /another provider/], [{ clients: [] }, /export of a realm/],
+    ['[]', /not an object/], ['null', /not an object/], [{ web: {} }, /another provider/], [{ clients: [] }, /export of a realm/],
     [{ realm: 'a' }, /no "auth-server-url"/], [{ realm: '', 'auth-server-url': 'x' }, /no "realm"/], [{ ...FILE, 'auth-server-url': '/auth' }, /expected an address/]
   ]
   for (const [content, message] of cases) t.match(run(content), { code: 1, out: '', err: message })
@@ -56,7 +56,7 @@ t.test('encodings of Windows, and names that a .env file would cut', async (t) =
   const text = JSON.stringify({ ...FILE, resource: 'api #1' })
   const big = Buffer.from(`\ufeff${text}`, 'utf16le').swap16()
   for (const content of [text, `\ufeff${text}`, Buffer.from(`\ufeff${text}`, 'utf16le'), big]) t.match(run(content), { code: 0, out: /^AUDIENCE='api #1'$/m })
-  t.match(run({ ...FILE, realm: "it's" }).out, /^ISSUER="https:\/\/sso\.example\.com\/auth\/realms\/it's"$/m)
+  t.match(run({ ...FILE, realm: 'it\'s' }).out, /^ISSUER="https:\/\/sso\.example\.com\/auth\/realms\/it's"$/m)
   const { out } = run(Object.fromEntries([...Object.entries(FILE), ...Array.from({ length: 30 }, (_, at) => [`${at}${'x'.repeat(200)}`, 1])]))
   t.match(out, /and 11 more/)
   t.notMatch(out, /x{100}/)

@@ -239,6 +239,9 @@ async function boundToken (t: Test, scene: Scene): Promise<void> {
   const report = await examine(t, PRIVATE, { env: allowed, input: token }, [token])
   t.match(report, { exit: 0, token: { accepted: true } }, 'DPOP=allowed')
   t.match(report.checks('ok').find(({ name }) => name === 'binding')?.cause, /"Authorization: DPoP <token>" with a proof/)
+  const without = await examine(t, PRIVATE, { env: clientEnv(scene, 'test_dpop_client') })
+  reported(t, without, { name: 'request_refused', cause: /requires DPoP of this client/, fix: /CLIENT_DPOP=on requests a token that is bound to a key/ })
+  t.match(await examine(t, PRIVATE, { env: { ...clientEnv(scene, 'test_dpop_client', { CLIENT_DPOP: 'on' }), ...allowed } }), { exit: 0, token: { accepted: true } }, 'CLIENT_DPOP=on')
 }
 
 async function twoHeaders (t: Test, { realm: { issuer }, env }: Scene): Promise<void> {

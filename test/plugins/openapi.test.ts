@@ -17,6 +17,7 @@ t.test('the OpenAPI document says who may call, from the same declaration that i
   const { paths, components, servers } = app.openapi() as Document
   t.same(paths['/api/private-scoped']?.get?.security, [{ clientCredentials: ['test_api_access'] }])
   t.same(Object.keys(paths['/api/private-scoped']?.get?.responses ?? {}).sort(), ['200', '400', '401', '403', '503'])
+  t.match([paths['/api/private-scoped']?.get?.responses['200'], paths['/api/messages']?.post?.responses['201']], [{ description: 'OK' }, { description: 'Created' }])
   t.same(paths['/t/any']?.get?.security, [{ clientCredentials: [] }])
   t.same(paths['/t/one']?.get?.security, [{ clientCredentials: ['test_api_access'] }])
   t.same(paths['/t/maybe']?.get?.security, [{}, { clientCredentials: [] }])

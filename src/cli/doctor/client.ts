@@ -19,12 +19,13 @@ export interface Credentials {
  * undefined: there are none. Throws UsageError.
  */
 export function readCredentialsOf ({ variables }: EnvironmentSources, given: Arguments, input: string): Credentials | Check | undefined {
+  const { clientSecretFile: file } = given
   const clientId = given.clientId ?? variables.CLIENT_ID
-  if (clientId === undefined && given.clientSecretFile !== undefined) {
+  if (clientId === undefined && file !== undefined) {
     throw new UsageError('--client-secret-file needs the id of the client: --client-id, or CLIENT_ID.')
   }
   try {
-    const proof = given.clientSecretFile === undefined ? readCredentials(variables) : withSecret(variables, secretIn(given.clientSecretFile, input))
+    const proof = file === undefined ? readCredentials(variables) : withSecret(variables, secretIn(file, input))
     if (!hasProof(proof)) {
       if (given.clientId !== undefined) throw new UsageError('--client-id needs the secret of the client: set CLIENT_SECRET, or name a file with --client-secret-file.')
       return clientId === undefined ? undefined : skipped('token_request', 'a token for the client', 'CLIENT_ID is set, but no secret: with CLIENT_SECRET or --client-secret-file a token is requested, and explained.')

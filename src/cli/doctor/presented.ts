@@ -97,8 +97,8 @@ function routeSection (
 }
 
 /** The clock by a token that was issued between these two times. */
-function issueClock ({ decoded }: TokenReport, between: Pick<Written, 'startedMs' | 'endedMs'>, toleranceSeconds: number): Check[] {
-  const iat: unknown = decoded?.claims.iat
+function issueClock (report: TokenReport | undefined, between: Pick<Written, 'startedMs' | 'endedMs'>, toleranceSeconds: number): Check[] {
+  const iat: unknown = report?.decoded?.claims.iat
   return typeof iat === 'number' ? [clockCheck([{ ...between, atMs: iat * 1000 }], toleranceSeconds)] : []
 }
 
@@ -117,7 +117,7 @@ async function ofClient (credentials: Credentials, context: PresentedContext): P
   if (token === undefined) return { sections: [{ title: TITLE, checks: [check] }] }
   const endedMs = nowMs()
   const report = reportOf(token, context)
-  const clock = context.dated || report === undefined || first === undefined ? [] : issueClock(report, { startedMs, endedMs }, first.clockToleranceSeconds)
+  const clock = context.dated ? [] : issueClock(report, { startedMs, endedMs }, first?.clockToleranceSeconds ?? 0)
   const lacking = report?.principal === undefined ? [] : scopesLacking(rows, report.principal)
   const causes = await causesOfLack(lacking, credentials, notListed, discovery?.scopesSupported, request)
   return ofToken(token, [check, ...clock], context, (scope) => causes.get(scope))

@@ -27,7 +27,7 @@ export interface TokenReport {
   readonly reason: TokenReason | undefined
   /** Whether key and signature were checked too. */
   readonly complete: boolean
-  /** What the token says of its caller; undefined where it cannot be read, or is another kind of token. Not verified unless the token is accepted. */
+  /** What an access token says of its caller; undefined where it cannot be read. Not verified unless the token is accepted. */
   readonly principal: Principal | undefined
   /** Header and claims, for `--claims`. */
   readonly decoded: Examination['token']

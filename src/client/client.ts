@@ -44,9 +44,12 @@ export interface Client {
   readonly token: (request?: TokenRequestOptions | readonly string[]) => Promise<string>
   /** Another token than the one that an API refused with `invalid_token`; undefined: there is none now. At most one request in 10 s. */
   readonly replace: (refused: string, request?: TokenRequestOptions | readonly string[]) => Promise<string | undefined>
-  /** A `fetch` that adds the token to requests of the APIs, and passes on all others; Node's own one unless another is given. */
+  /**
+   * A `fetch` that adds the token to requests of the APIs, and passes on all others; Node's own one unless another is given. Its
+   * connections are its own: the certificate of `mtls` is not presented there.
+   */
   readonly wrap: (given?: Fetch) => Fetch
-  /** For `dispatcher.compose()` of undici 7: adds the token likewise, and repeats once after `invalid_token`. */
+  /** For `dispatcher.compose()` of undici 7: adds the token likewise, and repeats once after `invalid_token`. The dispatcher has the certificate. */
   readonly interceptor: () => Dispatcher.DispatcherComposeInterceptor
   /** Ends connections to the issuer, and what waits for a token; calls under way to the API are left to their deadline. Never rejects. */
   readonly close: () => Promise<void>
@@ -60,9 +63,9 @@ export interface Client {
  */
 export function createClient (options: ClientOptions): Client {
   const settings = readSettings(options)
-  const { apiDeadlineMs, tokenDeadlineMs, useEnvProxy, credentials, apiTls } = settings
+  const { apiDeadlineMs, tokenDeadlineMs, useEnvProxy, credentials } = settings
   const bounded = createBoundedFetch({ deadlineMs: tokenDeadlineMs, maxBytes: MAX_RESPONSE_BYTES, useEnvProxy, tls: credentials.tls })
-  const connections = createConnections({ timeoutMs: apiDeadlineMs, useEnvProxy, tls: () => apiTls })
+  const connections = createConnections({ timeoutMs: apiDeadlineMs, useEnvProxy, tls: credentials.apiTls })
   const closing = new AbortController()
   const sources = createTokenSources(createTokenRequest(settings, bounded), settings, closing.signal)
   const calling = { settings, sources, stepUps: createStepUps(MOST_TOKENS), closing: closing.signal }

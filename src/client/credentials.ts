@@ -16,6 +16,8 @@ export interface Proof {
   readonly of: string
   /** For a request to this issuer: the audience of an assertion. */
   readonly authentication: (audience: string) => ClientAuth
+  /** To be called when the issuer has issued a token for it: the APIs receive the certificate that this token may be bound to. */
+  readonly issued: () => void
 }
 
 /** The credentials of a client (RFC 6749 section 2.3), read again for each token request. */
@@ -26,21 +28,37 @@ export interface Credentials {
   readonly rotate: boolean
   /** What connections to the issuer use: the certificate that was read last. The same object until it changes. */
   readonly tls: () => TlsMaterial | undefined
+  /** What connections to the APIs use: with `mtls` the certificate of the newest token. The same object until it changes. */
+  readonly apiTls: () => TlsMaterial | undefined
+}
+
+/** What authenticates a client apart from its connections. */
+interface Authenticating {
+  readonly rotate: boolean
+  readonly read: () => Promise<Pick<Proof, 'of' | 'authentication'>>
 }
 
 /** `options` have been checked: one kind of credentials is there. `ca` as in the options. */
 export function createCredentials (options: ClientOptions, ca: readonly string[] | undefined): Credentials {
   const authorities: TlsMaterial | undefined = ca === undefined ? undefined : { ca }
-  const { clientSecret, clientKey, clientAssertion, clientCertificate } = options
-  if (clientCertificate !== undefined) return certificateCredentials(clientCertificate, authorities)
+  const { clientCertificate, mtls } = options
+  const authenticating = authenticatingBy(options)
+  const certificate = mtls ?? clientCertificate
+  if (certificate !== undefined) return withCertificate(certificate, authenticating, authorities, mtls !== undefined)
   const tls = (): TlsMaterial | undefined => authorities
-  if (clientAssertion !== undefined) return { rotate: true, tls, read: () => readAssertion(clientAssertion) }
-  if (clientKey !== undefined) return { rotate: isRead(clientKey) && mayRotate(clientKey), tls, read: keyReader(clientKey, options) }
-  const secret = clientSecret ?? ''
-  return { rotate: mayRotate(secret), tls, read: () => readSecret(secret, options.clientAuthentication) }
+  const read = async (): Promise<Proof> => ({ ...await authenticating.read(), issued: () => undefined })
+  return { rotate: authenticating.rotate, read, tls, apiTls: tls }
 }
 
-async function readSecret (material: Material, method: ClientOptions['clientAuthentication']): Promise<Proof> {
+function authenticatingBy (options: ClientOptions): Authenticating {
+  const { clientSecret, clientKey, clientAssertion } = options
+  if (clientAssertion !== undefined) return { rotate: true, read: () => readAssertion(clientAssertion) }
+  if (clientKey !== undefined) return { rotate: isRead(clientKey) && mayRotate(clientKey), read: keyReader(clientKey, options) }
+  if (clientSecret !== undefined) return { rotate: mayRotate(clientSecret), read: () => readSecret(clientSecret, options.clientAuthentication) }
+  return { rotate: false, read: () => Promise.resolve({ of: '', authentication: () => None() }) }
+}
+
+async function readSecret (material: Material, method: ClientOptions['clientAuthentication']): ReturnType<Authenticating['read']> {
   const secret = await readLine(material, 'the secret')
   const inForm = method === 'client_secret_post' || method === 'post'
   return { of: secret, authentication: () => inForm ? ClientSecretPost(secret) : withBasic(secret) }
@@ -66,7 +84,7 @@ async function readLine (material: Material, what: string): Promise<string> {
   return withoutLineBreak(text)
 }
 
-async function readAssertion (material: Material): Promise<Proof> {
+async function readAssertion (material: Material): ReturnType<Authenticating['read']> {
   const assertion = await readLine(material, 'the assertion')
   return { of: assertion, authentication: () => withAssertion(assertion) }
 }
@@ -77,7 +95,7 @@ function isRead (key: GivenKey): key is Material {
   return typeof key === 'string' || typeof key === 'function' || 'file' in key
 }
 
-function keyReader (given: GivenKey, options: ClientOptions): () => Promise<Proof> {
+function keyReader (given: GivenKey, options: ClientOptions): Authenticating['read'] {
   const choice = { clientKeyId: options.clientKeyId, clientKeyAlgorithm: options.clientKeyAlgorithm }
   return async () => {
     const key = isRead(given) ? await readMaterial(given, 'the key') : given
@@ -108,14 +126,19 @@ function withAssertion (assertion: string): ClientAuth {
 
 type GivenCertificate = NonNullable<ClientOptions['clientCertificate']>
 
-/** RFC 8705 section 2: the handshake proves the client, the form names it. */
-function certificateCredentials ({ cert, key }: GivenCertificate, authorities: TlsMaterial | undefined): Credentials {
+/** RFC 8705 section 2: the handshake proves the certificate; without other credentials it proves the client, which the form names. */
+function withCertificate (
+  { cert, key }: GivenCertificate, authenticating: Authenticating, authorities: TlsMaterial | undefined, alsoForApis: boolean
+): Credentials {
   let current = authorities
+  let forApis = authorities
   let read = ''
   return {
-    rotate: mayRotate(cert) || mayRotate(key),
+    rotate: authenticating.rotate || mayRotate(cert) || mayRotate(key),
     tls: () => current,
+    apiTls: () => forApis,
     async read () {
+      const proof = await authenticating.read()
       const identity = { cert: await readMaterial(cert, 'the certificate'), key: await readMaterial(key, 'the key of the certificate') }
       const of = `${identity.cert}\n${identity.key}`
       if (of !== read) {
@@ -123,7 +146,8 @@ function certificateCredentials ({ cert, key }: GivenCertificate, authorities: T
         current = { ...authorities, identity }
         read = of
       }
-      return { of, authentication: () => None() }
+      const used = current
+      return { of: `${proof.of}\n${of}`, authentication: proof.authentication, issued: () => { if (alsoForApis) forApis = used } }
     }
   }
 }

@@ -48,6 +48,11 @@ interface CommonOptions extends TokenParameters {
   /** `tls_client_auth` (RFC 8705): certificate with its chain, and key, as PEM. */
   readonly clientCertificate?: { readonly cert: string | FromFile, readonly key: string | FromFile }
   /**
+   * The certificate of this client on its connections to the issuer and to the APIs: tokens that the issuer binds to it (RFC 8705
+   * section 3) are accepted with it only. It authenticates the client too (`tls_client_auth`) where no secret, key or assertion is given.
+   */
+  readonly mtls?: { readonly cert: string | FromFile, readonly key: string | FromFile }
+  /**
    * Tokens are bound to a key, and every request proves that it has the key (DPoP, RFC 9449). `true`: a new ES256 key, kept in memory
    * only. `key`: a private key as PEM or JWK. A bearer token is then refused.
    */

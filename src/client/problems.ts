@@ -42,16 +42,17 @@ export function problemsOf (options: unknown): readonly SettingsProblem[] {
 
 function credentialProblems (given: Given): readonly Found[] {
   const set = Object.keys(METHODS).filter((option) => given[option as keyof Given] !== undefined)
-  const [kind = 'clientSecret'] = set
-  const { clientSecret, clientKey, clientAssertion, clientCertificate, clientAuthentication, clientKeyAlgorithm, clientKeyId } = given
-  const methods = METHODS[kind] ?? []
+  const { clientSecret, clientKey, clientAssertion, clientCertificate, mtls, clientAuthentication, clientKeyAlgorithm, clientKeyId } = given
+  const [kind = mtls === undefined ? 'clientSecret' : 'mtls'] = set
+  const methods = METHODS[kind === 'mtls' ? 'clientCertificate' : kind] ?? []
   return [
     set.length > 1 && { option: kind, expected: `one kind of credentials, not ${set.join(' and ')}` },
     kind === 'clientSecret' && !isSource(clientSecret) && !isOneLine(clientSecret) &&
     { option: 'clientSecret', expected: 'the secret of the client without line breaks, a function that returns it, or { file }' },
     kind === 'clientKey' && keyProblem(clientKey, clientKeyAlgorithm),
     kind === 'clientAssertion' && !isSource(clientAssertion) && { option: 'clientAssertion', expected: 'a function that returns the assertion, or { file }' },
-    kind === 'clientCertificate' && certificateProblem(clientCertificate),
+    kind === 'clientCertificate' && certificateProblem(kind, clientCertificate),
+    ...mtls === undefined ? [] : mtlsProblems(given),
     clientAuthentication !== undefined && !methods.some((method) => method === clientAuthentication) &&
     { option: 'clientAuthentication', expected: methodSentence(clientAuthentication, methods) },
     clientKeyId !== undefined && !isOneLine(clientKeyId) && { option: 'clientKeyId', expected: 'the kid of the key' },
@@ -84,11 +85,20 @@ function keyProblem (key: unknown, algorithm: unknown): Found {
   }
 }
 
-function certificateProblem (given: unknown): Found {
+/** Plain http has no handshake: the token would not be bound. */
+function mtlsProblems ({ mtls, clientCertificate, issuer = '', tokenEndpoint = issuer }: Given): readonly Found[] {
+  return [
+    certificateProblem('mtls', mtls),
+    clientCertificate !== undefined && { option: 'mtls', expected: 'one certificate: mtls alone, which authenticates the client too, or clientCertificate alone' },
+    /^http:/i.test(String(tokenEndpoint)) && { option: 'mtls', expected: 'an issuer with https: a certificate is presented in TLS only' }
+  ]
+}
+
+function certificateProblem (option: 'clientCertificate' | 'mtls', given: unknown): Found {
   const { cert, key } = typeof given === 'object' && given !== null ? given as Readonly<Record<string, unknown>> : {}
   const read = [cert, key].every((part) => typeof part === 'string')
   const usable = read ? isIdentity({ cert, key } as { cert: string, key: string }) : [cert, key].every((part) => typeof part === 'string' || isSource(part))
-  return !usable && { option: 'clientCertificate', expected: 'a certificate and its key, { cert, key }, each as PEM or { file }' }
+  return !usable && { option, expected: 'a certificate and its key, { cert, key }, each as PEM or { file }' }
 }
 
 function dpopProblem (dpop: unknown): Found {

@@ -1,5 +1,4 @@
 import { isInsecure } from '../http/addresses.ts'
-import type { TlsMaterial } from '../http/connections.ts'
 import { createClock } from './clock.ts'
 import { createCredentials } from './credentials.ts'
 import type { Credentials } from './credentials.ts'
@@ -32,7 +31,6 @@ export interface Settings {
   /** Of the client itself, for a token without an API. */
   readonly wish: TokenWish
   readonly apis: readonly [Api, ...Api[]]
-  readonly apiTls: TlsMaterial | undefined
   readonly stepUp: boolean
   readonly maxRetryAfterMs: number
   readonly tokenDeadlineMs: number
@@ -63,7 +61,7 @@ export function readSettings (options: ClientOptions): Settings {
     clientId: withoutLineBreak(options.clientId),
     credentials: createCredentials(options, ca),
     dpop: createDpop(options.dpop),
-    wish, apis: [apiOf(first), ...others.map(apiOf)] as const, apiTls: ca === undefined ? undefined : { ca },
+    wish, apis: [apiOf(first), ...others.map(apiOf)] as const,
     stepUp, maxRetryAfterMs, tokenDeadlineMs, apiDeadlineMs, allowInsecureHttp, useEnvProxy,
     onWarning: options.onWarning ?? warnOnProcess,
     now: options.now ?? createClock(),

@@ -30,7 +30,9 @@ export function createTokenRequest (settings: Settings, bounded: BoundedFetch): 
     if (refused !== undefined && refused.of === proof.of && now() < refused.untilMs) throw refused.error
     endpoint ??= await endpointOf(settings, bounded)
     try {
-      return readTokenResponse(await postOnceMore(endpoint, settings, proof, wish, bounded), wish.scope, settings.dpop !== undefined)
+      const token = readTokenResponse(await postOnceMore(endpoint, settings, proof, wish, bounded), wish.scope, settings.dpop !== undefined)
+      proof.issued()
+      return token
     } catch (error) {
       if (!(error instanceof CredentialsRefused) || !credentials.rotate) throw error
       refused = { of: proof.of, error: new CredentialsRefused(error.message, true), untilMs: now() + REFUSED_HOLD_MS }

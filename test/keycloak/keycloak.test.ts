@@ -6,6 +6,7 @@ import { freePort } from '../support/keycloak-fakes.ts'
 import { algorithms } from './algorithms.ts'
 import { usualFaults } from './doctor.ts'
 import { documented } from './documented.ts'
+import { dpopBound } from './dpop.ts'
 import { handmade } from './handmade.ts'
 import { kinds } from './kinds.ts'
 import { likeness } from './likeness.ts'
@@ -38,6 +39,7 @@ t.test('the rest', async (t) => {
   })
   await t.test('tokens', (t) => tokens(t, url))
   await t.test('kinds of tokens', (t) => kinds(t, url, { reachesTests }))
+  await t.test('tokens bound to a key (DPoP)', (t) => dpopBound(t, url))
   await t.test('algorithms', (t) => algorithms(t, url))
   await t.test('a realm created by hand', (t) => handmade(t, url))
   await t.test('the five steps of docs/how-to/keycloak.md', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => documented(t, url))

@@ -1,9 +1,12 @@
 import type { Test } from 'tap'
 import { parseRealm, startDevelopmentIssuer } from '../../src/issuer/development-issuer.ts'
 import { compare } from '../issuer/recording.ts'
-import { grant, credentials, myorgFile, ofUser, secretOf } from '../support/keycloak-tokens.ts'
+import { credentials, grant, myorgFile, ofUser, secretOf, type Granted } from '../support/keycloak-tokens.ts'
+import { holder, tokenProof } from '../support/dpop.ts'
 import type { Json } from '../support/keycloak-api.ts'
 import { asImitated, withNewMembers } from './older.ts'
+
+const owner = holder()
 
 interface Both { readonly live: string, readonly development: string }
 
@@ -37,6 +40,9 @@ export async function likeness (t: Test, url: string): Promise<void> {
   t.teardown(() => issuer.close())
   const both = { live: `${url}/realms/myorg`, development: issuer.issuer }
   for (const [name, form] of FORMS) await t.test(`token endpoint: ${name}`, (t) => sameToken(t, both, form))
+  for (const clientId of ['test_api_client', 'test_dpop_client']) {
+    await t.test(`token endpoint: ${clientId} with a DPoP proof`, (t) => sameToken(t, both, credentials(clientId, 'test_api_access'), true))
+  }
   await t.test('discovery document', (t) => samePage(t, both, '/.well-known/openid-configuration'))
   await t.test('realm information', (t) => samePage(t, both, ''))
   await t.test('keys', (t) => samePage(t, both, '/protocol/openid-connect/certs'))
@@ -44,8 +50,9 @@ export async function likeness (t: Test, url: string): Promise<void> {
   await t.test('GET at the token endpoint', (t) => samePage(t, both, '/protocol/openid-connect/token'))
 }
 
-async function sameToken (t: Test, { live, development }: Both, form: Record<string, string>): Promise<void> {
-  const [response, found] = await Promise.all([grant(live, form), grant(development, form)])
+async function sameToken (t: Test, { live, development }: Both, form: Record<string, string>, proven = false): Promise<void> {
+  const granted = (issuer: string): Promise<Granted> => grant(issuer, form, proven ? { dpop: tokenProof(owner, issuer) } : {})
+  const [response, found] = await Promise.all([granted(live), granted(development)])
   const wanted = asImitated(response)
   t.equal(found.status, wanted.status, 'status')
   sameHeaders(t, found.headers, response.headers)

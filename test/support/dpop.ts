@@ -34,6 +34,11 @@ export function proof ({ key, jwk }: Holder, { url, method = 'GET', token, claim
   return signTexts(signer, JSON.stringify({ typ: 'dpop+jwt', alg: key.alg, jwk, ...header }), JSON.stringify(payload))
 }
 
+/** A proof for the token endpoint of a Keycloak realm, where there is no token yet. */
+export function tokenProof (owner: Holder, issuer: string): string {
+  return proof(owner, { url: `${issuer}/protocol/openid-connect/token`, method: 'POST', token: '', claims: { ath: undefined } })
+}
+
 /** The claims of a token that Keycloak binds to the key of a holder. */
 export function boundTo ({ jkt }: Holder): Json {
   return { typ: 'DPoP', cnf: { jkt, 'kc-jkt-type': 'DPoP' } }

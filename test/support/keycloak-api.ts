@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
+import { readSettingFiles } from '../../src/config/setting-files.ts'
 import { ADDRESSES } from './two-addresses.ts'
 
 export type Json = Record<string, unknown>
@@ -39,18 +40,20 @@ export interface ApiOptions {
   readonly impatient?: boolean
   /** Which of the addresses of `localhost` it is called at; it must listen there. */
   readonly address?: string | undefined
+  /** Where it listens, if its address must be known before. */
+  readonly port?: number
 }
 
 /** The service against an issuer that runs already, over real HTTP; ends with the test. */
 export async function startApi (
-  t: Test, environment: Record<string, string>, { prepare, impatient = false, address }: ApiOptions = {}
+  t: Test, environment: Record<string, string>, { prepare, impatient = false, address, port = 0 }: ApiOptions = {}
 ): Promise<Api> {
   const lines: Json[] = []
   const sink = new PassThrough()
   sink.on('data', (chunk: Buffer) => lines.push(...chunk.toString().trim().split('\n').map((line) => JSON.parse(line) as Json)))
-  const app = await buildApp(loadConfig(environment), { logger: pino({ base: null }, sink) })
+  const app = await buildApp(loadConfig(environment, { files: readSettingFiles(environment) }), { logger: pino({ base: null }, sink) })
   await prepare?.(app)
-  const listening = await app.listen({ host: 'localhost', port: 0 })
+  const listening = await app.listen({ host: 'localhost', port })
   t.teardown(() => app.close())
   if (address !== undefined) t.same(app.addresses().map(addressOf).sort(), ADDRESSES, 'two listeners')
   const url = address === undefined ? listening : listening.replace(new URL(listening).hostname, address)

@@ -49,7 +49,10 @@ export interface Client {
    * connections are its own: the certificate of `mtls` is not presented there.
    */
   readonly wrap: (given?: Fetch) => Fetch
-  /** For `dispatcher.compose()` of undici 7: adds the token likewise, and repeats once after `invalid_token`. The dispatcher has the certificate. */
+  /**
+   * For `dispatcher.compose()` of undici 7: adds the token likewise, and repeats once after `invalid_token`. The certificate of `mtls` is
+   * for the dispatcher to present.
+   */
   readonly interceptor: () => Dispatcher.DispatcherComposeInterceptor
   /** Ends connections to the issuer, and what waits for a token; calls under way to the API are left to their deadline. Never rejects. */
   readonly close: () => Promise<void>

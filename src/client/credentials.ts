@@ -54,8 +54,8 @@ function authenticatingBy (options: ClientOptions): Authenticating {
   const { clientSecret, clientKey, clientAssertion } = options
   if (clientAssertion !== undefined) return { rotate: true, read: () => readAssertion(clientAssertion) }
   if (clientKey !== undefined) return { rotate: isRead(clientKey) && mayRotate(clientKey), read: keyReader(clientKey, options) }
-  if (clientSecret !== undefined) return { rotate: mayRotate(clientSecret), read: () => readSecret(clientSecret, options.clientAuthentication) }
-  return { rotate: false, read: () => Promise.resolve({ of: '', authentication: () => None() }) }
+  if (clientSecret === undefined) return { rotate: false, read: () => Promise.resolve({ of: '', authentication: () => None() }) }
+  return { rotate: mayRotate(clientSecret), read: () => readSecret(clientSecret, options.clientAuthentication) }
 }
 
 async function readSecret (material: Material, method: ClientOptions['clientAuthentication']): ReturnType<Authenticating['read']> {

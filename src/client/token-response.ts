@@ -87,8 +87,7 @@ function refusal (response: BoundedResponse, body: Readonly<Record<string, unkno
   if (error === 'invalid_client' || error === 'unauthorized_client') return new CredentialsRefused(credentialsSentence(error, description))
   if (error === 'invalid_scope') return new ScopeRefused(`the issuer does not grant this client what was requested (invalid_scope): scope "${requested.join(' ')}"`, requested)
   if (typeof error === 'string' && OTHER_REFUSALS.includes(error)) {
-    const hint = description === 'DPoP proof is missing' ? ': it requires DPoP of this client: set dpop' : ''
-    return new RequestRefused(`the issuer refuses the token request (${error})${hint}`)
+    return new RequestRefused(`the issuer refuses the token request (${error})${BINDING_HINTS.get(description) ?? ''}`)
   }
   return new IssuerResponseInvalid(`${STRANGE} (status ${status}): check the address, and the realm in it`)
 }
@@ -103,10 +102,19 @@ export function unavailable ({ status, headers }: BoundedResponse): IssuerUnreac
   return new IssuerUnreachable(`the issuer cannot respond now (status ${status})`, pauseMs)
 }
 
+/** Keycloak has one error for all; only the text differs. */
+const BINDING_HINTS: ReadonlyMap<unknown, string> = new Map([
+  ['DPoP proof is missing', ': it requires DPoP of this client: set dpop'],
+  ['Client Certification missing for MTLS HoK Token Binding', ': it requires a client certificate of this client: set mtls']
+])
+
 const OTHER_REFUSALS: readonly string[] = ['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'access_denied', 'invalid_target', 'invalid_dpop_proof', 'use_dpop_nonce']
 
 /** Keycloak responds with `unauthorized_client` for a wrong secret and for a client that may not use this grant; only the text differs. */
 function credentialsSentence (error: string, description: unknown): string {
+  if (description === 'Token reuse detected') {
+    return `the issuer has seen this assertion before (${error}): let each token request have a new one, or allow reuse at the identity provider in Keycloak`
+  }
   return description === 'Client not enabled to retrieve service account'
     ? `the issuer knows the client, but it may not get tokens of its own (${error}): switch on "Service accounts roles" for it in Keycloak`
     : `the issuer does not accept the client id or the secret (${error})`

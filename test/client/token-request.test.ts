@@ -60,6 +60,8 @@ t.test('the responses of the token endpoint, and their errors', (t) => {
     ['service accounts off', json(401, { error: 'unauthorized_client', error_description: 'Client not enabled to retrieve service account' }), { code: 'credentials_refused', message: /Service accounts roles/ }],
     ['an unknown scope', json(400, { error: 'invalid_scope', error_description: 'Invalid scopes: x' }), { code: 'scope_refused', scopes: ['one', 'two'], message: /scope "one two"/ }],
     ['another grant refused', json(400, { error: 'unsupported_grant_type' }), { code: 'request_refused', message: /\(unsupported_grant_type\)$/ }],
+    ['a certificate demanded', json(400, { error: 'invalid_request', error_description: 'Client Certification missing for MTLS HoK Token Binding' }), { code: 'request_refused', message: /requires a client certificate .* set mtls/ }],
+    ['an assertion again', json(400, { error: 'invalid_client', error_description: 'Token reuse detected' }), { code: 'credentials_refused', message: /has seen this assertion before/ }],
     ['DPoP demanded', json(400, { error: 'invalid_request', error_description: 'DPoP proof is missing' }), { code: 'request_refused', message: /requires DPoP/ }],
     ['overload', json(429, {}), { code: 'issuer_unreachable', message: /status 429/ }],
     ['an error page', json(502, '<html>'), { code: 'issuer_unreachable', message: /status 502/ }],

@@ -27,10 +27,22 @@ export interface KeycloakOptions {
   readonly log?: (line: string) => void
   /** Ends it at any time, also in the middle of the start, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal
+  /** Https beside http, where it runs on Java: certificates of callers are requested (RFC 8705). */
+  readonly https?: HttpsOptions
+}
+
+/** PEM files: the certificate of Keycloak, its key, and the authorities of the callers' certificates. */
+export interface HttpsOptions {
+  readonly port: number
+  readonly certFile: string
+  readonly keyFile: string
+  readonly authoritiesFile: string
 }
 
 export interface Keycloak {
   readonly url: string
+  /** Undefined: there is http only. */
+  readonly httpsUrl: string | undefined
   readonly issuer: string
   readonly realm: Realm
   readonly engine: 'docker' | 'java'
@@ -40,7 +52,7 @@ export interface Keycloak {
   readonly stop: () => Promise<void>
 }
 
-type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log' | 'move'>> & Pick<KeycloakOptions, 'signal' | 'log' | 'move'>
+type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log' | 'move' | 'https'>> & Pick<KeycloakOptions, 'signal' | 'log' | 'move' | 'https'>
 
 const imageName = (): string => `quay.io/keycloak/keycloak:${keycloakVersion()}`
 
@@ -78,7 +90,8 @@ async function startOn (settings: Settings, realm: Realm, url: string, issuer: s
     await running.stop()
     throw error
   }
-  return { url, issuer, realm, engine, ended: running.ended.then(({ lines }) => lines), stop: running.stop }
+  const httpsUrl = engine === 'java' && settings.https !== undefined ? `https://localhost:${settings.https.port}` : undefined
+  return { url, httpsUrl, issuer, realm, engine, ended: running.ended.then(({ lines }) => lines), stop: running.stop }
 }
 
 const ENVIRONMENT = { KC_BOOTSTRAP_ADMIN_USERNAME: DEMO_ADMIN.username, KC_BOOTSTRAP_ADMIN_PASSWORD: DEMO_ADMIN.password }
@@ -92,10 +105,17 @@ async function onJava (settings: Settings, realm: Realm): Promise<Running> {
   mkdirSync(imported, { recursive: true })
   copyFileSync(settings.realmFile, join(imported, `${encodeURIComponent(realm.realm)}-realm.json`))
   const script = join(home, 'bin', process.platform === 'win32' ? 'kc.bat' : 'kc.sh')
-  // The database is a build option: always the same, or the next start builds anew. C1 alone starts twice as fast.
-  return launch(script, ['start-dev', '--import-realm', '--db=dev-mem', `--http-port=${settings.port}`], {
+  // Database and client certificates are build options: always the same, or the next start builds anew. C1 alone starts twice as fast.
+  const built = ['--db=dev-mem', '--https-client-auth=request']
+  return launch(script, ['start-dev', '--import-realm', ...built, `--http-port=${settings.port}`, ...httpsArguments(settings.https)], {
     environment: { ...ENVIRONMENT, JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1' }, onLine: listener(settings), signal: settings.signal
   })
+}
+
+function httpsArguments (https: HttpsOptions | undefined): readonly string[] {
+  if (https === undefined) return []
+  const { port, certFile, keyFile, authoritiesFile } = https
+  return [`--https-port=${port}`, `--https-certificate-file=${certFile}`, `--https-certificate-key-file=${keyFile}`, `--truststore-paths=${authoritiesFile}`]
 }
 
 async function inDocker (settings: Settings): Promise<Running> {

@@ -24,6 +24,7 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   clientAssertion: 'CLIENT_ASSERTION_FILE',
   clientCertificate: 'CLIENT_CERTIFICATE_FILE',
   clientAuthentication: 'CLIENT_AUTHENTICATION',
+  mtls: 'CLIENT_MTLS',
   dpop: 'CLIENT_DPOP',
   scope: 'SCOPE',
   audience: 'TOKEN_AUDIENCE',
@@ -46,6 +47,7 @@ export const EXPECTED: Readonly<Record<string, string>> = {
   stepUp: 'on, or not set',
   dpop: 'on, or not set; a token that is bound to a key is of use for scopegate call only',
   ca: 'a file with certificates of authorities as PEM',
+  mtls: 'on, or not set; with CLIENT_CERTIFICATE_FILE and CLIENT_CERTIFICATE_KEY_FILE, and an issuer with https',
   clientCertificate: 'a file with a certificate as PEM, and CLIENT_CERTIFICATE_KEY_FILE with its key'
 }
 
@@ -86,6 +88,7 @@ Settings, from the environment or from a file .env in the current folder (the en
   CLIENT_ASSERTION_FILE  a file with an assertion that another program keeps fresh
   CLIENT_CERTIFICATE_FILE, CLIENT_CERTIFICATE_KEY_FILE   certificate and key, PEM (tls_client_auth)
   CLIENT_AUTHENTICATION  for a secret: client_secret_basic (in the header, the default) or client_secret_post (in the form)
+  CLIENT_MTLS            on: this certificate is presented to the API too, beside any other credentials; the token may be bound to it (RFC 8705)
   CLIENT_DPOP            on: the token is bound to a new key, and each request proves that it has it (DPoP); not for scopegate token
   SCOPE                  scopes to request, separated by spaces or commas: ${DEFAULTS.scope}
   TOKEN_AUDIENCE         audience of the token request, for issuers that require it
@@ -156,11 +159,11 @@ export function readCall (env: Variables, { scope = env.SCOPE, withoutScope, tar
 }
 
 /** How a client proves who it is. */
-export type Credentials = Pick<ClientOptions, 'clientSecret' | 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAssertion' | 'clientCertificate' | 'clientAuthentication'>
+export type Credentials = Pick<ClientOptions, 'clientSecret' | 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAssertion' | 'clientCertificate' | 'mtls' | 'clientAuthentication'>
 
 /** Whether there is a secret, a key, an assertion or a certificate. */
-export function hasProof ({ clientSecret, clientKey, clientAssertion, clientCertificate }: Credentials): boolean {
-  return [clientSecret, clientKey, clientAssertion, clientCertificate].some((one) => one !== undefined)
+export function hasProof ({ clientSecret, clientKey, clientAssertion, clientCertificate, mtls }: Credentials): boolean {
+  return [clientSecret, clientKey, clientAssertion, clientCertificate, mtls].some((one) => one !== undefined)
 }
 
 /** As they are set; none is made up. Throws a SettingsError. */
@@ -168,17 +171,25 @@ export function readCredentials (env: Variables): Credentials {
   if (env.CLIENT_SECRET !== undefined && env.CLIENT_SECRET_FILE !== undefined) {
     throw new SettingsError([{ option: 'clientSecret', expected: 'CLIENT_SECRET or CLIENT_SECRET_FILE, not both' }])
   }
-  const { CLIENT_CERTIFICATE_FILE: cert, CLIENT_CERTIFICATE_KEY_FILE: key } = env
   const clientSecret = env.CLIENT_SECRET_FILE === undefined ? env.CLIENT_SECRET : { file: env.CLIENT_SECRET_FILE }
   return {
     ...clientSecret !== undefined && { clientSecret },
     ...env.CLIENT_KEY_FILE !== undefined && { clientKey: { file: env.CLIENT_KEY_FILE } },
     ...env.CLIENT_ASSERTION_FILE !== undefined && { clientAssertion: { file: env.CLIENT_ASSERTION_FILE } },
-    ...(cert ?? key) !== undefined && { clientCertificate: { cert: { file: cert ?? '' }, key: { file: key ?? '' } } },
+    ...readCertificate(env),
     ...env.CLIENT_AUTHENTICATION !== undefined && { clientAuthentication: env.CLIENT_AUTHENTICATION as 'client_secret_basic' },
     ...env.CLIENT_KEY_ID !== undefined && { clientKeyId: env.CLIENT_KEY_ID },
     ...env.CLIENT_KEY_ALGORITHM !== undefined && { clientKeyAlgorithm: env.CLIENT_KEY_ALGORITHM as 'RS256' }
   }
+}
+
+/** Throws a SettingsError. */
+export function readCertificate (env: Variables): Pick<ClientOptions, 'clientCertificate' | 'mtls'> {
+  const { CLIENT_CERTIFICATE_FILE: cert, CLIENT_CERTIFICATE_KEY_FILE: key, CLIENT_MTLS: mtls } = env
+  if (mtls !== undefined && mtls !== 'on') throw new SettingsError([{ option: 'mtls', expected: 'on, or not set' }])
+  if (mtls === undefined && cert === undefined && key === undefined) return {}
+  const certificate = { cert: { file: cert ?? '' }, key: { file: key ?? '' } }
+  return mtls === undefined ? { clientCertificate: certificate } : { mtls: certificate }
 }
 
 /** What a token request has beside credentials and scope. Throws a SettingsError. */

@@ -245,6 +245,8 @@ t.test('credentials from files, audience, resource, authorities, and a step up',
   t.match(await run(t, { ...env, CLIENT_SECRET_FILE: at('secret') }), { code: 2, err: /CLIENT_SECRET: expected CLIENT_SECRET or CLIENT_SECRET_FILE, not both/ })
   t.match(await run(t, { ...env, CLIENT_KEY_FILE: at('key') }), { code: 2, err: /one kind of credentials/ })
   t.match(await run(t, { ...others, CLIENT_CERTIFICATE_FILE: at('cert') }), { code: 2, err: /CLIENT_CERTIFICATE_FILE: expected .*CLIENT_CERTIFICATE_KEY_FILE/ })
+  t.match(await run(t, { ...env, CLIENT_MTLS: 'on' }), { code: 2, err: /CLIENT_MTLS: expected on, or not set; with CLIENT_CERTIFICATE_FILE/ })
+  t.match(await run(t, { ...env, CLIENT_MTLS: 'yes' }), { code: 2, err: /CLIENT_MTLS: expected on, or not set/ })
   t.match(await run(t, { ...others, CLIENT_SECRET_FILE: at('missing') }), { code: 2, err: /ENOENT/ })
   t.match(await run(t, { ...env, CA_FILE: at('missing') }), { code: 2, err: /CA_FILE: expected a file/ })
   t.match(await run(t, { ...env, CA_FILE: at('secret'), STEP_UP: 'yes' }), { code: 2, err: /CA_FILE: [^]*STEP_UP: expected on, or not set/ })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ClientError, createClient, SettingsError, type ClientErrorCode, type ClientOptions } from '../../client/client.ts'
-import { hasProof, readCredentials, readRequestOptions, type Credentials as ClientCredentials } from '../call-settings.ts'
+import { hasProof, readCertificate, readCredentials, readRequestOptions, type Credentials as ClientCredentials } from '../call-settings.ts'
 import { asSentence, settingSentences } from '../call-words.ts'
 import type { EnvironmentSources } from '../../config.ts'
 import { printable } from '../../oauth/printable.ts'
@@ -42,8 +42,10 @@ export function readCredentialsOf ({ variables }: EnvironmentSources, given: Arg
   }
 }
 
-function withSecret ({ CLIENT_AUTHENTICATION }: EnvironmentSources['variables'], clientSecret: string): ClientCredentials {
-  return { ...readCredentials({ CLIENT_AUTHENTICATION }), clientSecret }
+/** Beside the secret the certificate of CLIENT_MTLS=on remains. */
+function withSecret (variables: EnvironmentSources['variables'], clientSecret: string): ClientCredentials {
+  const { CLIENT_AUTHENTICATION, CLIENT_MTLS } = variables
+  return { ...readCredentials({ CLIENT_AUTHENTICATION }), ...CLIENT_MTLS !== undefined && readCertificate(variables), clientSecret }
 }
 
 function unusable (error: SettingsError): Check {
@@ -97,6 +99,9 @@ export async function requestToken (
 }
 
 function adviceOn ({ code, message }: ClientError): string | undefined {
+  if (/\bset mtls$/.test(message)) {
+    return 'CLIENT_MTLS=on presents the certificate of CLIENT_CERTIFICATE_FILE, which the token is bound to (createClient: mtls). If it need not be bound, in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
+  }
   return /\bset dpop$/.test(message)
     ? 'CLIENT_DPOP=on requests a token that is bound to a key, as the client must (createClient: dpop). If it need not be bound, in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced).'
     : ADVICE[code]

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { launch } from '../../tools/keycloak/process.ts'
+import { startKeycloak } from '../../tools/keycloak/server.ts'
 import { answering, freePort, isAlive, JAVA_17, keycloak, machine, machineWith, until } from '../support/keycloak-fakes.ts'
 
 const ARCHIVE = 'keycloak-quarkus-dist-26.7.3.tar.gz'
@@ -69,6 +70,15 @@ test('once it is up, the second one says so; a claim of a process that is gone d
   await until(() => !existsSync(claim))
 })
 
+test('https beside http on Java, with certificates of callers', async (t) => {
+  const { folder, notes } = machineWith(t, 'echo "$*" >> "$NOTES"', answering(200))
+  const port = await freePort()
+  const started = await startKeycloak({ port, folder, https: { port: 8443, certFile: '/c', keyFile: '/k', authoritiesFile: '/a' } })
+  t.equal(started.httpsUrl, 'https://localhost:8443')
+  await started.stop()
+  t.match(notes()[0], / --https-port=8443 --https-certificate-file=\/c --https-certificate-key-file=\/k --truststore-paths=\/a$/)
+})
+
 test('KEYCLOAK_VERSION chooses another version', async (t) => {
   const { program, notes } = machine(t)
   t.teardown(() => { delete process.env.KEYCLOAK_VERSION })
@@ -131,7 +141,7 @@ test('the first start fetches, unpacks and imports; Keycloak\'s own error is sho
   t.equal(code, 1)
   t.match(out, /fetching Keycloak 26\.7\.3 with Maven[^]*unpacking it[^]*Keycloak on the realm file: Referenced client scope 'no_such' doesn't exist/)
   t.equal(err, 'Keycloak ended before it was ready. It said:\n  Unrecognized field "nonsense"\n')
-  t.same(notes(), [`start-dev --import-realm --db=dev-mem --http-port=${port}`, 'myorg-realm.json'])
+  t.same(notes(), [`start-dev --import-realm --db=dev-mem --https-client-auth=request --http-port=${port}`, 'myorg-realm.json'])
   t.same(readdirSync(folder).sort(), ['keycloak-26.7.3', ARCHIVE])
 })
 

@@ -343,15 +343,21 @@ t.test('with the credentials of a client', async (t) => {
     [{ CLIENT_ID: 'test_dpop_client', CLIENT_SECRET: 'test-dpop-client-demo-secret' }, ['request_refused']],
     [{ CLIENT_ID: 'test_dpop_client', CLIENT_SECRET: 'test-dpop-client-demo-secret', CLIENT_DPOP: 'on', SCOPE: 'test_api_access' }, ['confirmation_unsupported']],
     [{ CLIENT_DPOP: 'yes' }, ['settings_invalid']],
+    [{ CLIENT_MTLS: 'yes' }, ['settings_invalid']],
     [{ TOKEN_ENDPOINT: `${await silentAddress()}/token` }, ['issuer_unreachable']],
     [{ CLIENT_ID: 'test_stranger_client', CLIENT_SECRET: 'test-stranger-client-demo-secret' }, ['audience_mismatch', 'scope_missing/scope_not_assigned', 'scope_missing/scope_not_assigned']]
   ]
   for (const [more, names] of cases) {
     t.same((await diagnose([], { env: { ...settings, ...more } })).names(), names, JSON.stringify(Object.keys(more)))
   }
+  const certificateRequired = await listen(t, json(400, { error: 'invalid_request', error_description: 'Client Certification missing for MTLS HoK Token Binding' }))
+  const withoutCertificate = await diagnose([], { env: { ...settings, TOKEN_ENDPOINT: `${certificateRequired.url}/token` } })
+  t.match(withoutCertificate.checks('failed').at(-1), { name: 'request_refused', fix: /^CLIENT_MTLS=on presents the certificate/ })
   const { CLIENT_SECRET, ...withoutSecret } = settings
   t.match((await diagnose(['--client-secret-file', '-', ...routes], { env: withoutSecret, input: `${CLIENT_SECRET}\n` })).token, { accepted: true })
   t.match((await diagnose(['--client-secret-file', 'package.json', ...routes], { env: withoutSecret })).names(), ['settings_invalid'])
+  const withMtls = { ...withoutSecret, CLIENT_MTLS: 'on', CLIENT_CERTIFICATE_FILE: 'package.json', CLIENT_CERTIFICATE_KEY_FILE: 'package.json' }
+  t.match((await diagnose(['--client-secret-file', '-', ...routes], { env: withMtls, input: CLIENT_SECRET })).checks('failed').at(-1), { cause: /CLIENT_MTLS: expected on/ })
   t.same((await diagnose([], { env: { ...settings, ISSUER: 'nonsense' } })).names('skipped'), ['token_request'])
   t.match((await diagnose([], { env: withoutSecret })).checks('skipped').at(-1), { name: 'token_request', cause: /CLIENT_ID is set, but no secret/ })
   const { CLIENT_ID, ...withoutId } = settings

@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { createHash, X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +10,7 @@ import { readSettingFiles } from '../../src/config/setting-files.ts'
 import { Nonces, NONCE_STEP_SECONDS } from '../../src/oauth/dpop/nonces.ts'
 import { MemoryReplays } from '../../src/oauth/dpop/replays.ts'
 import { readOptions, type OptionsError } from '../../src/options/options.ts'
+import { createCertificate, type Issued } from '../support/certificate-authority.ts'
 import { boundTo, holder, proof, type ProofParts } from '../support/dpop.ts'
 import { newKey, TestIssuer, type Json } from '../support/issuer.ts'
 import { raw, statusOf } from '../support/raw.ts'
@@ -26,13 +25,7 @@ t.teardown(() => rmSync(folder, { recursive: true }))
 const reasonIn = ({ lines }: Service): unknown => lines.findLast((line) => line.reason !== undefined)?.reason
 const inFile = (name: string, text: string): string => { writeFileSync(join(folder, name), text); return join(folder, name) }
 
-function certificate (name: string): { readonly cert: string, readonly key: string, readonly der: Buffer, readonly thumbprint: string } {
-  const [cert, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)]
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`,
-    '-addext', 'subjectAltName=DNS:localhost', '-keyout', keyFile, '-out', cert], { stdio: 'ignore' })
-  const der = new X509Certificate(readFileSync(cert)).raw
-  return { cert, key: keyFile, der, thumbprint: createHash('sha256').update(der).digest('base64url') }
-}
+const certificate = (name: string): Issued => createCertificate(folder, name)
 
 /** What the service makes of the environment, its files read. */
 const environmentOf = (variables: Record<string, string>): Parameters<typeof loadConfig> =>
@@ -131,13 +124,13 @@ t.test('the memory of used proofs is bounded, and full means 503 for proofs only
 
 t.test('CLIENT_CERTIFICATE=tls: the certificate of the connection, its key proven by the handshake', async (t) => {
   const [server, client, thief] = [certificate('localhost'), certificate('client'), certificate('thief')]
-  const variables = { ALGORITHMS: 'ES256', CLIENT_CERTIFICATE: 'tls', TLS_CERT_FILE: server.cert, TLS_KEY_FILE: server.key }
+  const variables = { ALGORITHMS: 'ES256', CLIENT_CERTIFICATE: 'tls', TLS_CERT_FILE: server.certFile, TLS_KEY_FILE: server.keyFile }
   const service = await startService(t, { key, environment: variables, files: readSettingFiles(variables) })
   const { port } = new URL(service.url)
   const call = (token: string, presented?: typeof client, headers = {}): Promise<number> => new Promise((resolve, reject) => {
-    const material = presented && { cert: readFileSync(presented.cert), key: readFileSync(presented.key) }
+    const material = presented && { cert: presented.cert, key: presented.key }
     httpsRequest({
-      host: 'localhost', port, path: '/api/private', agent: false, ca: readFileSync(server.cert), ...material,
+      host: 'localhost', port, path: '/api/private', agent: false, ca: server.cert, ...material,
       headers: { authorization: `Bearer ${token}`, ...headers }
     }, (response) => { resolve(response.statusCode ?? 0); response.resume() }).on('error', reject).end()
   })

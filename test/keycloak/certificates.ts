@@ -92,7 +92,7 @@ async function notAuthenticated (t: Test, scene: Scene): Promise<void> {
   t.equal((await unbound.fetch(PATH)).status, 200, 'a token that is not bound needs no certificate')
 }
 
-/** The next token is bound to the new certificate, and no call fails. */
+/** The next token is bound to the new certificate, a token that is bound to the old one is replaced, and no call fails. */
 async function replaced (t: Test, scene: Scene): Promise<void> {
   const { worker, other } = scene
   const folder = t.testdir({ cert: worker.cert, key: worker.key })
@@ -103,12 +103,19 @@ async function replaced (t: Test, scene: Scene): Promise<void> {
   })
   t.teardown(() => client.close())
   t.equal((await client.fetch(PATH)).status, 200)
+  clock.ms += 150_000
+  const scope = ['test_api_access']
+  t.equal((await client.fetch(PATH, { scope })).status, 200)
+  const old = await client.token({ scope })
   writeFileSync(join(folder, 'key'), other.key)
   writeFileSync(join(folder, 'cert'), other.cert)
   t.equal((await client.fetch(PATH)).status, 200, 'the token and the certificate of before')
-  clock.ms += 300_000
+  clock.ms += 150_000
   t.equal((await client.fetch(PATH)).status, 200)
   t.match(decode(await client.token()).payload, { cnf: { 'x5t#S256': other.thumbprint } })
+  t.equal(await client.token({ scope }), old, 'the other token is bound to the old certificate')
+  t.equal((await client.fetch(PATH, { scope })).status, 200)
+  t.match(decode(await client.token({ scope })).payload, { cnf: { 'x5t#S256': other.thumbprint } })
 }
 
 /** A call with this token and this certificate, as a thief could send it; the status. */

@@ -242,6 +242,10 @@ async function boundToken (t: Test, scene: Scene): Promise<void> {
   const without = await examine(t, PRIVATE, { env: clientEnv(scene, 'test_dpop_client') })
   reported(t, without, { name: 'request_refused', cause: /requires DPoP of this client/, fix: /CLIENT_DPOP=on requests a token that is bound to a key/ })
   t.match(await examine(t, PRIVATE, { env: { ...clientEnv(scene, 'test_dpop_client', { CLIENT_DPOP: 'on' }), ...allowed } }), { exit: 0, token: { accepted: true } }, 'CLIENT_DPOP=on')
+
+  await scene.realm.addClient('certificate_client', { attributes: { 'tls.client.certificate.bound.access.tokens': 'true' } })
+  const withoutCertificate = await examine(t, PRIVATE, { env: clientEnv(scene, 'certificate_client') })
+  reported(t, withoutCertificate, { name: 'request_refused', cause: /requires a client certificate of this client/, fix: /CLIENT_MTLS=on presents the certificate/ })
 }
 
 async function twoHeaders (t: Test, { realm: { issuer }, env }: Scene): Promise<void> {

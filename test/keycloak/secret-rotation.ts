@@ -38,7 +38,7 @@ export async function secretRotation (t: Test, url: string): Promise<void> {
     await soon(() => outcomes.refused > refusedBefore, LIFE_SECONDS * 1000)
     t.equal(outcomes.ok, okBefore, 'the old secret has stopped working before the file is replaced')
     writeFileSync(file, `${secret}\n`)
-    await soon(() => outcomes.ok === okBefore + REPLICAS, LIFE_SECONDS * 1000)
+    await soon(() => outcomes.ok >= okBefore + REPLICAS, LIFE_SECONDS * 1000)
   }
   const { calls, failed } = await load.end()
   t.same(failed, [], 'no call has failed')

@@ -9,26 +9,30 @@ export interface Issued {
   readonly key: string
   readonly certFile: string
   readonly keyFile: string
+  readonly der: Buffer
   readonly thumbprint: string
 }
 
 export interface CertificateAuthority extends Issued {
-  /** A new key and a certificate of this authority for it; for servers its name is `localhost`. */
+  /** A new key and a certificate for it that this authority signs. */
   readonly issue: (name: string) => Issued
 }
 
 /** An authority of a test's own, by openssl; all its files are in `folder`. */
 export function createAuthority (folder: string): CertificateAuthority {
-  const own = create(folder, 'authority', [])
-  return { ...own, issue: (name) => create(folder, name, ['-CA', own.certFile, '-CAkey', own.keyFile, '-addext', 'subjectAltName=DNS:localhost']) }
+  const own = createCertificate(folder, 'authority')
+  return { ...own, issue: (name) => createCertificate(folder, name, own) }
 }
 
-function create (folder: string, name: string, more: readonly string[]): Issued {
+/** A new key and a certificate of `localhost` for it, with this common name; without a signer it signs itself. */
+export function createCertificate (folder: string, name: string, signer?: Issued): Issued {
   const [certFile, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)]
   execFileSync('openssl', [
     'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${name}`,
-    '-keyout', keyFile, '-out', certFile, ...more
+    '-addext', 'subjectAltName=DNS:localhost', '-keyout', keyFile, '-out', certFile,
+    ...signer === undefined ? [] : ['-CA', signer.certFile, '-CAkey', signer.keyFile]
   ], { stdio: 'ignore' })
   const [cert, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')]
-  return { cert, key, certFile, keyFile, thumbprint: createHash('sha256').update(new X509Certificate(cert).raw).digest('base64url') }
+  const der = new X509Certificate(cert).raw
+  return { cert, key, certFile, keyFile, der, thumbprint: createHash('sha256').update(der).digest('base64url') }
 }

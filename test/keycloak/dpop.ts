@@ -7,6 +7,7 @@ import { testRealm, type TestRealm } from '../support/keycloak-admin.ts'
 import { startApi, type Api, type Json } from '../support/keycloak-api.ts'
 import { freePort } from '../support/keycloak-fakes.ts'
 import { credentials, decode, secretOf, tokenOf } from '../support/keycloak-tokens.ts'
+import { BINDING_TYPE, isOlder } from './older.ts'
 
 /** A service that knows its own address, as it must with DPoP, and the status of each of its responses. */
 interface BoundApi extends Api { readonly statuses: number[] }
@@ -52,7 +53,7 @@ function boundClient (t: Test, { issuer }: TestRealm, { key }: Holder, clientId:
 
 async function accepted (t: Test, api: BoundApi, clientOf: ClientOf, { jkt }: Holder): Promise<void> {
   const client = clientOf(api)
-  t.match(decode(await client.token()).payload, { typ: 'DPoP', cnf: { jkt, 'kc-jkt-type': 'DPoP' } })
+  t.match(decode(await client.token()).payload, { typ: 'DPoP', cnf: { jkt, ...isOlder ? {} : BINDING_TYPE } })
   for (const path of [PATH, `${PATH}?a=b`]) t.equal((await client.fetch(path)).status, 200)
 }
 

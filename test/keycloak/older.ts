@@ -23,9 +23,22 @@ export function asImitated ({ status, body }: { readonly status: number, readonl
   }
 }
 
-/** Members that refresh tokens of older lines do not have. They are for the issuer alone. */
+/** What the `cnf` of a token has beside the thumbprint of a DPoP key; seen missing with 26.5.6 and 26.4.7. */
+export const BINDING_TYPE: Json = { 'kc-jkt-type': 'DPoP' }
+
+/** Members that tokens of older lines do not have: of refresh tokens they are for the issuer alone. */
 export function withNewMembers (wanted: Json, found: Json): Json {
-  if (!isOlder || typeof found.refresh_token !== 'string') return wanted
+  return isOlder ? withRefreshMembers(withBindingType(wanted), found) : wanted
+}
+
+function withBindingType (wanted: Json): Json {
+  const { access_token: token } = wanted as { access_token?: { header: Json, payload: Json } }
+  if (token?.payload.cnf === undefined) return wanted
+  return { ...wanted, access_token: { ...token, payload: { ...token.payload, cnf: { ...token.payload.cnf, ...BINDING_TYPE } } } }
+}
+
+function withRefreshMembers (wanted: Json, found: Json): Json {
+  if (typeof found.refresh_token !== 'string') return wanted
   const { aud_x: audience, prov } = JSON.parse(Buffer.from(found.refresh_token.split('.')[1] ?? '', 'base64url').toString()) as Json
   const { header, payload } = wanted.refresh_token as { header: Json, payload: Json }
   return { ...wanted, refresh_token: { header, payload: { ...payload, aud_x: audience, prov } } }

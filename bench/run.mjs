@@ -4,6 +4,7 @@ import { SERVICE } from './fleet.mjs'
 import { newKey, startIssuer } from './issuer.mjs'
 import { describeMachine } from './machine.mjs'
 import { countAfterBadTokens } from './parts/bad-tokens.mjs'
+import { measureClientCall } from './parts/client-call.mjs'
 import { measureCold } from './parts/cold.mjs'
 import { measureFlood } from './parts/flood.mjs'
 import { measureFloods } from './parts/floods.mjs'
@@ -19,8 +20,11 @@ const PARTS = {
   floods: measureFloods,
   bad: countAfterBadTokens,
   memory: measureMemory,
-  start: measureStart
+  start: measureStart,
+  client: measureClientCall
 }
+/** What needs no peers. */
+const ALONE = new Set(['memory', 'client'])
 const RESULTS = new URL('results.json', import.meta.url)
 const README = new URL('README.md', import.meta.url)
 
@@ -38,7 +42,7 @@ function optionsOf (args) {
 
 async function run ({ parts, rounds, readme }) {
   if (!existsSync(SERVICE)) throw new Error('dist/ is missing: npm run build:fast')
-  if (!existsSync(new URL('peers/node_modules', import.meta.url))) throw new Error('the peers are not installed: npm ci --prefix bench/peers')
+  if (parts.some((part) => !ALONE.has(part)) && !existsSync(new URL('peers/node_modules', import.meta.url))) throw new Error('the peers are not installed: npm ci --prefix bench/peers')
   const key = newKey()
   const { issuer, close } = await startIssuer(key)
   const say = (text) => process.stderr.write(`${text}\n`)

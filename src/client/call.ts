@@ -3,6 +3,7 @@ import { retryAfterMs } from '../http/retry-after.ts'
 import type { PresentedToken } from './api-request.ts'
 import { remedyFor } from './challenge.ts'
 import { presented } from './dpop.ts'
+import type { Dpop } from './dpop.ts'
 import { ClientClosed, ScopeRefused } from './errors.ts'
 import { pause } from './pause.ts'
 import type { Settings, TokenWish } from './settings.ts'
@@ -13,7 +14,7 @@ import type { TokenSources } from './token-sources.ts'
 /** One call: what decides whether it may be sent again. */
 export interface Call {
   readonly wish: TokenWish
-  readonly url: URL
+  readonly href: string
   readonly method: string
   readonly repeatable: boolean
   readonly signal: AbortSignal | undefined
@@ -49,8 +50,9 @@ type Step = (progress: Progress, call: Call, calling: Calling) => Promise<Progre
 /** Sends a call, and again where RFC 6750 section 3.1 or `Retry-After` give a reason to. Throws a {@link ClientError}. */
 export async function callApi (call: Call, calling: Calling): Promise<Response> {
   const wish = calling.stepUps.grown(call.wish)
-  const token = await tokenFor(wish, call, calling)
+  const token = heldToken(wish, call, calling) ?? await tokenFor(wish, call, calling)
   const response = await send(token, call, calling)
+  if (response.status < 400) return response
   let progress: Progress = { wish, token, response, replaced: false, provenAgain: false, steppedUp: false, pauses: 0, pausedMs: 0 }
   for (;;) {
     const next = await (stepFor(progress, calling)?.(progress, call, calling))
@@ -67,18 +69,29 @@ function stepFor ({ response }: Progress, { settings: { dpop } }: Calling): Step
   return status === 429 || status === 503 ? waitAsRequested : undefined
 }
 
+/** Most calls find a token, and need not wait for the turn of another promise. */
+function heldToken (wish: TokenWish, { signal }: Call, { sources }: Calling): string | undefined {
+  signal?.throwIfAborted()
+  return sources.sourceFor(wish).held()
+}
+
 async function tokenFor (wish: TokenWish, { signal }: Call, { sources }: Calling): Promise<string> {
   signal?.throwIfAborted()
   const token = sources.sourceFor(wish).current()
   return signal === undefined ? await token : await untilGivenUp(token, signal)
 }
 
-async function send (token: string, { url, method, attempt }: Call, { closing, settings: { dpop } }: Calling): Promise<Response> {
-  if (closing.aborted) throw new ClientClosed()
+function send (token: string, call: Call, { closing, settings: { dpop } }: Calling): Promise<Response> {
+  if (closing.aborted) return Promise.reject(new ClientClosed())
+  return dpop === undefined ? call.attempt({ authorization: `Bearer ${token}` }) : sendWithProof(token, call, dpop)
+}
+
+async function sendWithProof (token: string, { href, method, attempt }: Call, dpop: Dpop): Promise<Response> {
+  const url = new URL(href)
   // `fetch` writes some methods in upper case, and the proof must name what is sent.
-  const sent = dpop === undefined ? method : new Request(url, { method }).method
+  const sent = new Request(url, { method }).method
   const response = await attempt(presented(dpop, token, { url, method: sent }))
-  dpop?.keepNonce(url, true, response.headers.get('dpop-nonce'))
+  dpop.keepNonce(url, true, response.headers.get('dpop-nonce'))
   return response
 }
 

@@ -75,14 +75,14 @@ export function createClient (options: ClientOptions): Client {
 
   return {
     async fetch (path, request = {}) {
-      const { url, api } = targetOf(path, settings.apis)
+      const { href, api } = targetOf(path, settings.apis)
       return await callApi({
         wish: checkedWish(request, api.wish),
-        url,
+        href,
         method: request.method ?? 'GET',
         repeatable: isRepeatable(request),
         signal: request.signal,
-        attempt: (presented) => send(url, request, presented, connections, apiDeadlineMs)
+        attempt: (presented) => send({ href, request, presented, connections, deadlineMs: apiDeadlineMs })
       }, calling)
     },
     async token (request = {}) {

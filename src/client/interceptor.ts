@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { passTo } from '../http/dispatch-handler.ts'
 import type { Head, Passing } from '../http/dispatch-handler.ts'
-import { apiOf } from './api-address.ts'
+import { apiAt } from './api-address.ts'
 import type { PresentedToken } from './api-request.ts'
 import type { Calling } from './call.ts'
 import { remedyFor } from './challenge.ts'
@@ -25,7 +25,7 @@ export function createInterceptor (calling: Calling & { readonly settings: Setti
   const { apis, dpop } = calling.settings
   return (dispatch) => (options, handler) => {
     const address = `${String(options.origin ?? '')}${options.path}`
-    const api = URL.canParse(address) ? apiOf(new URL(address), apis) : undefined
+    const api = apiAt(address, apis)
     if (api === undefined) return dispatch(options, handler)
     const passing = passTo(handler)
     const refuse = (error: Error): void => { passing.error(NO_CONNECTION, error) }

@@ -1,4 +1,5 @@
 import { isInsecure } from '../http/addresses.ts'
+import { wallOf } from './api-address.ts'
 import { createClock } from './clock.ts'
 import { createCredentials } from './credentials.ts'
 import type { Credentials } from './credentials.ts'
@@ -19,6 +20,9 @@ export interface TokenWish {
 /** An API that the token may be sent to. */
 export interface Api {
   readonly url: URL
+  readonly origin: string
+  /** The path that every address of the API begins with. */
+  readonly wall: string
   readonly wish: TokenWish
 }
 
@@ -54,8 +58,10 @@ export function readSettings (options: ClientOptions): Settings {
   const ca = options.ca === undefined ? undefined : [options.ca].flat()
   const wish = wishOf(options, NOTHING)
   const [first = '', ...others] = [options.apiUrl].flat()
-  const apiOf = (api: string | ApiOptions): Api =>
-    typeof api === 'string' ? { url: new URL(api), wish } : { url: new URL(api.url), wish: wishOf(api, wish) }
+  const apiOf = (api: string | ApiOptions): Api => {
+    const url = new URL(typeof api === 'string' ? api : api.url)
+    return { url, origin: url.origin, wall: wallOf(url), wish: typeof api === 'string' ? wish : wishOf(api, wish) }
+  }
   const settings = {
     tokenEndpoint: options.issuer === undefined ? new URL(options.tokenEndpoint) : { ofIssuer: options.issuer },
     clientId: withoutLineBreak(options.clientId),

@@ -25,7 +25,7 @@ export interface StepUps {
 export function createStepUps (most: number): StepUps {
   const larger = new Map<string, TokenWish>()
   return {
-    grown: (wish) => larger.get(JSON.stringify(wish)) ?? wish,
+    grown: (wish) => larger.size === 0 ? wish : larger.get(JSON.stringify(wish)) ?? wish,
     remember (wish, grown) {
       larger.set(JSON.stringify(wish), grown)
       const [oldest] = larger.keys()

@@ -4,6 +4,8 @@ import type { IssuedToken } from './token-response.ts'
 
 /** One token for one set of scopes, renewed as long as it is used. */
 export interface TokenSource {
+  /** A token that is valid now; undefined: there is none. Starts its renewal when that is due, as `current` does. */
+  held: () => string | undefined
   /** A token that is valid now. Waits only when there is none. Throws the {@link ClientError} of the last attempt while that is fresh. */
   current: () => Promise<string>
   /** Another token than the one that the API refused; nothing when there is none now. Never throws. */
@@ -61,15 +63,21 @@ export function createTokenSource (request: () => Promise<IssuedToken>, { now, r
   const renew = (): Promise<string> => underWay ??= attempt().finally(() => { underWay = undefined })
   const mayRequest = (): boolean => underWay !== undefined || failure === undefined || now() >= failure.until
 
+  function valid (): string | undefined {
+    const atMs = now()
+    if (held === undefined || atMs >= held.endsAt) return undefined
+    // Its failure is kept in `failure`; the old token is valid, so it is nobody's problem yet.
+    if (atMs >= held.renewAt && mayRequest()) renew().catch(() => undefined)
+    return held.value
+  }
+
   return {
+    held: valid,
     async current () {
-      if (held === undefined || now() >= held.endsAt) {
-        if (!mayRequest()) throw failure?.error
-        return await renew()
-      }
-      // Its failure is kept in `failure`; the old token is valid, so it is nobody's problem yet.
-      if (now() >= held.renewAt && mayRequest()) renew().catch(() => undefined)
-      return held.value
+      const value = valid()
+      if (value !== undefined) return value
+      if (!mayRequest()) throw failure?.error
+      return await renew()
     },
     async replace (refused) {
       if (held !== undefined && held.value !== refused) return held.value

@@ -24,6 +24,7 @@ export interface TokenSources {
 export function createTokenSources (request: TokenRequest, settings: Settings, closing: AbortSignal): TokenSources {
   const { clientId } = settings
   const sources = new Map<string, TokenSource>()
+  let newest: { readonly name: string, readonly source: TokenSource } | undefined
 
   async function requestWhileOpen (wish: TokenWish): Promise<IssuedToken> {
     const { scope } = wish
@@ -57,15 +58,28 @@ export function createTokenSources (request: TokenRequest, settings: Settings, c
     warn,
     sourceFor (wish) {
       if (closing.aborted) throw new ClientClosed()
-      const name = JSON.stringify([wish.scope, wish.audience, wish.resource])
+      const name = nameOf(wish)
+      if (name === newest?.name) return newest.source
       const source = sources.get(name) ?? createTokenSource(() => requestWhileOpen(wish), settings)
       sources.delete(name)
       sources.set(name, source)
+      newest = { name, source }
       const [oldest] = sources.keys()
       if (sources.size > MOST_TOKENS && oldest !== undefined) sources.delete(oldest)
       return source
     }
   }
+}
+
+/** The wish of an API is one object for all its calls. */
+const names = new WeakMap<TokenWish, string>()
+
+function nameOf (wish: TokenWish): string {
+  const known = names.get(wish)
+  if (known !== undefined) return known
+  const name = JSON.stringify([wish.scope, wish.audience, wish.resource])
+  names.set(wish, name)
+  return name
 }
 
 function scopeWarning (scopes: readonly string[]): ClientWarning {

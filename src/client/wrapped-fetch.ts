@@ -1,4 +1,4 @@
-import { apiOf } from './api-address.ts'
+import { apiAt } from './api-address.ts'
 import { isRepeatable, withoutRedirect, withToken } from './api-request.ts'
 import { callApi } from './call.ts'
 import type { Calling } from './call.ts'
@@ -16,12 +16,12 @@ export function wrapFetch (given: Fetch, calling: Calling & { readonly settings:
   return async (input, init = {}) => {
     const request = typeof input === 'object' && 'url' in input ? input : undefined
     const address = typeof input === 'object' && 'url' in input ? input.url : input.toString()
-    const api = URL.canParse(address) ? apiOf(new URL(address), calling.settings.apis) : undefined
+    const api = apiAt(address, calling.settings.apis)
     if (api === undefined) return await given(input, init)
     const redirect = init.redirect ?? request?.redirect ?? 'follow'
     return await callApi({
       wish: api.wish,
-      url: new URL(address),
+      href: address,
       method: init.method ?? request?.method ?? 'GET',
       repeatable: isRepeatable(init) && (request?.body ?? null) === null,
       signal: init.signal ?? request?.signal,

@@ -1,6 +1,7 @@
 import { readConnectionError } from './connection-error.ts'
 import { createConnections, type ConnectionOptions, type Lease } from './connections.ts'
-import { beginExchange, untilGivenUp, type ResponseHeaders } from './exchange.ts'
+import { Exchange, untilGivenUp } from './exchange.ts'
+import type { ResponseHeaders } from './watched-handler.ts'
 
 /** What one exchange may cost. `deadlineMs` covers connect, headers and the whole body together; `maxBytes` counts the body. */
 export interface Bounds {
@@ -94,8 +95,10 @@ function boundedExchange (lease: Lease, { deadlineMs, maxBytes }: Bounds): Bound
   let bytes = 0
   let head: Pick<BoundedResponse, 'status' | 'headers'> | undefined
   let complete = false
-  const late = (): FetchError => new FetchError('deadline', `no complete response within ${deadlineMs} ms`)
-  const exchange = beginExchange(lease, deadlineMs, late, {
+  const abort = new AbortController()
+  const { signal } = abort
+  const exchange = new Exchange(lease, deadlineMs, {
+    late: () => new FetchError('deadline', `no complete response within ${deadlineMs} ms`),
     start (status, headers) {
       head = { status, headers }
       return refusal(status, headers)
@@ -106,14 +109,15 @@ function boundedExchange (lease: Lease, { deadlineMs, maxBytes }: Bounds): Bound
       chunks.push(chunk)
       return undefined
     },
-    over: (whole) => { complete = whole }
+    over: (whole) => { complete = whole },
+    givenUp: (reason) => { abort.abort(reason) }
   })
   return {
-    options: { ...exchange.options, headers: IDENTITY },
+    options: { ...exchange.optionsWith({ signal }), headers: IDENTITY },
     async response (work) {
-      const error: unknown = await untilGivenUp(work, exchange.signal).then(() => undefined, (reason: unknown) => reason)
+      const error: unknown = await untilGivenUp(work, signal).then(() => undefined, (reason: unknown) => reason)
       if (complete && head !== undefined) return { ...head, text: Buffer.concat(chunks).toString('utf8') }
-      const failure = exchange.signal.aborted ? exchange.signal.reason as FetchError : unreachable(error)
+      const failure = signal.aborted ? signal.reason as FetchError : unreachable(error)
       exchange.giveUp(failure)
       throw failure
     }

@@ -48,8 +48,8 @@ export function readConnectionError (error: unknown): ConnectionError {
   if (!(at instanceof Error)) return { code: undefined, message: 'the connection failed' }
   const proxy = /^Proxy response \((\d{3})\)/.exec(at.message)
   if (proxy !== null) return { code: `PROXY_STATUS_${proxy[1]}`, message: `the proxy refused the connection (status ${proxy[1]})` }
-  const code = at.message === 'bad port' ? 'BAD_PORT' : (at as NodeJS.ErrnoException).code
-  return code === undefined ? { code, message: at.message } : { code, message: inWords(code) }
+  const code = at.message === 'bad port' ? 'BAD_PORT' : (at as { readonly code?: unknown }).code
+  return typeof code !== 'string' ? { code: undefined, message: at.message } : { code, message: inWords(code) }
 }
 
 /** A code with what it means, such as `ECONNREFUSED: nothing listens at this address`. */

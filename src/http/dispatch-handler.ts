@@ -51,10 +51,16 @@ function passHead (handler: OldHandler, { controller, status, headers, statusMes
   if (handler.onHeaders(status, lines, () => { controller.resume() }, statusMessage) === false) controller.pause()
 }
 
-interface OldHandler {
-  readonly onHeaders: (status: number, headers: readonly Buffer[], resume: () => void, statusMessage?: string) => unknown
+/** What the fetch of Node 20 to 24 and undici 6 expect. */
+export interface OldHandler {
+  readonly onConnect: (abort: (reason?: Error) => void) => void
+  readonly onResponseStarted?: () => void
+  readonly onHeaders: (status: number, headers: readonly Buffer[], resume: () => void, statusText?: string) => boolean | undefined
+  readonly onData: (chunk: Buffer) => boolean | undefined
+  readonly onComplete: (trailers: readonly unknown[] | null) => void
+  readonly onError: (error: Error) => void
 }
 
-function isOld (handler: object): handler is OldHandler {
+export function isOld (handler: object): handler is OldHandler {
   return 'onHeaders' in handler && typeof handler.onHeaders === 'function'
 }

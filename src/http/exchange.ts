@@ -1,100 +1,76 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Lease } from './connections.ts'
-import { passTo } from './dispatch-handler.ts'
+import { watchedHandler } from './watched-handler.ts'
+import type { Receiver, Watcher } from './watched-handler.ts'
 
-export type ResponseHeaders = Readonly<Record<string, string>>
-
-/** What watches an exchange. An error that it returns ends the exchange. */
-export interface Receiver {
-  /** Header names are in lower case, repeated ones joined with a comma. */
-  readonly start?: (status: number, headers: ResponseHeaders) => Error | undefined
-  readonly data?: (chunk: Buffer) => Error | undefined
-  /** The exchange is over: the response is complete, or it failed, or it was aborted. Called once. */
-  readonly over?: (complete: boolean) => void
-}
-
-/** One `fetch` with a deadline over its whole response. */
-export interface Exchange {
-  /** For one `fetch` with an address, not with a `Request`: that one is collected together with the way to its signal. */
-  readonly options: RequestInit
-  /** Aborts when the exchange is aborted; its reason is the one that was given. */
-  readonly signal: AbortSignal
-  /** Ends the exchange and closes its connection. No effect when it is over. */
-  readonly giveUp: (reason: unknown) => void
+/** What watches an exchange. An error that `start` or `data` returns ends the exchange. */
+export interface ExchangeReceiver extends Receiver {
+  /** For the deadline. */
+  late: () => Error
+  /** The exchange is over: the response is complete, or it failed, or it was given up. Called once. */
+  over?: (complete: boolean) => void
+  /** It was given up for this reason, after `over`. Called once. A `fetch` that waits for a connection may learn of it much later. */
+  givenUp: (reason: unknown) => void
 }
 
 /**
+ * One `fetch` with a deadline over its whole response.
  * The deadline is a timer that holds what it ends: AbortSignal.timeout and AbortSignal.any are collected by Node 20 and then never fire.
- * It ends the exchange twice: through the signal of `fetch`, which then rejects, and at the connection, whatever became of the signal.
+ * It ends the exchange at the connection; a signal for `fetch` would cost more than all the rest of this, and is the receiver's to add.
  */
-export function beginExchange ({ dispatcher, release }: Lease, deadlineMs: number, late: () => Error, receiver: Receiver): Exchange {
-  const abort = new AbortController()
-  let connection: Dispatcher.DispatchController | undefined
-  let over = false
+export class Exchange implements Watcher {
+  readonly receiver: ExchangeReceiver
+  isOver = false
+  readonly #lease: Lease
+  readonly #timer: NodeJS.Timeout
+  #abort: ((reason: Error) => void) | undefined
+  #abortedBy: Error | undefined
 
-  function end (complete = false): void {
-    if (over) return
-    over = true
-    clearTimeout(timer)
-    release(complete)
-    receiver.over?.(complete)
+  constructor (lease: Lease, deadlineMs: number, receiver: ExchangeReceiver) {
+    this.receiver = receiver
+    this.#lease = lease
+    this.#timer = setTimeout(expire, deadlineMs, this).unref()
   }
 
-  function giveUp (reason: unknown): void {
-    if (over) return
-    end()
-    abort.abort(reason)
-    connection?.abort(reason instanceof Error ? reason : new Error('aborted'))
+  /** For one `fetch` with an address, not with a `Request`: that one is collected together with the way to its signal. */
+  optionsWith (given: RequestInit): RequestInit {
+    return Object.assign(given, { redirect: 'manual', dispatcher: this } as const)
   }
 
-  const timer = setTimeout(() => giveUp(late()), deadlineMs).unref()
-  const watched = dispatcher.compose((next) => (options, handler) => next(options, watch(handler, receiver, {
-    begin: (controller) => { connection = controller },
-    end,
-    giveUp
-  })))
-  const options: RequestInit = { redirect: 'manual', signal: abort.signal }
-  return { options: Object.assign(options, { dispatcher: watched }), signal: abort.signal, giveUp }
-}
+  /** As of a dispatcher of undici. */
+  dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    return this.#lease.dispatcher.dispatch(options, watchedHandler(handler, this))
+  }
 
-interface Watched {
-  readonly begin: (controller: Dispatcher.DispatchController) => void
-  readonly end: (complete?: boolean) => void
-  readonly giveUp: (reason: unknown) => void
-}
+  begin (abort: (reason: Error) => void): void {
+    this.#abort = abort
+    if (this.#abortedBy !== undefined) abort(this.#abortedBy)
+  }
 
-function watch (handler: Dispatcher.DispatchHandler, receiver: Receiver, { begin, end, giveUp }: Watched): Dispatcher.DispatchHandler {
-  const passing = passTo(handler)
-  return {
-    onRequestStart (controller, context: unknown) {
-      begin(controller)
-      passing.start(controller, context)
-    },
-    onResponseStart (controller, status, headers, statusMessage) {
-      if (status < 200) return // an early hint; the response follows
-      const refused = receiver.start?.(status, joined(headers))
-      if (refused !== undefined) giveUp(refused)
-      else passing.head({ controller, status, headers, statusMessage })
-    },
-    onResponseData (controller, chunk) {
-      const refused = receiver.data?.(chunk)
-      if (refused === undefined) passing.data(controller, chunk)
-      else giveUp(refused)
-    },
-    onResponseEnd (controller, trailers) {
-      end(true)
-      passing.end(controller, trailers)
-    },
-    onResponseError (controller, error) {
-      end()
-      passing.error(controller, error)
-    }
+  end (complete: boolean): void {
+    if (this.isOver) return
+    this.isOver = true
+    clearTimeout(this.#timer)
+    this.#lease.release(complete)
+    this.receiver.over?.(complete)
+  }
+
+  expire (): void {
+    this.giveUp(this.receiver.late())
+  }
+
+  /** Ends the exchange and closes its connection. No effect when it is over. */
+  giveUp (reason: unknown): void {
+    if (this.isOver) return
+    this.end(false)
+    this.#abortedBy = reason instanceof Error ? reason : new Error('aborted')
+    this.receiver.givenUp(reason)
+    this.#abort?.(this.#abortedBy)
   }
 }
 
-function joined (headers: IncomingHttpHeaders): ResponseHeaders {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]))
+function expire (exchange: Exchange): void {
+  exchange.expire()
 }
 
 /** Ends with the work, or rejects with the reason of the signal: a `fetch` can lose its signal and never end. */

@@ -78,6 +78,20 @@ t.test('the deadline of 1 s ends a call, 20 of 20, also while the body is read, 
   await untilNoneOpen(api)
 })
 
+t.test('each way to read a body that does not end rejects with the TimeoutError; of the stream itself it is the cause', async (t) => {
+  const { client, api } = await parties(t, DRIPPING)
+  const late = { name: 'TimeoutError', message: 'no complete response within 1000 ms' }
+  const ways: ReadonlyArray<readonly [string, (response: Response) => Promise<unknown>]> = [
+    ...(['arrayBuffer', 'blob', 'json', 'text'] as const).map((name) => [name, (response: Response) => response[name]()] as const),
+    ['clone', (response) => response.clone().text()],
+    ['clone of a clone', (response) => response.clone().clone().json()]
+  ]
+  await Promise.all(ways.map(async ([name, read]) => { await t.rejects(client.fetch('/').then(read), late, name) }))
+  const { body } = await client.fetch('/')
+  await t.rejects(body!.pipeTo(new WritableStream()), { name: 'TypeError', cause: late })
+  await untilNoneOpen(api)
+})
+
 t.test('a body that nobody reads, or whose response is forgotten, ends at the deadline too', async (t) => {
   collectAlways(t)
   const { client, api } = await parties(t, DRIPPING)

@@ -1,5 +1,8 @@
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
+import { apiAt, targetOf } from '../../src/client/api-address.ts'
 import { createClient, type Client } from '../../src/client/client.ts'
+import { readSettings } from '../../src/client/settings.ts'
 import { json, listen, SECRET, tokens } from './fakes.ts'
 
 function clientFor (t: Test, addresses: { readonly tokenEndpoint: string, readonly apiUrl: string }): Client {
@@ -26,6 +29,32 @@ t.test('the path of apiUrl is a wall: nothing is sent beyond it, however it is s
     t.equal((await client.fetch(path)).status, 200, path)
     t.equal(api.seen.at(-1)?.path, sent, path)
   }
+})
+
+t.test('an address that is accepted without a parser is what the parser makes of it', (t) => {
+  const settingsOf = (...apiUrl: readonly string[]): ReturnType<typeof readSettings> =>
+    readSettings({ tokenEndpoint: 'https://issuer.example/token', clientId: 'one', clientSecret: SECRET, apiUrl })
+  const read = (path: string, { apis }: ReturnType<typeof readSettings>): readonly unknown[] => {
+    const known = (address: string): string | undefined => apiAt(address, apis)?.url.href
+    try {
+      const { href, api } = targetOf(path, apis)
+      return [href, new URL(href).href, api.url.href, known(href), known(path)]
+    } catch {
+      return ['refused', known(path), known(`https://api.example${path}`)]
+    }
+  }
+  const parts = fc.constantFrom('/', '//', '/v1/', 'v1', 'a', 'Z9_~-', '?', '=&', '.', '..', '%2e', ';', '\\', '@', ':', '#', ' ', '\n', 'é', 'https://api.example')
+  for (const apiUrl of ['https://api.example', 'https://api.example/v1', 'https://api.example/v1/']) {
+    // With a second API every address is parsed.
+    const [one, two] = [settingsOf(apiUrl), settingsOf(apiUrl, 'https://other.example')]
+    fc.assert(fc.property(fc.array(parts, { maxLength: 6 }), (words) => {
+      const path = words.join('')
+      const [found, expected] = [read(path, one), read(path, two)]
+      return JSON.stringify(found) === JSON.stringify(expected) && (found[0] === 'refused' || found[0] === found[1])
+    }), { numRuns: 2000, seed: 20_261_127 })
+  }
+  t.pass('6,000 addresses')
+  t.end()
 })
 
 t.test('a life below a second does not cause a token request for each call', async (t) => {

@@ -2,8 +2,9 @@ import type * as Api from '@opentelemetry/api'
 import type { Context, Span } from '@opentelemetry/api'
 
 type Headers = Readonly<Record<string, unknown>>
-/** `root`: the work serves many requests, so it is a part of none of them. */
-interface SpanOptions { readonly attributes: Readonly<Record<string, string>>, readonly root?: boolean }
+type Attributes = Readonly<Record<string, string | number>>
+/** `root`: the work serves many requests, so it is a part of none of them. `remote`: it is one request to another service. */
+interface SpanOptions { readonly attributes: Attributes, readonly root?: boolean, readonly remote?: boolean }
 
 /** Where @opentelemetry/api keeps what a SDK has registered, in every copy of its major version 1. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1')
@@ -12,6 +13,8 @@ const REGISTERED = Symbol.for('opentelemetry.js.api.1')
 export interface Tracing {
   /** Runs the work in a span, which is the active one in it; an error of the work is the status of the span. */
   readonly inSpan: <T>(name: string, options: SpanOptions, work: () => Promise<T>) => Promise<T>
+  /** Adds to the span that is active, if one is. */
+  readonly describe: (attributes: Attributes) => void
   /** The active span of an instrumentation, or what the caller's `traceparent` says, as the registered propagator reads it. */
   readonly contextOf: (headers: Headers) => Context
   readonly within: (context: Context, work: () => void) => void
@@ -34,14 +37,16 @@ export async function loadTracing (): Promise<Tracing | undefined> {
   return (tracing ??= tracingBy(await import('@opentelemetry/api')))
 }
 
-function tracingBy ({ context, propagation, trace, SpanStatusCode, isSpanContextValid }: typeof Api): Tracing {
+function tracingBy ({ context, propagation, trace, SpanKind, SpanStatusCode, isSpanContextValid }: typeof Api): Tracing {
   const fail = (span: Span, error: unknown): void => {
     const { reason, code, name: kind } = error as { readonly reason?: string, readonly code?: string, readonly name: string }
     const name = reason ?? code ?? kind
     span.setAttribute('error.type', name).setStatus({ code: SpanStatusCode.ERROR, message: name })
   }
   return {
-    inSpan: (name, options, work) => trace.getTracer('scopegate').startActiveSpan(name, options, async (span) => {
+    inSpan: (name, { remote = false, ...options }, work) => trace.getTracer('scopegate').startActiveSpan(name, {
+      ...options, kind: remote ? SpanKind.CLIENT : SpanKind.INTERNAL
+    }, async (span) => {
       try {
         return await work()
       } catch (error) {
@@ -51,6 +56,7 @@ function tracingBy ({ context, propagation, trace, SpanStatusCode, isSpanContext
         span.end()
       }
     }),
+    describe: (attributes) => { trace.getActiveSpan()?.setAttributes(attributes) },
     contextOf (headers) {
       const active = context.active()
       return trace.getSpan(active) === undefined ? propagation.extract(active, headers) : active

@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { context, propagation, ROOT_CONTEXT, SpanStatusCode, trace, type Context, type ContextManager } from '@opentelemetry/api'
+import type { ServerResponse } from 'node:http'
+import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type ContextManager } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import t from 'tap'
+import type { Test } from 'tap'
 import { createClient } from '../src/client/client.ts'
 import { isTraced, loadTracing } from '../src/traces.ts'
+import { json, MINUTE, SECRET, story } from './client/fakes.ts'
 import { newKey } from './support/issuer.ts'
 import { startService, until } from './support/service.ts'
 
@@ -81,4 +84,41 @@ t.test('with a SDK', async (t) => {
   await until(() => lines.filter(({ msg }) => msg === 'request').length === 6)
   t.notOk('trace_id' in (lines.at(-1) ?? {}))
   t.notMatch(JSON.stringify(exporter.getFinishedSpans().map(({ attributes, name }) => [attributes, name])), token.slice(-20))
+  exporter.reset()
+  await tokenRequests(t)
 })
+
+async function tokenRequests (t: Test): Promise<void> {
+  const { client, issuer, clock } = await story(t, { scope: ['one'] })
+  const { hostname, port } = new URL(issuer.url)
+  const attributes = {
+    'scopegate.client_id': 'client one', 'scopegate.scope': 'one', 'http.request.method': 'POST', 'server.address': hostname, 'server.port': Number(port)
+  }
+  const caller = trace.getTracer('caller').startSpan('job')
+  const inJob = async (work: () => Promise<unknown>): Promise<ReturnType<typeof named>[number]> => {
+    exporter.reset()
+    await context.with(trace.setSpan(context.active(), caller), work)
+    const spans = named('scopegate.request_token')
+    t.equal(spans.length, 1)
+    t.notMatch(JSON.stringify(spans.map((span) => [span.name, span.attributes, span.status, span.events, span.links])), /token-|s3cr/, 'no secret')
+    return spans[0]!
+  }
+  const span = await inJob(() => client.fetch('/'))
+  t.match(span, { kind: SpanKind.CLIENT, parentSpanContext: { spanId: caller.spanContext().spanId }, status: { code: SpanStatusCode.UNSET } })
+  t.same(span.attributes, { ...attributes, 'http.response.status_code': 200 })
+  await client.token()
+  t.equal(named('scopegate.request_token').length, 1, 'a token that is kept makes no span')
+  const failures = [
+    [json(401, { error: 'invalid_client', error_description: SECRET }), 'credentials_refused', { 'http.response.status_code': 401 }],
+    [json(503, SECRET), 'issuer_unreachable', { 'http.response.status_code': 503 }],
+    [(response: ServerResponse) => response.destroy(), 'issuer_unreachable', {}]
+  ] as const
+  for (const [answer, code, more] of failures) {
+    clock.ms += 24 * 60 * MINUTE
+    issuer.answer = answer
+    const failed = await inJob(() => t.rejects(client.token(), { code }))
+    t.match(failed, { parentSpanContext: { spanId: caller.spanContext().spanId }, status: { code: SpanStatusCode.ERROR, message: code } })
+    t.same(failed.attributes, { ...attributes, ...more, 'error.type': code })
+  }
+  caller.end()
+}

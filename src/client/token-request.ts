@@ -2,6 +2,7 @@ import { allowInsecureRequests, clientCredentialsGrantRequest, customFetch } fro
 import type { ClientAuth } from 'oauth4webapi'
 import type { BoundedFetch, BoundedResponse } from '../http/bounded-fetch.ts'
 import type { Proof } from './credentials.ts'
+import { isTraced, loadTracing } from '../traces.ts'
 import { CredentialsRefused } from './errors.ts'
 import { discover, exchange } from './discovery.ts'
 import type { TokenEndpoint } from './discovery.ts'
@@ -88,13 +89,20 @@ async function post (
       [allowInsecureRequests]: true, // which addresses may be plain http is checked in problems.ts
       [customFetch]: async (url, { method, headers, body }) => {
         const proof = dpop?.prove({ method, url: endpoint })
+        const tracing = isTraced() ? await loadTracing() : undefined
+        tracing?.describe({ 'http.request.method': method, 'server.address': endpoint.hostname, 'server.port': portOf(endpoint) })
         response = await exchange(bounded, url, { method, headers: { ...headers, ...proof !== undefined && { dpop: proof } }, body })
+        tracing?.describe({ 'http.response.status_code': response.status })
         dpop?.keepNonce(endpoint, false, response.headers['dpop-nonce'])
         return new Response()
       }
     }
   )
   return response
+}
+
+function portOf ({ port, protocol }: URL): number {
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
 }
 
 function parametersOf ({ scope, audience, resource }: TokenWish): URLSearchParams {

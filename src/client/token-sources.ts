@@ -45,7 +45,7 @@ export function createTokenSources (request: TokenRequest, settings: Settings, c
   async function tracedRequest (wish: TokenWish): Promise<IssuedToken> {
     const tracing = isTraced() ? await loadTracing() : undefined
     const attributes = { 'scopegate.client_id': clientId, 'scopegate.scope': wish.scope.join(' ') }
-    return await (tracing?.inSpan('scopegate.request_token', { attributes }, () => request(wish)) ?? request(wish))
+    return await (tracing?.inSpan('scopegate.request_token', { attributes, remote: true }, () => request(wish)) ?? request(wish))
   }
 
   function warn (scope: readonly string[], warning: ClientWarning): void {

@@ -114,8 +114,13 @@ function nodesAuthorities (): readonly string[] {
   return (tls as Partial<typeof TLS>).getCACertificates?.('default') ?? tls.rootCertificates
 }
 
+/** Where undici keeps the dispatcher of every fetch: version 8, that of Node 26, and those before it. */
+const GLOBAL_DISPATCHERS = [Symbol.for('undici.globalDispatcher.2'), Symbol.for('undici.globalDispatcher.1')]
+
 /** NODE_USE_ENV_PROXY=1, `--use-env-proxy` and NODE_OPTIONS come together in the dispatcher that Node puts in place at its start. */
 function nodeUsesEnvProxy (): boolean {
-  const dispatcher: unknown = Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1'))
-  return typeof dispatcher === 'object' && dispatcher?.constructor.name === 'EnvHttpProxyAgent'
+  return GLOBAL_DISPATCHERS.some((name) => {
+    const dispatcher: unknown = Reflect.get(globalThis, name)
+    return typeof dispatcher === 'object' && dispatcher?.constructor.name === 'EnvHttpProxyAgent'
+  })
 }

@@ -126,6 +126,7 @@ t.test('the response of fetch is as any other, and its deadline costs no timer o
   const timers = timersOf(t, LONG_MS)
   const { client, api } = await parties(t, (request, response) => {
     if (request.url === '/cut') response.destroy()
+    else if (request.url === '/half') response.write('half', () => setTimeout(() => response.destroy(), 100))
     else response.writeHead(200, { 'x-own': 'one', 'set-cookie': ['a=1', 'b=2'] }).write('{"a":', () => setTimeout(() => response.end('1}'), 300))
   }, { apiDeadlineMs: LONG_MS })
   for (let call = 0; call < 20; call++) {
@@ -136,6 +137,8 @@ t.test('the response of fetch is as any other, and its deadline costs no timer o
   }
   t.ok(api.accepted < 20, 'connections are used again')
   await t.rejects(client.fetch('/cut'), { code: 'api_unreachable' })
+  const half = await client.fetch('/half')
+  await t.rejects(half.text(), { name: 'TypeError', message: 'terminated' })
   await t.rejects(client.fetch('/', { method: 'TWO WORDS' }), TypeError)
   t.equal(timers.size, 0)
   await client.close()

@@ -57,9 +57,9 @@ export async function silentAddress (): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-/** Answers with JSON; a text is sent as it is. */
+/** Answers with JSON; a text and bytes are sent as they are. */
 export function json (status: number, body: unknown, headers: Record<string, string> = {}): Answer {
-  return (response) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body))
+  return (response) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body))
 }
 
 /** A good answer of a token endpoint; every call names another token: token-1, token-2, … */

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import t from 'tap'
 import { InsufficientScope } from '../../src/client/client.ts'
+import type { ApiRequest } from '../../src/client/client.ts'
 import { gate, json, story, tokens, until } from './fakes.ts'
 import type { Answer } from './fakes.ts'
 
@@ -106,6 +107,30 @@ t.test('Retry-After of the API: two more attempts of what is idempotent, within 
   off.api.answer = busy(503)
   t.equal((await off.client.fetch('/')).status, 503)
   t.equal(off.api.seen.length, 1)
+})
+
+t.test('Retry-After of the API: a date, what nobody would wait for, what is no pause, and a body that cannot be sent again', async (t) => {
+  const cases: ReadonlyArray<readonly [string, number, (() => ApiRequest)?]> = [
+    [new Date(Date.now() - 60_000).toUTCString(), 3],
+    [new Date(Date.now() + 86_400_000).toUTCString(), 1],
+    ['9'.repeat(400), 1],
+    ['86400', 1],
+    ['-1', 1],
+    ['0.5', 1],
+    ['soon', 1],
+    ['0', 3, () => ({ method: 'PUT', body: 'x' })],
+    ['0', 1, () => ({ method: 'PUT', body: new Blob(['x']).stream() })]
+  ]
+  for (const status of [503, 429]) {
+    for (const [value, attempts, request] of cases) {
+      const { client, api, issuer } = await story(t)
+      api.answer = json(status, { from: 'the API' }, { 'retry-after': value })
+      const response = await client.fetch('/', request?.())
+      t.same([response.status, await response.json()], [status, { from: 'the API' }], value)
+      t.equal(api.seen.length, attempts, `${status} ${value.slice(0, 40)}`)
+      t.equal(issuer.seen.length, 1)
+    }
+  }
 })
 
 t.test('a caller ends its own wait only: for the API\'s pause, and for a token that others wait for', async (t) => {

@@ -1,8 +1,17 @@
 import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import type { ClientErrorCode, ClientOptions } from '../../src/client/client.ts'
+import { drip } from '../support/wire.ts'
 import { json, listen, SECRET, silentAddress, story, tokens } from './fakes.ts'
 import type { Answer } from './fakes.ts'
+
+/** JSON in which `?` is a byte that no UTF-8 has. */
+function notUtf8 (body: object): Buffer {
+  const bytes = Buffer.from(JSON.stringify(body))
+  bytes[bytes.indexOf('?')] = 0xff
+  return bytes
+}
 
 t.test('client_secret_post: id and secret are in the form', async (t) => {
   const { client, issuer } = await story(t, { scope: ['test_api_access'], clientAuthentication: 'client_secret_post' })
@@ -79,6 +88,14 @@ t.test('the responses of the token endpoint, and their errors', (t) => {
     ['a scope that is not a string', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_response_invalid', message: /scope is not a string/ }],
     ['a life that is over', json(200, { ...good, expires_in: 0 }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['a life that is a word', json(200, { ...good, expires_in: '5 minutes' }), { code: 'issuer_response_invalid', message: /expires_in/ }],
+    ['a negative life', json(200, { ...good, expires_in: -300 }), { code: 'issuer_response_invalid', message: /expires_in is not a positive number/ }],
+    ['a negative life as text', json(200, { ...good, expires_in: '-300' }), { code: 'issuer_response_invalid', message: /expires_in/ }],
+    ['a life of another type', json(200, { ...good, expires_in: true }), { code: 'issuer_response_invalid', message: /expires_in/ }],
+    ['an empty body', json(200, ''), { code: 'issuer_response_invalid', message: /200, but not a JSON object/ }],
+    ['an error page with 500', json(500, '<html>', { 'content-type': 'text/html' }), { code: 'issuer_unreachable', message: /status 500/ }],
+    ['gzip, which was not requested', json(200, gzipSync(JSON.stringify(good)), { 'content-encoding': 'gzip' }), { code: 'issuer_response_invalid', message: /a compressed response, which was not requested/ }],
+    ['a token that is not UTF-8', json(200, notUtf8({ ...good, access_token: '?' })), { code: 'issuer_response_invalid', message: /no usable access_token/ }],
+    ['a body that never ends', (response) => { drip(response) }, { code: 'issuer_unreachable', message: /no complete response within 1000 ms/ }],
     ['a redirect', (response) => response.writeHead(307, { location: '/elsewhere' }).end(), { code: 'issuer_response_invalid', message: /redirect/ }],
     ['too much', json(200, { ...good, more: 'x'.repeat(70_000) }), { code: 'issuer_response_invalid', message: /65536 bytes/ }],
     ['a cut line', (response) => response.destroy(), { code: 'issuer_unreachable', message: /cannot be reached at http:\/\/127/ }],
@@ -109,7 +126,12 @@ t.test('what is fine', async (t) => {
     ['bearer in small letters', { token_type: 'bearer' }],
     ['more scopes than requested', { scope: 'two email one' }],
     ['no scope: as requested', { scope: undefined }],
+    ['a token_type in capitals', { token_type: 'BEARER' }],
+    ['scope null: as requested', { scope: null }],
     ['a life as text', { expires_in: '300' }],
+    ['a life with a fraction, as text with spaces', { expires_in: ' 299.5 ' }],
+    ['no life', { expires_in: null }],
+    ['a life without end', { expires_in: 1e300 }],
     ['an id_token that was not requested', { id_token: 'not.even.one' }]
   ]
   for (const [name, members] of cases) {
@@ -117,6 +139,12 @@ t.test('what is fine', async (t) => {
     issuer.answer = tokens(members)
     t.equal(await client.token(), 'token-1', name)
   }
+})
+
+t.test('what is not UTF-8 in a member that the client does not read changes nothing', async (t) => {
+  const { client, issuer } = await story(t)
+  issuer.answer = json(200, notUtf8({ access_token: 'token', token_type: 'Bearer', expires_in: 300, note: '?' }))
+  t.equal(await client.token(), 'token')
 })
 
 t.test('the token endpoint of an issuer', (t) => {

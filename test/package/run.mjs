@@ -15,6 +15,11 @@ import { createReport } from '../support/report.mjs'
 import { comingFrom } from './coming-from.mjs'
 
 const HOSTS = fileURLToPath(new URL('hosts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** What the recipes of the documentation are for. */
+const RECIPE_PACKAGES = ['axios@1', 'got@14', 'undici@7']
+/** Of recipes.mjs: a tool is not there. */
+const SKIPPED = 75
 const PUBLINT = 'publint@0.3.25'
 const ATTW = '@arethetypeswrong/cli@0.18.5'
 /** What the hosts register beside the plugin, and what checks their types. */
@@ -51,6 +56,13 @@ async function examine (work) {
   await checkTypes(consumer)
   for (const host of ['five-lines.mjs', 'big-host.mjs', 'commonjs.cjs', 'static-keys.mjs', 'client-alone.mjs']) {
     await check(`a host runs: ${host}`, () => must(process.execPath, [join(consumer, 'hosts', host)], { timeoutMs: 60_000 }))
+  }
+  await check('what the recipes of docs/how-to/call-an-api.md need installs beside it', () =>
+    must('npm', ['install', '--prefix', consumer, '--no-audit', '--no-fund', ...RECIPE_PACKAGES]))
+  for (const recipe of ['axios', 'got', 'undici', 'python', 'go']) {
+    const { code, stdout, stderr } = await run(process.execPath, [join(consumer, 'hosts/recipes.mjs'), recipe, ROOT], { timeoutMs: 120_000 })
+    if (code === SKIPPED) say(`skipped: ${recipe}: ${stdout.trim()}`)
+    else await check(`a recipe of docs/how-to/call-an-api.md works: ${recipe}`, () => assert.equal(code, 0, stdout + stderr))
   }
   await comingFrom({ consumer, work, check, say })
   await checkFiles(consumer, packed.manifest)

@@ -26,10 +26,10 @@ export function project (t: Test): Project {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-project-'))
   for (const name of ['dist', 'keycloak', 'package.json']) cpSync(name, join(folder, name), { recursive: true })
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
-  const running: Started[] = []
+  const running: { readonly child: ChildProcess, readonly code: Promise<number | null>, readonly end: NodeJS.Signals }[] = []
   t.teardown(async () => {
-    for (const { child, code } of running) {
-      child.kill('SIGKILL')
+    for (const { child, code, end } of running) {
+      child.kill(end)
       await code
     }
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
@@ -50,7 +50,8 @@ export function project (t: Test): Project {
         child, code, out: () => out, err: () => err,
         api: () => /^ {2}API +(\S+)$/m.exec(out)?.[1] ?? '', issuer: () => /^ {2}Development issuer +(\S+)$/m.exec(out)?.[1] ?? ''
       }
-      running.push(started)
+      // Killed at once, `node --watch` would leave its service running.
+      running.push({ child, code, end: node.includes('--watch') ? 'SIGTERM' : 'SIGKILL' })
       return started
     }
   }

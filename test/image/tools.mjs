@@ -4,26 +4,31 @@ import { join } from 'node:path'
 import { isInstalled, run } from '../support/command.mjs'
 
 const NEEDED = ['buildah', 'podman']
-/** What the two need on Debian to run a container, and debootstrap for the stand-in of the base image. */
-const PACKAGES = [...NEEDED, 'runc', 'debootstrap', 'netavark', 'aardvark-dns', 'iptables', 'catatonit']
+/** A runtime that needs no machine of its own, and what makes the stand-in of the base image: wanted where they can be installed. */
+const WANTED = ['runc', 'debootstrap']
+const PACKAGES = [...NEEDED, ...WANTED, 'netavark', 'aardvark-dns', 'iptables', 'catatonit']
 
 /** Undefined when buildah and podman are there, or could be installed; else the reason why not. */
 export async function lackOfTools (say) {
-  if (await areInstalled()) return undefined
-  if (process.getuid?.() !== 0) return 'buildah and podman are not installed (and only root on Debian may have them installed by this program)'
-  if (!existsSync('/etc/debian_version')) return 'buildah and podman are not installed (this program can install them on Debian only)'
-  say('buildah and podman are missing: installing them with apt-get')
+  const isRoot = process.getuid?.() === 0
+  const canInstall = isRoot && existsSync('/etc/debian_version')
+  const missing = await missingOf(canInstall ? [...NEEDED, ...WANTED] : NEEDED)
+  if (missing.length === 0) return undefined
+  if (!isRoot) return 'buildah and podman are not installed (and only root on Debian may have them installed by this program)'
+  if (!canInstall) return 'buildah and podman are not installed (this program can install them on Debian only)'
+  say(`${missing.join(', ')}: not installed; installing with apt-get`)
   const wanted = ['install', '-y', '--no-install-recommends', ...PACKAGES]
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   if ((await run('apt-get', wanted, { env })).code !== 0) {
     await run('apt-get', ['update'], { env })
     await run('apt-get', wanted, { env })
   }
-  return await areInstalled() ? undefined : 'buildah and podman are not installed, and apt-get could not install them'
+  return (await missingOf(NEEDED)).length === 0 ? undefined : 'buildah and podman are not installed, and apt-get could not install them'
 }
 
-async function areInstalled () {
-  return (await Promise.all(NEEDED.map(isInstalled))).every(Boolean)
+async function missingOf (programs) {
+  const found = await Promise.all(programs.map(isInstalled))
+  return programs.filter((_program, index) => !found[index])
 }
 
 /**

@@ -8,10 +8,10 @@ import { FirstRequests } from './first-requests.ts'
 import { createServer } from '../src/http/node-http.ts'
 import { OpenConnections } from './open-connections.ts'
 import { Admission, OVERLOAD, type OverloadLimits } from './overload.ts'
+import { RawRefusals } from './raw-refusals.ts'
 import { RefusalLines } from './refusal-lines.ts'
 import { RequestsUnderWay } from './under-way.ts'
 import { isBodyLong } from './unread-body.ts'
-import { lineOf, rawProblem, respondRaw, writeRaw, type RawProblem } from './unrouted.ts'
 
 /** Of every listener. The head ends before the body may: otherwise Node swaps the two. */
 export const LIMITS = {
@@ -69,6 +69,7 @@ export class Listeners {
   readonly admission: Admission
   readonly refusalLines: RefusalLines
   readonly #underWay: RequestsUnderWay
+  readonly #refusals: RawRefusals
   readonly #firstRequests = new FirstRequests()
   readonly #open: OpenConnections
   #handler: RequestListener = () => undefined
@@ -78,17 +79,23 @@ export class Listeners {
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
     this.refusalLines = new RefusalLines(options.refusalsPerSecond, options.log)
+    this.#refusals = new RawRefusals({
+      log: options.log,
+      lines: this.refusalLines,
+      docsUrl: options.docsUrl,
+      canSend: (socket) => (options.tls === undefined || this.#underWay.knows(socket)) && this.#underWay.isFree(socket)
+    })
     this.#open = new OpenConnections(this.#limits.connections, (socket) => this.#underWay.isIdle(socket))
     this.admission = new Admission({
       limits: { ...OVERLOAD, ...options.overload },
       log: options.log,
       serve: (request, response) => this.#handler(request, response),
-      refuse: (request, response) => this.#shed(request, response)
+      refuse: (request, response) => this.#refusals.shed(response, this.#isKept(request, response))
     })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
       left: (request) => this.left?.(request),
-      refuse: (request, response) => this.#refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
+      refuse: (request, response) => this.#refusals.refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
     })
   }
 
@@ -119,9 +126,9 @@ export class Listeners {
       this.#expecting.add(request)
       this.#accept(request, response)
     })
-    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { this.#refuse(417, request, response) })
-    server.on('connect', (request: IncomingMessage, socket: Socket) => this.#refuseTunnel(request, socket))
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refuseUnread(error.code ?? '', socket))
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { this.#refusals.refuse(417, request, response) })
+    server.on('connect', (request: IncomingMessage, socket: Socket) => this.#refusals.refuseTunnel(request, socket))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refusals.refuseUnread(error.code ?? '', socket))
     const closeIdle = server.closeIdleConnections.bind(server)
     // Also called by `close` of Node and of Fastify; while the application closes, again every CLOSE_IDLE_MS.
     server.closeIdleConnections = () => {
@@ -156,58 +163,14 @@ export class Listeners {
     if (this.#underWay.begin(request, response)) this.admission.enter(request, response)
   }
 
-  /** A crowd of refused callers must not have to connect again, unless the rest of a body would be read as their next request. */
-  #shed (request: IncomingMessage, response: ServerResponse): void {
-    const isOpen = response.shouldKeepAlive && !isBodyLong(request) && !this.expectsContinue(request)
-    const connection = isOpen ? 'keep-alive' : 'close'
-    respondRaw(response, rawProblem(503, { headers: { 'retry-after': String(OVERLOAD.retryAfterSeconds), connection }, docsUrl: this.#options.docsUrl }))
-  }
-
-  #note ({ status }: RawProblem, line: Readonly<Record<string, unknown>>, message: string): void {
-    if (this.refusalLines.admit(`status ${status}`)) this.#options.log().info(line, message)
-  }
-
-  #refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): string {
-    const problem = rawProblem(status, { headers, docsUrl: this.#options.docsUrl })
-    respondRaw(response, problem)
-    this.#note(problem, lineOf(problem, request.socket, request), 'request')
-    return problem.requestId
-  }
-
-  /** RFC 9110 §9.3.6: a tunnel is for proxies. No method is allowed on its target. */
-  #refuseTunnel (request: IncomingMessage, socket: Socket): void {
-    const problem = rawProblem(405, { headers: { allow: '' }, docsUrl: this.#options.docsUrl })
-    writeRaw(socket, problem)
-    this.#note(problem, lineOf(problem, socket, request), 'request')
-  }
-
-  /** What the parser refuses, or what was received too slowly. Nothing is written into or before a response that is under way. */
-  #refuseUnread (code: string, socket: Socket): void {
-    // Without a TLS handshake nothing can be sent.
-    const isSecured = this.#options.tls === undefined || this.#underWay.knows(socket)
-    if (code === 'ECONNRESET' || !isSecured || !socket.writable || !this.#underWay.isFree(socket)) {
-      this.#options.log().debug({ code, address: socket.remoteAddress }, 'a connection was reset')
-      socket.destroy()
-      return
-    }
-    const problem = rawProblem(STATUS_OF_CLIENT_ERROR[code] ?? 400, { docsUrl: this.#options.docsUrl })
-    writeRaw(socket, problem)
-    // What it may have sent since then is not read any more.
-    if (code === TIMED_OUT) socket.destroySoon()
-    this.#note(problem, { ...lineOf(problem, socket), code }, 'a request that cannot be read')
+  /** Not where the rest of a body would be read as the next request of the caller. */
+  #isKept (request: IncomingMessage, response: ServerResponse): boolean {
+    return response.shouldKeepAlive && !isBodyLong(request) && !this.expectsContinue(request)
   }
 }
 
 function serverWithTls ({ cert, key, requestCert, createServer: create }: ListenerTls, options: ServerOptions): Server {
   return create({ ...options, cert, key, requestCert, rejectUnauthorized: false })
-}
-
-const TIMED_OUT = 'ERR_HTTP_REQUEST_TIMEOUT'
-
-const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {
-  HPE_HEADER_OVERFLOW: 431,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  [TIMED_OUT]: 408
 }
 
 export interface ListenersOptions { readonly listeners: Listeners }

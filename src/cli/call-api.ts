@@ -1,6 +1,7 @@
 import { createClient, InsufficientScope, SettingsError } from '../client/client.ts'
 import type { Client, ClientWarning } from '../client/client.ts'
-import { HELP, readArguments, readCall } from './call-settings.ts'
+import { HELP } from './call-help.ts'
+import { readArguments, readCall } from './call-settings.ts'
 import type { Call } from './call-settings.ts'
 import { EXIT, readError, readResponse } from './call-words.ts'
 import type { Verdict } from './call-words.ts'

@@ -66,12 +66,12 @@ function responseTo (attempt: Attempt, headers: Headers | PresentedToken): Promi
       resolve(response.status < 300 ? one : withoutRedirect(one))
     }, (error: unknown) => {
       if (!ending.came) reject(failure(error, href))
-      exchange.giveUp(error)
+      exchange.cancel(error)
     })
   })
 }
 
-/** What a call that is given up rejects with: the reason of the caller's signal, or that there was no response in time. */
+/** How an attempt ends without a response: with the reason of the caller's signal, or at its deadline. */
 class Ending implements ExchangeReceiver {
   came = false
   reason: unknown
@@ -88,7 +88,7 @@ class Ending implements ExchangeReceiver {
   /** Gives a signal for `fetch` alone: the listeners that it adds to one remain there. */
   follow (exchange: Exchange, signal: AbortSignal): AbortSignal {
     this.#abort = new AbortController()
-    this.#stop = () => { exchange.giveUp(signal.reason) }
+    this.#stop = () => { exchange.cancel(signal.reason) }
     signal.addEventListener('abort', this.#stop, { once: true })
     return this.#abort.signal
   }
@@ -101,7 +101,7 @@ class Ending implements ExchangeReceiver {
     if (this.#stop !== undefined) this.#attempt.request.signal?.removeEventListener('abort', this.#stop)
   }
 
-  givenUp (reason: unknown): void {
+  canceled (reason: unknown): void {
     this.came = true
     this.reason = reason
     this.#abort?.abort(reason)

@@ -1,4 +1,4 @@
-import { untilGivenUp } from '../http/exchange.ts'
+import { untilAborted } from '../http/exchange.ts'
 import { retryAfterMs } from '../http/retry-after.ts'
 import type { PresentedToken } from './api-request.ts'
 import { remedyFor } from './challenge.ts'
@@ -78,7 +78,7 @@ function heldToken (wish: TokenWish, { signal }: Call, { sources }: Calling): st
 async function tokenFor (wish: TokenWish, { signal }: Call, { sources }: Calling): Promise<string> {
   signal?.throwIfAborted()
   const token = sources.sourceFor(wish).current()
-  return signal === undefined ? await token : await untilGivenUp(token, signal)
+  return signal === undefined ? await token : await untilAborted(token, signal)
 }
 
 function send (token: string, call: Call, { closing, settings: { dpop } }: Calling): Promise<Response> {
@@ -108,7 +108,7 @@ const replaceToken: Step = async (progress, call, calling) => {
   if (replaced) return undefined
   const renewal = calling.sources.sourceFor(wish).replace(token)
   if (!call.repeatable) return undefined
-  const next = await (call.signal === undefined ? renewal : untilGivenUp(renewal, call.signal))
+  const next = await (call.signal === undefined ? renewal : untilAborted(renewal, call.signal))
   if (next === undefined) return undefined
   await response.body?.cancel()
   return { ...progress, replaced: true, token: next, response: await send(next, call, calling) }

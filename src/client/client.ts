@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { createBoundedFetch } from '../http/bounded-fetch.ts'
 import { createConnections } from '../http/connections.ts'
-import { untilGivenUp } from '../http/exchange.ts'
+import { untilAborted } from '../http/exchange.ts'
 import { targetOf } from './api-address.ts'
 import { isRepeatable, send } from './api-request.ts'
 import type { ApiRequest } from './api-request.ts'
@@ -88,12 +88,12 @@ export function createClient (options: ClientOptions): Client {
     async token (request = {}) {
       const { parameters, signal } = read(request)
       const token = sources.sourceFor(checkedWish(parameters, settings.wish)).current()
-      return signal === undefined ? await token : await untilGivenUp(token, signal)
+      return signal === undefined ? await token : await untilAborted(token, signal)
     },
     async replace (refused, request = {}) {
       const { parameters, signal } = read(request)
       const token = sources.sourceFor(checkedWish(parameters, settings.wish)).replace(refused)
-      return signal === undefined ? await token : await untilGivenUp(token, signal)
+      return signal === undefined ? await token : await untilAborted(token, signal)
     },
     wrap: (given = fetch) => wrapFetch(given, calling),
     interceptor: () => createInterceptor(calling),

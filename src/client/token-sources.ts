@@ -1,5 +1,5 @@
 import * as events from '../events.ts'
-import { untilGivenUp } from '../http/exchange.ts'
+import { untilAborted } from '../http/exchange.ts'
 import { isTraced, loadTracing } from '../traces.ts'
 import { ClientClosed } from './errors.ts'
 import type { ClientError } from './errors.ts'
@@ -32,7 +32,7 @@ export function createTokenSources (request: TokenRequest, settings: Settings, c
     const publish = (outcome: string): void => {
       if (events.client.hasSubscribers) events.client.publish({ event: 'token', clientId, scope, outcome, durationMs: performance.now() - sinceMs })
     }
-    const issued = await untilGivenUp(tracedRequest(wish), closing).catch((thrown: unknown) => {
+    const issued = await untilAborted(tracedRequest(wish), closing).catch((thrown: unknown) => {
       const error = closing.aborted ? new ClientClosed() : thrown
       publish((error as ClientError).code)
       throw error

@@ -1,6 +1,6 @@
 import { readConnectionError } from './connection-error.ts'
 import { createConnections, type ConnectionOptions, type Lease } from './connections.ts'
-import { Exchange, untilGivenUp } from './exchange.ts'
+import { Exchange, untilAborted } from './exchange.ts'
 import type { ResponseHeaders } from './watched-handler.ts'
 
 /** What one exchange may cost. `deadlineMs` covers connect, headers and the whole body together; `maxBytes` counts the body. */
@@ -110,15 +110,15 @@ function boundedExchange (lease: Lease, { deadlineMs, maxBytes }: Bounds): Bound
       return undefined
     },
     over: (whole) => { complete = whole },
-    givenUp: (reason) => { abort.abort(reason) }
+    canceled: (reason) => { abort.abort(reason) }
   })
   return {
     options: { ...exchange.optionsWith({ signal }), headers: IDENTITY },
     async response (work) {
-      const error: unknown = await untilGivenUp(work, signal).then(() => undefined, (reason: unknown) => reason)
+      const error: unknown = await untilAborted(work, signal).then(() => undefined, (reason: unknown) => reason)
       if (complete && head !== undefined) return { ...head, text: Buffer.concat(chunks).toString('utf8') }
       const failure = signal.aborted ? signal.reason as FetchError : unreachable(error)
-      exchange.giveUp(failure)
+      exchange.cancel(failure)
       throw failure
     }
   }

@@ -7,10 +7,10 @@ import type { Receiver, Watcher } from './watched-handler.ts'
 export interface ExchangeReceiver extends Receiver {
   /** For the deadline. */
   late: () => Error
-  /** The exchange is over: the response is complete, or it failed, or it was given up. Called once. */
+  /** The exchange is over: the response is complete, or it failed, or it was canceled. Called once. */
   over?: (complete: boolean) => void
-  /** It was given up for this reason, after `over`. Called once. A `fetch` that waits for a connection may learn of it much later. */
-  givenUp: (reason: unknown) => void
+  /** It was canceled for this reason, after `over`. Called once. A `fetch` that waits for a connection rejects only once there is one. */
+  canceled: (reason: unknown) => void
 }
 
 /**
@@ -56,15 +56,15 @@ export class Exchange implements Watcher {
   }
 
   expire (): void {
-    this.giveUp(this.receiver.late())
+    this.cancel(this.receiver.late())
   }
 
   /** Ends the exchange and closes its connection. No effect when it is over. */
-  giveUp (reason: unknown): void {
+  cancel (reason: unknown): void {
     if (this.isOver) return
     this.end(false)
     this.#abortedBy = reason instanceof Error ? reason : new Error('aborted')
-    this.receiver.givenUp(reason)
+    this.receiver.canceled(reason)
     this.#abort?.(this.#abortedBy)
   }
 }
@@ -74,12 +74,12 @@ function expire (exchange: Exchange): void {
 }
 
 /** Ends with the work, or rejects with the reason of the signal: a `fetch` can lose its signal and never end. */
-export async function untilGivenUp<Result> (work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+export async function untilAborted<Result> (work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   let lost = (): void => undefined
-  const givenUp = new Promise<never>((_resolve, reject) => { lost = () => { reject(signal.reason as Error) } })
+  const canceled = new Promise<never>((_resolve, reject) => { lost = () => { reject(signal.reason as Error) } })
   signal.addEventListener('abort', lost, { once: true })
   try {
-    return await Promise.race([work, givenUp])
+    return await Promise.race([work, canceled])
   } finally {
     signal.removeEventListener('abort', lost)
   }

@@ -17,7 +17,7 @@ export interface Watcher {
   /** Each connection that the request is sent over. `abort` closes it. */
   begin: (abort: (reason: Error) => void) => void
   end: (complete: boolean) => void
-  giveUp: (reason: unknown) => void
+  cancel: (reason: unknown) => void
 }
 
 type Handler = Dispatcher.DispatchHandler
@@ -31,85 +31,79 @@ export function watchedHandler (handler: Handler, watcher: Watcher): Handler {
   return isOld(handler) ? new OldWatchedHandler(handler, watcher) : new WatchedHandler(handler, watcher)
 }
 
-class WatchedHandler implements Handler {
-  readonly #handler: Handler
-  readonly #watcher: Watcher
+abstract class Watched<H> {
+  protected readonly handler: H
+  protected readonly watcher: Watcher
 
-  constructor (handler: Handler, watcher: Watcher) {
-    this.#handler = handler
-    this.#watcher = watcher
+  constructor (handler: H, watcher: Watcher) {
+    this.handler = handler
+    this.watcher = watcher
   }
+}
 
+class WatchedHandler extends Watched<Handler> implements Handler {
   onRequestStart (controller: Controller, context: unknown): void {
-    this.#handler.onRequestStart?.(controller, context)
-    this.#watcher.begin((reason) => { controller.abort(reason) })
+    this.handler.onRequestStart?.(controller, context)
+    this.watcher.begin((reason) => { controller.abort(reason) })
   }
 
   onResponseStart (controller: Controller, status: number, headers: IncomingHttpHeaders, statusMessage?: string): void {
     if (status < 200) return // an early hint; the response follows
-    const refused = this.#watcher.receiver.start?.(status, joined(Object.entries(headers)))
-    if (refused === undefined) this.#handler.onResponseStart?.(controller, status, headers, statusMessage)
-    else this.#watcher.giveUp(refused)
+    const refused = this.watcher.receiver.start?.(status, joined(Object.entries(headers)))
+    if (refused === undefined) this.handler.onResponseStart?.(controller, status, headers, statusMessage)
+    else this.watcher.cancel(refused)
   }
 
   onResponseData (controller: Controller, chunk: Buffer): void {
-    const refused = this.#watcher.receiver.data?.(chunk)
-    if (refused === undefined) this.#handler.onResponseData?.(controller, chunk)
-    else this.#watcher.giveUp(refused)
+    const refused = this.watcher.receiver.data?.(chunk)
+    if (refused === undefined) this.handler.onResponseData?.(controller, chunk)
+    else this.watcher.cancel(refused)
   }
 
   onResponseEnd (controller: Controller, trailers: IncomingHttpHeaders): void {
-    this.#watcher.end(true)
-    this.#handler.onResponseEnd?.(controller, trailers)
+    this.watcher.end(true)
+    this.handler.onResponseEnd?.(controller, trailers)
   }
 
   onResponseError (controller: Controller, error: Error): void {
-    this.#watcher.end(false)
-    this.#handler.onResponseError?.(controller, error)
+    this.watcher.end(false)
+    this.handler.onResponseError?.(controller, error)
   }
 }
 
-class OldWatchedHandler implements OldHandler {
-  readonly #handler: OldHandler
-  readonly #watcher: Watcher
-
-  constructor (handler: OldHandler, watcher: Watcher) {
-    this.#handler = handler
-    this.#watcher = watcher
-  }
-
+class OldWatchedHandler extends Watched<OldHandler> implements OldHandler {
   onConnect (abort: (reason?: Error) => void): void {
-    this.#handler.onConnect(abort)
-    this.#watcher.begin(abort)
+    this.handler.onConnect(abort)
+    this.watcher.begin(abort)
   }
 
   onResponseStarted (): void {
-    this.#handler.onResponseStarted?.()
+    this.handler.onResponseStarted?.()
   }
 
   onHeaders (status: number, lines: readonly Buffer[], resume: () => void, statusText?: string): boolean {
     if (status < 200) return true // an early hint; the response follows
-    const refused = this.#watcher.receiver.start?.(status, joined(pairsOf(lines)))
-    if (refused === undefined) return this.#handler.onHeaders(status, lines, resume, statusText) !== false
-    this.#watcher.giveUp(refused)
+    const refused = this.watcher.receiver.start?.(status, joined(pairsOf(lines)))
+    if (refused === undefined) return this.handler.onHeaders(status, lines, resume, statusText) !== false
+    this.watcher.cancel(refused)
     return false
   }
 
   onData (chunk: Buffer): boolean {
-    const refused = this.#watcher.receiver.data?.(chunk)
-    if (refused === undefined) return this.#handler.onData(chunk) !== false
-    this.#watcher.giveUp(refused)
+    const refused = this.watcher.receiver.data?.(chunk)
+    if (refused === undefined) return this.handler.onData(chunk) !== false
+    this.watcher.cancel(refused)
     return false
   }
 
   onComplete (trailers: readonly unknown[] | null): void {
-    this.#watcher.end(true)
-    this.#handler.onComplete(trailers)
+    this.watcher.end(true)
+    this.handler.onComplete(trailers)
   }
 
   onError (error: Error): void {
-    this.#watcher.end(false)
-    this.#handler.onError(error)
+    this.watcher.end(false)
+    this.handler.onError(error)
   }
 }
 

@@ -196,10 +196,10 @@ t.test('the deadline of a call covers silence and a body that does not end', asy
 t.test('the caller may abort, and gets its own reason', async (t) => {
   const { client, api } = await story(t)
   api.answer = () => undefined
-  const giveUp = new AbortController()
-  const call = client.fetch('/', { signal: giveUp.signal })
+  const cancel = new AbortController()
+  const call = client.fetch('/', { signal: cancel.signal })
   await until(() => api.seen.length === 1)
-  giveUp.abort(new Error('no longer wanted'))
+  cancel.abort(new Error('no longer wanted'))
   await t.rejects(call, { message: 'no longer wanted' })
 })
 

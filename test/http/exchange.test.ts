@@ -32,7 +32,7 @@ function begun (t: Test, given: Partial<ExchangeReceiver>, deadlineMs = 60_000):
   const receiver: ExchangeReceiver = {
     late: () => new Error('late'),
     over: (complete) => { outcome.push(complete) },
-    givenUp: (reason) => { outcome.push(reason) },
+    canceled: (reason) => { outcome.push(reason) },
     ...given
   }
   return { exchange: new Exchange(connections.lease(), deadlineMs, receiver), outcome }
@@ -56,7 +56,7 @@ t.test('a handler of the newer protocol gets the response; the receiver sees it 
     t.same(await dispatched(exchange, wire.url, path), ['start', 201, ['a', 'b'], 'body', 'end'], path)
     t.same(looked, [201, 'a,b', 'body'])
     t.same(outcome, [true])
-    exchange.giveUp(new Error('too late to matter'))
+    exchange.cancel(new Error('too late to matter'))
     t.same(outcome, [true])
   }
 })
@@ -86,7 +86,7 @@ t.test('an exchange that is given up before it has a connection ends as soon as 
   const wire = await wireOf(t)
   const { exchange, outcome } = begun(t, {})
   const seen = dispatched(exchange, wire.url, '/drip')
-  exchange.giveUp('a reason that is not an error')
+  exchange.cancel('a reason that is not an error')
   t.same(outcome, [false, 'a reason that is not an error'])
   t.ok((await seen).length > 0, 'the handler learns that it has ended')
   await untilNoneOpen(wire)

@@ -27,13 +27,13 @@ export async function rotation (t: Test, url: string): Promise<void> {
 
   const disabledMs = performance.now()
   await disable(realm, 'rsa-generated')
-  await t.test(`refused within ${5 + ON_TOP_SECONDS} s at KEYS_REFRESH_SECONDS=5`, (t) => givenUp(t, fast, { before, after, byMs: disabledMs + (5 + ON_TOP_SECONDS) * 1000 }))
-  await t.test(`refused within ${60 + ON_TOP_SECONDS} s at the preset 60`, (t) => givenUp(t, preset, { before, after, byMs: disabledMs + (60 + ON_TOP_SECONDS) * 1000 }))
+  await t.test(`refused within ${5 + ON_TOP_SECONDS} s at KEYS_REFRESH_SECONDS=5`, (t) => canceled(t, fast, { before, after, byMs: disabledMs + (5 + ON_TOP_SECONDS) * 1000 }))
+  await t.test(`refused within ${60 + ON_TOP_SECONDS} s at the preset 60`, (t) => canceled(t, preset, { before, after, byMs: disabledMs + (60 + ON_TOP_SECONDS) * 1000 }))
 }
 
 interface Rotated { readonly before: string, readonly after: string, readonly byMs: number }
 
-async function givenUp (t: Test, api: Api, { before, after, byMs }: Rotated): Promise<void> {
+async function canceled (t: Test, api: Api, { before, after, byMs }: Rotated): Promise<void> {
   await soon(async () => (await api.get('/api/private', before)).status === 401, byMs - performance.now())
   t.match(await api.refusal(before), { status: 401, reason: 'key_unknown', challenge: /error="invalid_token"/ })
   t.match(await api.get('/api/private', after), { status: 200 }, 'the new key is as good as before')

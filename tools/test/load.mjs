@@ -51,6 +51,6 @@ export function prepare (files) {
 }
 
 export function load (url, context, next) {
-  if (!url.startsWith('file:') || !url.endsWith('.ts') || url.includes('/node_modules/')) return next(url, context)
+  if (!url.startsWith('file:') || !url.endsWith('.ts')) return next(url, context)
   return { format: 'module', source: outputOf(fileURLToPath(url)).outputText, shortCircuit: true }
 }

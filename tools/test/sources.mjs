@@ -2,7 +2,7 @@
 import * as modules from 'node:module'
 import { load } from './load.mjs'
 
-// In the thread of the tests where Node can: without a thread of its own for the hooks, a process starts in a third of the time.
+// In the thread of the tests where Node can: hooks in a thread of their own make each process start later.
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 24 || (major === 24 && minor >= 13)) modules.registerHooks({ load })
 else modules.register('./load.mjs', import.meta.url)

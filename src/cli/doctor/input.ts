@@ -53,9 +53,9 @@ async function withinMs<T> (work: Promise<T>, limitMs: number): Promise<T | unde
  * read as the service reads them. Nothing of the text is in the result but the token.
  */
 export function readPresented (text: string | undefined, announced = false): Presented {
-  if (text === undefined) return { kind: 'no_token', sentence: 'Standard input is not text: there is no token on it.' }
+  if (text === undefined) return { kind: 'no_token', sentence: 'Standard input is not text, and contains no token.' }
   const trimmed = text.trim()
-  if (trimmed === '') return announced ? { kind: 'no_token', sentence: 'Standard input is empty: there is no token on it.' } : { kind: 'nothing' }
+  if (trimmed === '') return announced ? { kind: 'no_token', sentence: 'Standard input is empty, and contains no token.' } : { kind: 'nothing' }
   const lines = authorizationLines(trimmed)
   if (lines.length > 0) return credentialsIn(() => authorizationOf(lines.flatMap((value) => ['authorization', value])), `standard input is a request with ${lines.length} Authorization line${lines.length === 1 ? '' : 's'}`)
   if (trimmed.startsWith('{')) return inResponse(trimmed)

@@ -52,8 +52,7 @@ async function checkRunbook () {
 
 async function examine (work) {
   const service = await startService(work)
-  const traffic = setInterval(() => { void send(service).catch(() => undefined) }, 200)
-  await send(service)
+  const stopTraffic = await startTraffic(service)
   let text = ''
   await check('promtool accepts /metrics', async () => {
     text = await (await fetch(`${service.management}/metrics`)).text()
@@ -77,7 +76,7 @@ async function examine (work) {
     const documented = [...(await readFile(join(ROOT, 'docs/reference/metrics.md'), 'utf8')).matchAll(/^\| `(scopegate_\w+)`/gm)].map(([, name]) => name)
     assert.deepEqual([...text.matchAll(/^# TYPE (scopegate_\w+)/gm)].map(([, name]) => name).sort(), documented.sort())
   })
-  clearInterval(traffic)
+  await stopTraffic()
 }
 
 /** The service with the development issuer, each at a free port. */
@@ -98,6 +97,24 @@ async function startService (work) {
   const form = (scope) => new URLSearchParams({ grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.secret, ...scope && { scope } })
   const token = async (scope) => (await (await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body: form(scope) })).json()).access_token
   return { child, api, management, tokens: [await token(), await token('test_api_access')], token }
+}
+
+/** Sends one round of requests, then another every 200 ms; the function it returns ends that and waits for the last round. */
+async function startTraffic (service) {
+  await send(service)
+  const ended = new AbortController()
+  const traffic = (async () => {
+    while (!ended.signal.aborted) {
+      await send(service)
+      await new Promise((done) => setTimeout(done, 200))
+    }
+  })()
+  // Told by the function below: without this, a failure before that would end the process.
+  traffic.catch(() => undefined)
+  return () => {
+    ended.abort()
+    return traffic
+  }
 }
 
 /** Accepted and refused requests. */

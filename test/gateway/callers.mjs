@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
 import { Agent, request as httpsRequest } from 'node:https'
 import { connect } from 'node:tls'
 
@@ -46,6 +48,42 @@ export class Caller {
         resolve(response)
       })
     })
+  }
+
+  /** The status of a GET over HTTP/2, on a connection of its own; 0 where there was none. */
+  async http2 (path, headers) {
+    const session = connectHttp2(`https://${HOST}`, { createConnection: () => connect({ ...this.#tls, ALPNProtocols: ['h2'] }) })
+    try {
+      const request = session.request({ ':path': path, ...headers })
+      request.setTimeout(RAW_TIMEOUT_MS, () => request.close())
+      const status = new Promise((resolve) => {
+        request.on('response', (head) => resolve(head[':status'])).on('close', () => resolve(0)).on('error', () => resolve(0))
+        session.on('error', () => resolve(0))
+      })
+      request.resume()
+      return await status
+    } finally {
+      session.destroy()
+    }
+  }
+
+  /** A request on a new session of this TLS version, then on one that resumes it: the statuses, and whether it was resumed. */
+  async resumed (text, version) {
+    let session
+    let isResumed
+    const statuses = []
+    for (const turn of ['new', 'resumed']) {
+      const socket = connect({ ...this.#tls, minVersion: version, maxVersion: version, ...turn === 'resumed' && { session } })
+      socket.on('session', (ticket) => { session ??= ticket }).on('error', () => undefined)
+      let response = ''
+      socket.setEncoding('latin1').on('data', (chunk) => { response += chunk })
+      await once(socket, 'secureConnect')
+      isResumed = socket.isSessionReused()
+      socket.setTimeout(RAW_TIMEOUT_MS, () => socket.destroy()).write(text, 'latin1')
+      await once(socket, 'close')
+      statuses.push(statusOf(response))
+    }
+    return { statuses, isResumed }
   }
 
   close () {

@@ -63,11 +63,12 @@ export async function gateway (name, { folder, port, upstreams, variant = 'plain
   return new Program(command(file), { cwd: folder, env, lastSignal: 'SIGTERM' })
 }
 
-/** A key and a certificate that signs itself, for this run only: tls.crt, tls.key and both in tls.pem. */
-export async function makeCertificate (folder, { name = 'tls', subject = 'api.example.com' } = {}) {
+/** A key and a certificate for this run only: tls.crt, tls.key and both in tls.pem. It signs itself, or that name does. */
+export async function makeCertificate (folder, { name = 'tls', subject = 'api.example.com', signer } = {}) {
   const [key, crt] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)]
   await must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout', key, '-out', crt,
-    '-subj', `/CN=${subject}`, '-addext', `subjectAltName=DNS:${subject}`])
+    '-subj', `/CN=${subject}`, '-addext', `subjectAltName=DNS:${subject}`,
+    ...signer === undefined ? [] : ['-CA', join(folder, `${signer}.crt`), '-CAkey', join(folder, `${signer}.key`)]])
   const [keyText, certificate] = await Promise.all([readFile(key, 'utf8'), readFile(crt, 'utf8')])
   await writeFile(join(folder, `${name}.pem`), certificate + keyText)
   return { key: keyText, certificate }

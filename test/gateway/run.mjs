@@ -7,6 +7,7 @@
  * minutes more, all gateways at one time.
  */
 import { createReport } from '../support/report.mjs'
+import { checkBoundTokens } from './bound-checks.mjs'
 import { Caller } from './callers.mjs'
 import { checkCertificates } from './certificate-checks.mjs'
 import { checkContract, checkSizes } from './contract-checks.mjs'
@@ -71,7 +72,8 @@ async function examine (name, later) {
   })
   if (!started) return scene.undo()
   const stage = { ...scene, check, perSecond, say: report.say }
-  const all = [checkContract, checkSizes, checkArriving, checkCertificates, checkHostile, checkRollingRestart, checkKilled, checkOutage]
+  const all = [checkContract, checkSizes, checkArriving, checkCertificates, checkBoundTokens, checkHostile,
+    checkRollingRestart, checkKilled, checkOutage]
   for (const checks of all.filter(({ name }) => only === undefined || name === only)) {
     await checks(stage).catch((error) => check(checks.name, () => { throw error }))
   }

@@ -30,3 +30,11 @@ export async function paddedToken (token, bytes, folder) {
   }
   throw new Error(`no token has ${bytes} bytes`)
 }
+
+/** The token with these claims added or replaced, signed with the issuer's key (RS256). */
+export async function withClaims (token, claims, folder) {
+  const { signing } = JSON.parse(await readFile(join(folder, 'keys.json'), 'utf8'))
+  const [header, payload] = token.split('.')
+  const input = `${header}.${encoded({ ...JSON.parse(Buffer.from(payload, 'base64url')), ...claims })}`
+  return `${input}.${sign('sha256', Buffer.from(input), createPrivateKey(signing)).toString('base64url')}`
+}

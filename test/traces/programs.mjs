@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+
+const running = new Set()
+
+/** A program that runs until the end of the test. */
+export class Program {
+  output = ''
+
+  constructor (program, args, env, cwd) {
+    const child = spawn(program, args, { cwd, env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env } })
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { this.output += text })
+    running.add(child)
+    child.on('exit', () => running.delete(child))
+  }
+
+  static async endAll () {
+    await Promise.all([...running].map((child) => {
+      child.kill('SIGKILL')
+      return once(child, 'exit')
+    }))
+  }
+}
+
+/** A port that nobody listens on at this moment. */
+export async function freePort () {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export async function eventually (holds, withinMs = 60_000) {
+  const endMs = Date.now() + withinMs
+  for (;;) {
+    try {
+      return await holds()
+    } catch (error) {
+      if (Date.now() > endMs) throw error
+      await new Promise((done) => setTimeout(done, 200))
+    }
+  }
+}

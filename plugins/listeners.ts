@@ -69,9 +69,9 @@ export class Listeners {
   readonly admission: Admission
   readonly refusalLines: RefusalLines
   readonly #underWay: RequestsUnderWay
-  readonly #refusals: RawRefusals
+  readonly refusals: RawRefusals
   readonly #firstRequests = new FirstRequests()
-  readonly #open: OpenConnections
+  readonly open: OpenConnections
   #handler: RequestListener = () => undefined
   readonly #expecting = new WeakSet<IncomingMessage>()
 
@@ -79,23 +79,23 @@ export class Listeners {
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
     this.refusalLines = new RefusalLines(options.refusalsPerSecond, options.log)
-    this.#refusals = new RawRefusals({
+    this.refusals = new RawRefusals({
       log: options.log,
       lines: this.refusalLines,
       docsUrl: options.docsUrl,
       canSend: (socket) => (options.tls === undefined || this.#underWay.knows(socket)) && this.#underWay.isFree(socket)
     })
-    this.#open = new OpenConnections(this.#limits.connections, (socket) => this.#underWay.isIdle(socket))
+    this.open = new OpenConnections(this.#limits.connections, (socket) => this.#underWay.isIdle(socket))
     this.admission = new Admission({
       limits: { ...OVERLOAD, ...options.overload },
       log: options.log,
       serve: (request, response) => this.#handler(request, response),
-      refuse: (request, response) => this.#refusals.shed(response, this.#isKept(request, response))
+      refuse: (request, response) => this.refusals.shed(response, this.#isKept(request, response))
     })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
       left: (request) => this.left?.(request),
-      refuse: (request, response) => this.#refusals.refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
+      refuse: (request, response) => this.refusals.refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
     })
   }
 
@@ -119,16 +119,16 @@ export class Listeners {
     server.on('connection', (socket: Socket) => this.#firstRequests.open(socket))
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       this.#underWay.open(socket)
-      this.#open.add(socket)
+      this.open.add(socket)
     })
     server.on('request', (request, response) => this.#accept(request, response))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       this.#expecting.add(request)
       this.#accept(request, response)
     })
-    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { this.#refusals.refuse(417, request, response) })
-    server.on('connect', (request: IncomingMessage, socket: Socket) => this.#refusals.refuseTunnel(request, socket))
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.#refusals.refuseUnread(error.code ?? '', socket))
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => { this.refusals.refuse(417, request, response) })
+    server.on('connect', (request: IncomingMessage, socket: Socket) => this.refusals.refuseTunnel(request, socket))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => this.refusals.refuseUnread(error.code ?? '', socket))
     const closeIdle = server.closeIdleConnections.bind(server)
     // Also called by `close` of Node and of Fastify; while the application closes, again every CLOSE_IDLE_MS.
     server.closeIdleConnections = () => {

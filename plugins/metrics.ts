@@ -5,7 +5,9 @@ import { client, keys, refused } from '../src/events.ts'
 // Their additions to the types of Fastify.
 import './auth.ts'
 import './readiness.ts'
+import { observeListeners } from './listener-metrics.ts'
 import { methodLabel, RequestTimes } from './request-times.ts'
+import { scrapedCounter, scrapedGauge } from './scraped.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -20,6 +22,12 @@ export interface Metrics {
   readonly text: () => Promise<string>
 }
 
+/** What the service adds. */
+export interface MetricsOptions {
+  /** Lines of the log that were dropped since the start. */
+  readonly droppedLines?: (() => number) | undefined
+}
+
 /** Seconds, of fetches from an issuer: they end with a time-out of 30 s at the latest. */
 const FETCH_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
@@ -27,15 +35,20 @@ const FETCH_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
  * The metrics of the guard in whose context it is registered, and of the process. Every label has a bounded number of values: patterns of
  * routes, methods, statuses, reasons, configured issuers. Events of other guards of the same process count too, but for foreign issuers.
  */
-const plugin = fp((app, _options, done) => {
+const plugin = fp<MetricsOptions>((app, { droppedLines }, done) => {
   const registry = new Registry()
   const registers = [registry]
-  const stops = [...countRefusals(registers), ...observeIssuers(app, registers), observeTokenRequests(registers)]
+  const listeners = app.hasDecorator('listeners') ? app.listeners : undefined
+  if (listeners) observeListeners(listeners, registers)
+  const shedEarly = (): number => listeners?.admission.shed ?? 0
+  const stops = [...countRefusals(registers, shedEarly), ...observeIssuers(app, registers), observeTokenRequests(registers)]
   const times = observeRequests(app, registers)
   countVerifications(app, registers)
   showConditions(app, registers)
+  if (droppedLines) scrapedCounter(registers, 'scopegate_log_lines_dropped_total', 'Lines of the log that were dropped.', droppedLines)
   const ofProcess = processRegistry()
-  app.decorate('metrics', { contentType: registry.contentType, text: async () => [times.text(), await registry.metrics(), await ofProcess.metrics()].join('\n\n') })
+  const text = async (): Promise<string> => [times.text(), await registry.metrics(), await ofProcess.metrics()].join('\n\n')
+  app.decorate('metrics', { contentType: registry.contentType, text })
   app.addHook('onClose', (_app, next) => {
     for (const stop of stops) stop()
     next()
@@ -71,30 +84,26 @@ function observeRequests (app: FastifyInstance, registers: Registry[]): RequestT
   return times
 }
 
-function countRefusals (registers: Registry[]): ReadonlyArray<() => void> {
+/** `shedEarly`: those that were refused before Fastify because they had waited too long. */
+function countRefusals (registers: Registry[], shedEarly: () => number): ReadonlyArray<() => void> {
   const refusals = new Counter({ name: 'scopegate_refusals_total', help: 'Refused requests by reason (docs/reference/reasons.md).', labelNames: ['reason'], registers })
-  const shed = new Counter({ name: 'scopegate_shed_requests_total', help: 'Requests refused with 503 because too much was under way.', registers })
+  let shed = 0
+  scrapedCounter(registers, 'scopegate_shed_requests_total', 'Requests refused with 503 because too much was under way.', () => shed + shedEarly())
   return [refused.subscribe(({ reason }) => {
     refusals.inc({ reason })
-    if (reason === 'overloaded') shed.inc()
+    if (reason === 'overloaded') shed++
   })]
 }
 
 /** What the guard counts anyway is read when the metrics are. */
 function countVerifications ({ verification }: FastifyInstance, registers: Registry[]): void {
   const { counts, cache, queue } = verification
-  const counter = (name: string, help: string, read: () => number): void => {
-    const own: Counter = new Counter({ name, help, registers, collect: () => { own.reset(); own.inc(read()) } })
-  }
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const own: Gauge = new Gauge({ name, help, registers, collect: () => { own.set(read()) } })
-  }
-  counter('scopegate_token_cache_hits_total', 'Tokens that had been verified before.', () => counts.cacheHits)
-  counter('scopegate_tokens_read_total', 'Tokens that were read because they were not in the cache.', () => counts.tokensRead)
-  counter('scopegate_signature_checks_total', 'Signatures that were checked.', () => counts.signatureChecks)
-  gauge('scopegate_token_cache_entries', 'Tokens in the cache.', () => cache.size)
-  gauge('scopegate_token_cache_bytes', 'Estimated size of the cache; its bound is TOKEN_CACHE_MB.', () => cache.bytes)
-  gauge('scopegate_verification_queue_length', 'Signature checks that wait for their turn.', () => queue.length)
+  scrapedCounter(registers, 'scopegate_token_cache_hits_total', 'Tokens that had been verified before.', () => counts.cacheHits)
+  scrapedCounter(registers, 'scopegate_tokens_read_total', 'Tokens that were read because they were not in the cache.', () => counts.tokensRead)
+  scrapedCounter(registers, 'scopegate_signature_checks_total', 'Signatures that were checked.', () => counts.signatureChecks)
+  scrapedGauge(registers, 'scopegate_token_cache_entries', 'Tokens in the cache.', () => cache.size)
+  scrapedGauge(registers, 'scopegate_token_cache_bytes', 'Estimated size of the cache; its bound is TOKEN_CACHE_MB.', () => cache.bytes)
+  scrapedGauge(registers, 'scopegate_verification_queue_length', 'Signature checks that wait for their turn.', () => queue.length)
 }
 
 function observeIssuers ({ trustedIssuers }: FastifyInstance, registers: Registry[]): ReadonlyArray<() => void> {

@@ -5,11 +5,17 @@ export class OpenConnections {
   readonly #open = new Set<Socket>()
   readonly #most: number
   readonly #isIdle: (socket: Socket) => boolean
+  /** Closed because of the bound, since the start. */
+  closed = 0
 
   /** `isIdle`: no request of the connection is under way. */
   constructor (most: number, isIdle: (socket: Socket) => boolean) {
     this.#most = most
     this.#isIdle = isIdle
+  }
+
+  get count (): number {
+    return this.#open.size
   }
 
   /** Beyond the bound, the connection that has been open longest and is idle is closed: the new one, where all others are in use. */
@@ -20,6 +26,7 @@ export class OpenConnections {
     for (const one of this.#open) {
       if (!this.#isIdle(one)) continue
       this.#open.delete(one)
+      this.closed++
       one.destroy()
       return
     }

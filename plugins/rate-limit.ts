@@ -15,8 +15,13 @@ export class TooManyRequests extends Error {
 }
 
 const NAMESPACE = 'scopegate-rate:'
-/** A Redis that does not respond must not hold a request: then nothing is limited. */
-const REDIS = { connectTimeout: 1_000, commandTimeout: 250, maxRetriesPerRequest: 0, enableOfflineQueue: false } as const
+/**
+ * A Redis that does not respond must not hold a request: then nothing is limited. One that stays silent for a second counts as
+ * unreachable, and no request waits for it any more.
+ */
+const REDIS = {
+  connectTimeout: 1_000, commandTimeout: 250, socketTimeout: 1_000, maxRetriesPerRequest: 0, enableOfflineQueue: false
+} as const
 
 /**
  * Limits each verified client, never an address: callers behind one gateway do not share a limit, and a caller that is refused uses up
@@ -41,6 +46,8 @@ export default fp<RateLimitOptions>(async (app, { perMinute, redisUrl }) => {
       if (isReachable) app.log.warn({ error: message }, 'Redis is unreachable: clients are not limited until it responds')
       isReachable = false
     })
+    app.readiness.watch('rate_limit_unavailable', () => isReachable ? undefined
+      : { severity: 'degraded', text: 'Redis is unreachable: clients are not limited until it responds' })
     redis.on('ready', () => {
       if (!isReachable) app.log.info('Redis is reachable again')
       isReachable = true
@@ -51,7 +58,7 @@ export default fp<RateLimitOptions>(async (app, { perMinute, redisUrl }) => {
     })
     return redis
   }
-}, { name: 'rate-limit', dependencies: ['scopegate'] })
+}, { name: 'rate-limit', dependencies: ['scopegate', 'readiness'] })
 
 /** Two issuers may know clients of one name. A token without a client is counted by its subject; requests without one are not counted. */
 function keyOf ({ optionalPrincipal: caller }: FastifyRequest): string {

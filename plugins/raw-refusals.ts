@@ -15,9 +15,14 @@ export interface RawRefusalsOptions {
   readonly canSend: (socket: Socket) => boolean
 }
 
+/** All that can be; each has its series from the start. */
+const STATUSES = [400, 405, 408, 413, 417, 431, 503] as const
+
 /** Refusals before Fastify: where Node would send a bare status, our problem body is sent. */
 export class RawRefusals {
   readonly #options: RawRefusalsOptions
+  /** By status, since the start; of a connection with too many requests, the first. Those of an overload: Admission. */
+  readonly counts = new Map<number, number>(STATUSES.map((status) => [status, 0]))
 
   constructor (options: RawRefusalsOptions) {
     this.#options = options
@@ -62,6 +67,7 @@ export class RawRefusals {
   }
 
   #note ({ status }: RawProblem, line: Readonly<Record<string, unknown>>, message: string): void {
+    this.counts.set(status, (this.counts.get(status) ?? 0) + 1)
     if (this.#options.lines.admit(`status ${status}`)) this.#options.log().info(line, message)
   }
 }

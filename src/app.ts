@@ -23,6 +23,8 @@ import type { IssuerOptions } from './options/issuer-options.ts'
 
 export interface AppOptions {
   readonly logger?: FastifyBaseLogger
+  /** Lines of the log that were dropped, for the metrics. */
+  readonly droppedLines?: () => number
   /** Another time for the keyring, in tests. */
   readonly clock?: Clock
   /** Shorter time-outs of the listeners, in tests. */
@@ -52,7 +54,7 @@ const OTHER_HEADERS_BYTES = 8_192
  * imported where it is registered: it would be a part of every start.
  */
 export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const { logger, clock, limits = {}, overload = {}, openapi = !config.production, pages } = options
+  const { logger, droppedLines, clock, limits = {}, overload = {}, openapi = !config.production, pages } = options
   const { publicUrl, docsUrl } = config
   const listeners = new Listeners({
     maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES,
@@ -99,7 +101,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   const { rateLimitPerMinute: perMinute, redisUrl } = config
   if (perMinute !== undefined) await app.register(import('../plugins/rate-limit.ts'), { perMinute, redisUrl })
 
-  if (config.metrics) await app.register(import('../plugins/metrics.ts'))
+  if (config.metrics) await app.register(import('../plugins/metrics.ts'), { droppedLines })
   await app.register(healthRoutes, { readiness: app.readiness })
   if (config.metrics && config.managementPort === undefined) await app.register((await import('../routes/metrics.ts')).metricsRoute, { metrics: app.metrics })
   await app.register(resourceRoutes)

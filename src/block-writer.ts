@@ -22,6 +22,8 @@ export class BlockWriter {
   #writing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #dropped = 0
+  /** Lines that were dropped since the start. */
+  droppedInAll = 0
 
   constructor (options: BlockWriterOptions) {
     this.#options = options
@@ -30,6 +32,7 @@ export class BlockWriter {
   write (line: string): void {
     if (this.#pendingBytes + line.length > this.#options.maxPendingBytes) {
       this.#dropped++
+      this.droppedInAll++
       return
     }
     this.#lines.push(line)

@@ -6,6 +6,8 @@ export interface Log {
   readonly logger: Logger
   /** Writes out what is still in memory; for the end of the process. */
   readonly flush: () => Promise<void>
+  /** Lines that were dropped since the start, because nobody has read them. */
+  readonly dropped: () => number
 }
 
 /** JSON for standard output; what waits in memory is bounded, and nothing is lost at a clean end. */
@@ -29,10 +31,12 @@ export async function createLog ({ logLevel, production }: Pick<Config, 'logLeve
   const pretty = terminal && !production ? await import('pino-pretty').then(({ default: build }) => build, () => undefined) : undefined
   if (pretty !== undefined) {
     const readable = pretty(READABLE)
-    return { logger: pino(options, { write: (line) => void readable.write(keptEscapes(line)) }), flush: () => Promise.resolve() }
+    const logger = pino(options, { write: (line) => void readable.write(keptEscapes(line)) })
+    return { logger, flush: () => Promise.resolve(), dropped: () => 0 }
   }
   const blocks = new BlockWriter(BLOCKS)
-  return { logger: pino(options, { write: (line) => blocks.write(printableLine(line)) }), flush: () => blocks.flush() }
+  const logger = pino(options, { write: (line) => blocks.write(printableLine(line)) })
+  return { logger, flush: () => blocks.flush(), dropped: () => blocks.droppedInAll }
 }
 
 /** A line of JSON in printable ASCII: the same values, with the characters that a terminal might obey as escapes. */

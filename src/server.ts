@@ -17,7 +17,7 @@ async function start (): Promise<void> {
   const development = issuer.status === 'fulfilled' ? issuer.value : undefined
   const config = withIssuer(configured, development)
   const pages = config.production ? undefined : { client: development?.client }
-  const app = await buildApp(config, { logger: log.logger, pages }).catch(closing(development))
+  const app = await buildApp(config, { logger: log.logger, droppedLines: log.dropped, pages }).catch(closing(development))
   // Also when the issuer could not start: all problems are reported at once.
   const [api, management] = await Promise.allSettled([
     app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening on ${address}` }),

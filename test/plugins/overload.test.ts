@@ -35,7 +35,7 @@ async function connected (port: number, count: number): Promise<Socket[]> {
 const statusOf = (text: string): string => text.slice(9, 12)
 
 async function slowService (t: Test, overload: object, blockMs = 5): Promise<Service> {
-  return await startService(t, { key, overload, prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => { block(blockMs); return 'served' }) })
+  return await startService(t, { key, overload, environment: { METRICS: 'on' }, prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => { block(blockMs); return 'served' }) })
 }
 
 t.test('beyond what can be served in time: 503 with Retry-After, one line where it begins and one where it ends, and then all is served', async (t) => {
@@ -49,6 +49,7 @@ t.test('beyond what can be served in time: 503 with Retry-After, one line where 
     t.match(text, /"title":"Service Unavailable","status":503,"request_id":"[\w-]{36}"/)
   }
   t.equal(service.app.listeners.admission.shed, refused.length)
+  t.ok((await service.app.metrics.text()).includes(`\nscopegate_shed_requests_total ${refused.length}\n`), 'the metric counts them')
   const told = (): Json[] => service.lines.filter(({ msg }) => /overload/.test(String(msg)))
   // A process that was paused in between has had two.
   await until(() => told().reduce((sum, { refused: count = 0 }) => sum + Number(count), 0) === refused.length)

@@ -1,10 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { boundTo, holder, proof } from '../support/dpop.ts'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 import { startService, until, type Service } from '../support/service.ts'
+import { RedisServer } from './redis-server.ts'
 
 /** Against a real redis-server (Debian: apt-get install redis-server): `npm run test:redis`. */
 const PUBLIC_URL = 'https://api.example.com'
@@ -12,38 +10,11 @@ const url = `${PUBLIC_URL}/api/private`
 const owner = holder()
 const key = newKey('ES256')
 
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
-
-const port = await freePort()
-let redis: ChildProcess | undefined
-
-async function startRedis (): Promise<void> {
-  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  redis = server
-  for await (const chunk of server.stdout) if (String(chunk).includes('Ready to accept connections')) break
-  server.stdout.resume()
-}
-
-async function killRedis (): Promise<void> {
-  const server = redis
-  if (server === undefined) return
-  redis = undefined
-  const gone = once(server, 'exit')
-  server.kill('SIGKILL')
-  await gone
-}
-
-await startRedis()
-t.teardown(killRedis)
+const redis = await RedisServer.start()
+t.teardown(() => redis.kill())
 
 const issuer = await TestIssuer.start(key)
-const environment = { ISSUER: issuer.issuer, ALGORITHMS: 'ES256', DPOP: 'allowed', PUBLIC_URL, REDIS_URL: `redis://127.0.0.1:${port}/0` }
+const environment = { ISSUER: issuer.issuer, ALGORITHMS: 'ES256', DPOP: 'allowed', PUBLIC_URL, REDIS_URL: redis.url }
 const one = await startService(t, { issuer, environment })
 const two = await startService(t, { issuer: await TestIssuer.start(key), environment })
 const replicas = [one, two] as const
@@ -84,7 +55,7 @@ t.test('10,000 proofs, each accepted once, at either replica', async (t) => {
 })
 
 t.test('Redis killed: 503 for proofs only, degraded, one line in the log; and back', async (t) => {
-  await killRedis()
+  await redis.kill()
   await until(() => one.lines.some(({ msg }) => /^Redis is unavailable/.test(String(msg))))
   const response = await one.ask('/api/private', { headers: { authorization: `DPoP ${token}`, dpop: fresh() } })
   t.equal(response.status, 503)
@@ -99,7 +70,7 @@ t.test('Redis killed: 503 for proofs only, degraded, one line in the log; and ba
   t.equal(await call(one, dpop), 503)
   t.equal(one.lines.filter(({ msg }) => /^Redis is unavailable/.test(String(msg))).length, 1)
 
-  await startRedis()
+  await redis.restart()
   await connected()
   t.equal(await call(one, dpop), 200, 'a proof that got 503 is not used')
   t.equal(await call(two, dpop), 401)

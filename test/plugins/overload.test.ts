@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { connected, crowd } from '../support/crowd.ts'
 import { newKey, type Json } from '../support/issuer.ts'
 import { startService, until, type Service } from '../support/service.ts'
 
@@ -8,28 +8,6 @@ const key = newKey()
 function block (ms: number): void {
   const endMs = performance.now() + ms
   while (performance.now() < endMs);
-}
-
-/** So many requests on connections of their own, sent at once: their statuses, `Retry-After` and bodies. */
-async function crowd (service: Service, path: string, count: number): Promise<string[]> {
-  const port = Number(new URL(service.url).port)
-  const sockets = await connected(port, count)
-  const responses = sockets.map((socket) => new Promise<string>((resolve, reject) => {
-    let text = ''
-    socket.on('data', (chunk) => { text += chunk.toString() }).on('end', () => resolve(text)).on('error', reject)
-  }))
-  for (const socket of sockets) socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
-  return await Promise.all(responses)
-}
-
-/** A server accepts one connection in a turn of its event loop: a crowd is one only when all have had a response. */
-async function connected (port: number, count: number): Promise<Socket[]> {
-  const sockets = Array.from({ length: count }, () => connect(port, 'localhost'))
-  await Promise.all(sockets.map((socket) => new Promise((resolve) => {
-    socket.once('data', resolve)
-    socket.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n')
-  })))
-  return sockets
 }
 
 const statusOf = (text: string): string => text.slice(9, 12)

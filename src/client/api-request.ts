@@ -63,7 +63,7 @@ function responseTo (attempt: Attempt, headers: Headers | PresentedToken): Promi
     if (!isRepeatable(request)) Object.assign(options, { duplex: 'half' })
     fetch(href, options).then((response) => {
       const one = exchange.isOver ? response : unfinished(response, ending)
-      resolve(response.status < 300 ? one : withoutRedirect(one))
+      resolve(withoutRedirect(one))
     }, (error: unknown) => {
       if (!ending.came) reject(failure(error, href))
       exchange.cancel(error)
@@ -111,8 +111,11 @@ class Ending implements ExchangeReceiver {
 }
 
 /** Throws {@link ApiRedirected}: `fetch` would repeat the request with the token at an address that the API chooses. */
-export async function withoutRedirect (response: Response): Promise<Response> {
-  if (response.status < 300 || response.status > 399 || response.status === 304) return response
+export function withoutRedirect (response: Response): Response | Promise<Response> {
+  return response.status < 300 || response.status > 399 || response.status === 304 ? response : refuseRedirect(response)
+}
+
+async function refuseRedirect (response: Response): Promise<never> {
   await response.body?.cancel()
   throw new ApiRedirected(`the API responded with a redirect (${response.status}), and the token is not sent elsewhere: check the address`)
 }

@@ -25,10 +25,10 @@ export function wrapFetch (given: Fetch, calling: Calling & { readonly settings:
       method: init.method ?? request?.method ?? 'GET',
       repeatable: isRepeatable(init) && (request?.body ?? null) === null,
       signal: init.signal ?? request?.signal,
-      attempt: async (presented) => {
+      attempt: (presented) => {
         const headers = withToken(init.headers ?? request?.headers, presented)
-        const response = await given(input, { ...init, headers, redirect: redirect === 'follow' ? 'manual' : redirect })
-        return redirect === 'follow' ? await withoutRedirect(response) : response
+        const response = given(input, { ...init, headers, redirect: redirect === 'follow' ? 'manual' : redirect })
+        return redirect === 'follow' ? response.then(withoutRedirect) : response
       }
     }, calling).catch((error: unknown) => {
       if (!(error instanceof InsufficientScope)) throw error

@@ -2,7 +2,7 @@ import stylistic from '@stylistic/eslint-plugin'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', '.tap/', '.keycloak/', 'bench/peers/', 'node_modules/', 'vendor/', 'docs/'] },
+  { ignores: ['dist/', '.tap/', '.tests/', '.keycloak/', 'bench/peers/', 'node_modules/', 'vendor/', 'docs/'] },
   {
     files: ['**/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked],

@@ -11,7 +11,7 @@ export const hashOf = (...texts) => createHash('sha256').update(JSON.stringify(t
 
 /** Changes where the output of every file may change. */
 export const toolchain = () => hashOf(
-  ...['tools/transpile.mjs', 'tools/build.mjs', 'tsconfig.json', 'package.json', 'node_modules/typescript/package.json']
+  ...['tools/transpile.mjs', 'tools/output.mjs', 'tsconfig.json', 'package.json', 'node_modules/typescript/package.json']
     .map((file) => readFileSync(join(ROOT, file), 'utf8'))
 )
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { main, printToken } from '../../src/cli/call-api.ts'
@@ -11,7 +11,7 @@ import { isOwn } from '../../src/config/names.ts'
 import { identity } from '../client/certificates.ts'
 import { json, listen, silentAddress, tokens } from '../client/fakes.ts'
 import type { Answer, Fake } from '../client/fakes.ts'
-import { NODE_ARGUMENTS } from '../support/node-arguments.ts'
+import { sourceProgram } from '../support/source-program.ts'
 
 const SECRET = 'the-secret-of-this-test'
 const TOKEN = 'the.token.itself'
@@ -182,7 +182,7 @@ t.test('--help lists the settings, their defaults and the exit codes', async (t)
 function spawn (cwd: string, env: Env): Promise<Run> {
   const { PATH, SystemRoot } = process.env
   return new Promise((done) => {
-    const child = execFile(process.execPath, [...NODE_ARGUMENTS, resolve('src/cli/client.ts')], { cwd, env: { PATH, SystemRoot, ...env } }, (_error, out, err) => {
+    const child = execFile(process.execPath, [...sourceProgram('src/cli/client.ts')], { cwd, env: { PATH, SystemRoot, ...env } }, (_error, out, err) => {
       done({ code: child.exitCode ?? -1, out, err })
     })
   })

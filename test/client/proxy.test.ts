@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process'
 import { request as forward } from 'node:http'
 import { connect } from 'node:net'
-import { resolve } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createClient } from '../../src/client/client.ts'
 import type { ClientOptions } from '../../src/client/client.ts'
-import { NODE_ARGUMENTS } from '../support/node-arguments.ts'
+import { sourceProgram } from '../support/source-program.ts'
 import { drip, listenOn, untilNoneOpen } from '../support/wire.ts'
 import { json, listen, tokens } from './fakes.ts'
 import type { Answer, Fake, OneApi } from './fakes.ts'
@@ -147,7 +146,7 @@ t.test('the program: USE_ENV_PROXY=on, and where Node has it NODE_USE_ENV_PROXY=
   const switches = [{ USE_ENV_PROXY: 'on' }, ...(major >= 24 ? [{ NODE_USE_ENV_PROXY: '1' }] : [])]
   for (const [round, one] of switches.entries()) {
     const code = await new Promise((done) => {
-      const child = execFile(process.execPath, [...NODE_ARGUMENTS, resolve('src/cli/client.ts')], { cwd: t.testdir(), env: { ...settings, ...one } }, () => done(child.exitCode))
+      const child = execFile(process.execPath, [...sourceProgram('src/cli/client.ts')], { cwd: t.testdir(), env: { ...settings, ...one } }, () => done(child.exitCode))
     })
     t.equal(code, 0, Object.keys(one).join())
     t.equal(proxy.seen.length, 2 * (round + 1))

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process'
-import { resolve } from 'node:path'
 import t from 'tap'
 import { createClient, SettingsError, type ClientOptions } from '../../src/client/client.ts'
 import { listen, tokens } from './fakes.ts'
-import { NODE_ARGUMENTS } from '../support/node-arguments.ts'
+import { sourceProgram } from '../support/source-program.ts'
 
 const GOOD = { tokenEndpoint: 'https://issuer.example/token', clientId: 'id', clientSecret: 'secret', apiUrl: 'https://api.example' }
 
@@ -52,7 +51,7 @@ t.test('close() while the function of the secret is pending: the call is refused
 
 t.test('no file descriptor is left: issuer_unreachable, and the same client works when there are some', async (t) => {
   const issuer = await listen(t, tokens())
-  const program = [process.execPath, ...NODE_ARGUMENTS, resolve('test/client/few-descriptors.ts'), `${issuer.url}/token`]
+  const program = [process.execPath, ...sourceProgram('test/client/few-descriptors.ts'), `${issuer.url}/token`]
   const out = await new Promise<string>((done) => {
     execFile('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...program], (error, out, err) => { done(`${out}${error === null ? '' : err}`) })
   })

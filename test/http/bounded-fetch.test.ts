@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
-import { resolve } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import t from 'tap'
 import { createBoundedFetch, type Bounds, type FetchError, type FetchErrorCode } from '../../src/http/bounded-fetch.ts'
 import { collectAlways } from '../support/collector.ts'
-import { NODE_ARGUMENTS } from '../support/node-arguments.ts'
+import { sourceProgram } from '../support/source-program.ts'
 import { drip, listenOn, untilNoneOpen } from '../support/wire.ts'
 
 const BOUNDS: Bounds = { deadlineMs: 200, maxBytes: 1000 }
@@ -182,7 +181,7 @@ t.test('close ends what is under way, never rejects, and nothing is sent afterwa
 
 t.test('undici that cannot be loaded for want of file descriptors is loaded by the next call', async (t) => {
   const wire = await listenOn(t, (_request, response) => { response.end('text') })
-  const program = [process.execPath, ...NODE_ARGUMENTS, resolve('test/http/few-descriptors.ts'), wire.url]
+  const program = [process.execPath, ...sourceProgram('test/http/few-descriptors.ts'), wire.url]
   const { code, out, err } = await new Promise<{ code: number | null, out: string, err: string }>((done) => {
     const child = execFile('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...program], (_error, out, err) => { done({ code: child.exitCode, out, err }) })
   })

@@ -1,0 +1,80 @@
+// Runs the test files, the longest first, three at a time, each in a process of its own, as `tap run` does. tap starts each file, and each
+// program that it starts, with hooks that record what it loads: half of the time of the tests, and only coverage has a use for them.
+//
+//   node tools/test/run.mjs [test/x.test.ts …]
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ROOT } from '../transpile.mjs'
+import { compileTests } from './compile.mjs'
+import { deleteKeys, generateKeys } from './rsa-keys.mjs'
+
+const JOBS = 3
+const TIMEOUT_MS = 180_000
+const ONE = fileURLToPath(new URL('one.mjs', import.meta.url))
+
+/** Those that take longest, by time: started first, they end before the short ones have. */
+const LONGEST = ['test/issuer-faults.test.ts', 'test/client/deadlines.test.ts', 'test/development.test.ts', 'test/key-fetches.test.ts']
+
+/** `include` and `exclude` of .taprc, which lists folders and files. */
+function testFiles () {
+  const [, excluded] = /^exclude:\n((?: {2}- .*\n)+)/m.exec(readFileSync(join(ROOT, '.taprc'), 'utf8'))
+  const left = excluded.trim().split('\n').map((line) => line.replace(/^ *- /, '').replace(/\*\*$/, ''))
+  const found = readdirSync(join(ROOT, 'test'), { recursive: true }).map((file) => `test/${file.split(sep).join('/')}`)
+    .filter((file) => file.endsWith('.test.ts') && !left.some((start) => file.startsWith(start)))
+  return [...LONGEST, ...found.filter((file) => !LONGEST.includes(file)).sort()]
+}
+
+/** Runs a file to its end. Resolves to its exit code or signal, all that it wrote, and the seconds it took. */
+function run (file) {
+  const started = process.hrtime.bigint()
+  const child = spawn(process.execPath, ['--enable-source-maps', ONE, file], {
+    cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_MS / 1000) }
+  })
+  let written = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { written += text })
+  const timer = setTimeout(() => {
+    child.kill('SIGALRM') // tap writes what is still open
+    setTimeout(() => child.kill('SIGKILL'), 1_000).unref()
+  }, TIMEOUT_MS)
+  return new Promise((resolve) => child.on('close', (code, signal) => {
+    clearTimeout(timer)
+    resolve({ end: signal ?? code, written, seconds: Number((process.hrtime.bigint() - started) / 1_000_000n) / 1000 })
+  }))
+}
+
+const NAMES = ['total', 'pass', 'fail', 'todo', 'skip']
+
+/** tap ends with `# { total: 8, pass: 7, fail: 1 }`: a file without this line, or without a test, has failed. */
+function counted ({ end, written }) {
+  const [, line = ''] = /^# \{ (total: .*) \}$/m.exec(written) ?? []
+  const counts = Object.fromEntries(NAMES.map((name) => [name, Number(new RegExp(`${name}: (\\d+)`).exec(line)?.[1] ?? 0)]))
+  if (counts.fail === 0 && (end !== 0 || counts.total === 0)) return { ...counts, total: counts.total + 1, fail: 1 }
+  return counts
+}
+
+const shown = (counts) => NAMES.filter((name) => counts[name] > 0 || name === 'total').map((name) => `${name}: ${counts[name]}`).join(', ')
+
+async function runAll (files) {
+  const sum = Object.fromEntries(NAMES.map((name) => [name, 0]))
+  const waiting = [...files]
+  const queue = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const result = await run(file)
+      const counts = counted(result)
+      for (const name of NAMES) sum[name] += counts[name]
+      if (counts.fail > 0) process.stdout.write(`${result.written.replace(/^ *ok .*\n/gm, '')}\n`)
+      process.stdout.write(`${counts.fail > 0 ? `not ok ${file} (${result.end})` : `ok ${file}`} # ${shown(counts)}, ${result.seconds.toFixed(1)} s\n`)
+    }
+  }
+  await Promise.all(Array.from({ length: JOBS }, queue))
+  process.stdout.write(`# { ${shown(sum)} }\n`)
+  return sum.fail === 0 && sum.total > 0
+}
+
+const wanted = process.argv.slice(2).map((file) => relative(ROOT, join(process.cwd(), file)).split(sep).join('/'))
+const compiled = compileTests()
+await generateKeys()
+if (!await runAll(wanted.length > 0 ? wanted : testFiles()) || !compiled) process.exitCode = 1
+deleteKeys()

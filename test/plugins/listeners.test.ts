@@ -214,6 +214,18 @@ t.test('connections that are silent or slow end, whatever was begun', async (t) 
   }
 })
 
+t.test('a connection without a byte in either direction ends, also under a handler that does not respond', async (t) => {
+  let waiting = 0
+  const { places } = await startOnBoth(t, {
+    limits: { connectionTimeoutMs: 300 },
+    prepare: (app) => app.get('/waits', { config: { auth: 'public' } }, async () => { waiting++; await new Promise(() => undefined) })
+  })
+  for (const [at, place] of places.entries()) {
+    t.equal(await raw(place, 'GET /waits HTTP/1.1\r\nHost: a\r\n\r\n', 20_000), '')
+    t.equal(waiting, at + 1, 'the handler had begun')
+  }
+})
+
 t.test('a request with as many headers as a server reads is refused, whichever server read it', async (t) => {
   const { service, places } = await startOnBoth(t)
   const token = service.issuer.token()

@@ -12,10 +12,12 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { must, run } from '../support/command.mjs'
 import { createReport } from '../support/report.mjs'
+import { checkFiring, firing, hastened, overload } from './alerts.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const RULES = join(ROOT, 'deploy/prometheus')
 const PROMETHEUS_PORT = 19_090
+const PROMETHEUS = `http://127.0.0.1:${PROMETHEUS_PORT}`
 /** Nothing of the demonstration makes one of them: their queries may have no result. */
 const WITHOUT_RESULT = new Set(['Conditions'])
 
@@ -52,6 +54,7 @@ async function checkRunbook () {
 
 async function examine (work) {
   const service = await startService(work)
+  const without = await startWithoutIssuer(work)
   const stopTraffic = await startTraffic(service)
   let text = ''
   await check('promtool accepts /metrics', async () => {
@@ -62,12 +65,12 @@ async function examine (work) {
     const { stderr, stdout } = await run('sh', ['-c', `promtool check metrics < ${file}`])
     assert.deepEqual(`${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !/^(?:nodejs|process)_/.test(line)), [])
   })
-  await startPrometheus(work, service)
-  await check('Prometheus scrapes the service', () => eventually(async () => assert.equal(await value('up'), '1')))
+  await startPrometheus(work, [service, without])
+  await check('Prometheus scrapes the services', () => eventually(async () => assert.equal(await value('sum(up)'), '2')))
   await new Promise((done) => setTimeout(done, 5_000))
   await check('every query of the dashboard has a result', () => checkDashboard())
   await check('Prometheus evaluates every alert rule', () => eventually(async () => {
-    const { data } = await (await fetch(`http://127.0.0.1:${PROMETHEUS_PORT}/api/v1/rules`)).json()
+    const { data } = await (await fetch(`${PROMETHEUS}/api/v1/rules`)).json()
     const rules = data.groups.flatMap((group) => group.rules)
     assert.ok(rules.length >= 5)
     assert.deepEqual(rules.filter(({ health }) => health !== 'ok').map(({ name, lastError }) => `${name}: ${lastError}`), [])
@@ -76,7 +79,37 @@ async function examine (work) {
     const documented = [...(await readFile(join(ROOT, 'docs/reference/metrics.md'), 'utf8')).matchAll(/^\| `(scopegate_\w+)`/gm)].map(([, name]) => name)
     assert.deepEqual([...text.matchAll(/^# TYPE (scopegate_\w+)/gm)].map(([, name]) => name).sort(), documented.sort())
   })
+  await checkFiring({ check, eventually, prometheus: PROMETHEUS, cases: [
+    ['ScopegateIssuerUnreachable'], ['ScopegateNoKeys'], ['ScopegateKeysAgeing'],
+    ['ScopegateRefusalRatio', () => withRefusals(service)],
+    ['ScopegateShedding', () => overload(without.api)],
+    ['ScopegateDrainStuck', () => { without.child.kill('SIGTERM') }]
+  ] })
   await stopTraffic()
+  await check('what is over fires no more', () => eventually(async () => {
+    const names = await firing(PROMETHEUS)
+    for (const name of ['ScopegateRefusalRatio', 'ScopegateShedding', 'ScopegateDrainStuck']) assert.ok(!names.has(name), name)
+  }))
+}
+
+/** Production, and an issuer where nobody listens. */
+async function startWithoutIssuer (work) {
+  const child = spawn(process.execPath, [resolve(ROOT, 'dist/src/server.js')], {
+    cwd: work,
+    env: { PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0' }
+  })
+  running.push(child)
+  let out = ''
+  child.stdout.on('data', (part) => { out += part })
+  await eventually(() => assert.match(out, /"listening on [^]*health listen on|health listen on [^]*"listening on /), 60_000)
+  const [api, management] = [/"listening on (http:[^"]+)"/, /health listen on (http:[^"]+)"/].map((line) => line.exec(out)?.[1])
+  return { child, api, management }
+}
+
+/** Beside the traffic, refused requests of one reason: more than a fifth of all. */
+function withRefusals ({ api }) {
+  const timer = setInterval(() => { fetch(`${api}/api/private`).then((response) => response.arrayBuffer(), () => undefined) }, 20)
+  return () => { clearInterval(timer) }
 }
 
 /** The service with the development issuer, each at a free port. */
@@ -124,18 +157,19 @@ async function send ({ api, tokens: [plain, scoped], token }) {
     get('/api/private', await token()), get('/nowhere')])
 }
 
-async function startPrometheus (work, { management }) {
+async function startPrometheus (work, services) {
+  await writeFile(join(work, 'alerts.yaml'), hastened(await readFile(join(RULES, 'alerts.yaml'), 'utf8')))
   await writeFile(join(work, 'prometheus.yaml'), JSON.stringify({
     global: { scrape_interval: '1s', evaluation_interval: '1s' },
-    rule_files: [join(RULES, 'alerts.yaml')],
-    scrape_configs: [{ job_name: 'api', static_configs: [{ targets: [new URL(management).host] }] }]
+    rule_files: [join(work, 'alerts.yaml')],
+    scrape_configs: [{ job_name: 'api', static_configs: [{ targets: services.map(({ management }) => new URL(management).host) }] }]
   }))
   running.push(spawn('prometheus', [`--config.file=${join(work, 'prometheus.yaml')}`, `--storage.tsdb.path=${join(work, 'data')}`,
     `--web.listen-address=127.0.0.1:${PROMETHEUS_PORT}`], { stdio: 'ignore' }))
 }
 
 async function query (text) {
-  const response = await fetch(`http://127.0.0.1:${PROMETHEUS_PORT}/api/v1/query?${new URLSearchParams({ query: text })}`)
+  const response = await fetch(`${PROMETHEUS}/api/v1/query?${new URLSearchParams({ query: text })}`)
   const { status, error, data } = await response.json()
   assert.equal(status, 'success', `${text}: ${error}`)
   return data.result

@@ -7,28 +7,20 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { isInstalled, must, run } from '../support/command.mjs'
+import { run } from '../support/command.mjs'
 import { createReport } from '../support/report.mjs'
 import { temporaryFolder } from '../gateway/processes.mjs'
+import { OVERLAYS, renderer } from './render.mjs'
 
-const OVERLAYS = ['ingress', 'gateway-api']
-const DEPLOY = fileURLToPath(new URL('../../deploy/kubernetes/overlays/', import.meta.url))
 const SOURCES = new URL('../../', import.meta.url)
 const SCHEMA_VERSION = '1.37'
 
 const report = createReport()
 const { check, say } = report
 
-async function renderer () {
-  if (await isInstalled('kustomize')) return (folder) => must('kustomize', ['build', folder])
-  if ((await run('kubectl', ['version', '--client'])).code === 0) return (folder) => must('kubectl', ['kustomize', folder])
-  return undefined
-}
-
 async function judge (overlay, { render, folder }) {
   const file = join(folder, `${overlay}.yaml`)
-  await check(`${overlay}: it renders`, async () => writeFile(file, `${await render(join(DEPLOY, overlay))}\n`))
+  await check(`${overlay}: it renders`, async () => writeFile(file, `${await render(overlay)}\n`))
   await judgedBy('kubernetes-validate', `${overlay}: valid against the schemas of ${SCHEMA_VERSION}, strictly`, async () => {
     const { code, stdout, stderr } = await run('kubernetes-validate', ['--strict', '-k', SCHEMA_VERSION, file])
     assert.equal(code, 0, stdout + stderr)

@@ -24,13 +24,10 @@ export function redisReplays (app: FastifyInstance, redisUrl: string): Replays {
   })
   let problem: string | undefined = 'not connected yet'
   let isReported = false
-  redis.on('error', (error: Error & { readonly code?: string }) => { report(error.code ?? error.name) })
-  redis.on('close', () => { report('the connection was closed') })
-  redis.on('ready', () => {
-    if (isReported) app.log.info('Redis is available again: DPoP proofs are accepted')
-    problem = undefined
-    isReported = false
-  })
+  redis.on('error', (error: Error) => { report(causeOf(error)) })
+  // After an error it is that error which says why.
+  redis.on('close', () => { report(problem ?? 'the connection was closed') })
+  redis.on('ready', available)
   if (app.hasDecorator('readiness')) {
     app.readiness.watch('replays_unavailable', () => problem === undefined ? undefined
       : { severity: 'degraded', text: `Redis is unavailable (${problem}): requests with DPoP proofs get 503, others are not affected` })
@@ -40,6 +37,12 @@ export function redisReplays (app: FastifyInstance, redisUrl: string): Replays {
     redis.disconnect()
     done()
   })
+
+  function available (): void {
+    if (isReported) app.log.info('Redis is available again: DPoP proofs are accepted')
+    problem = undefined
+    isReported = false
+  }
 
   function report (cause: string): void {
     problem = cause
@@ -51,9 +54,20 @@ export function redisReplays (app: FastifyInstance, redisUrl: string): Replays {
   return {
     firstUse: async (name) => {
       const reply = await redis.set(`scopegate:dpop:${name}`, 1, 'PX', KEPT_MS, 'NX').catch((error: unknown) => {
-        throw new Unavailable('replays_unavailable', 1, { detail: `Redis: ${problem ?? (error as Error).message}` })
+        // A server that is connected can refuse the command: a replica that is read-only, memory that is used up, missing rights.
+        if (redis.status === 'ready') report(causeOf(error as Error))
+        throw new Unavailable('replays_unavailable', 1, { detail: `Redis: ${problem ?? causeOf(error as Error)}` })
       })
+      if (problem !== undefined) available()
       return reply === 'OK'
     }
   }
+}
+
+/**
+ * The code of a system error, or the word with which a reply of Redis begins (READONLY, OOM, WRONGPASS, NOPERM), or what the client says of
+ * itself (Command timed out). None of them contains the address.
+ */
+function causeOf ({ code, name, message }: Error & { readonly code?: string }): string {
+  return code ?? (name === 'ReplyError' ? /^[A-Z]+/.exec(message)?.[0] : undefined) ?? (name === 'Error' ? message : name)
 }

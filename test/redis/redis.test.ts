@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Redis } from 'ioredis'
 import { boundTo, holder, proof } from '../support/dpop.ts'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 import { startService, until, type Service } from '../support/service.ts'
@@ -42,10 +43,16 @@ t.test('a proof that one replica has accepted is a replay at the other', async (
 
 t.test('10,000 proofs, each accepted once, at either replica', async (t) => {
   const counts = new Map<number, number>()
+  // On a busy machine Redis may take longer than the service waits: 503, and another try.
+  const known = async (service: Service, next: () => string): Promise<readonly [status: number, dpop: string]> => {
+    const dpop = next()
+    const status = await call(service, dpop)
+    return status === 503 ? known(service, next) : [status, dpop]
+  }
   const worker = async (service: Service, other: Service): Promise<void> => {
     for (let n = 0; n < 500; n++) {
-      const dpop = fresh()
-      const statuses = [await call(service, dpop), n % 50 === 0 ? await call(other, dpop) : 0]
+      const [status, dpop] = await known(service, fresh)
+      const statuses = [status, n % 50 === 0 ? (await known(other, () => dpop))[0] : 0]
       for (const status of statuses) counts.set(status, (counts.get(status) ?? 0) + 1)
     }
   }
@@ -75,4 +82,48 @@ t.test('Redis killed: 503 for proofs only, degraded, one line in the log; and ba
   t.equal(await call(one, dpop), 200, 'a proof that got 503 is not used')
   t.equal(await call(two, dpop), 401)
   t.equal(one.lines.filter(({ msg }) => /^Redis is available again/.test(String(msg))).length, 1)
+})
+
+const unavailable = ({ lines }: Service): Array<Record<string, unknown>> => lines.filter(({ msg }) => /^Redis is unavailable/.test(String(msg)))
+const availableAgain = ({ lines }: Service): number => lines.filter(({ msg }) => /^Redis is available again/.test(String(msg))).length
+
+t.test('Redis connected, and it refuses the command (an error without a code): 503 for proofs, degraded, one line; and back', async (t) => {
+  const administration = new Redis(port)
+  t.teardown(() => { administration.disconnect() })
+  const [before, backBefore] = [unavailable(one).length, availableAgain(one)]
+  await administration.config('SET', 'maxmemory', '1')
+  const dpop = fresh()
+  t.equal(await call(one, dpop), 503)
+  t.equal(await call(one, fresh()), 503)
+  t.match(one.lines.findLast((line) => line.reason !== undefined), { reason: 'replays_unavailable', detail: 'Redis: OOM' })
+  t.same(unavailable(one).slice(before).map(({ cause }) => cause), ['OOM'], 'two requests, one line')
+  t.match(await ready(one), { status: 'degraded', conditions: { replays_unavailable: /Redis is unavailable \(OOM\)/ } })
+  t.equal((await one.get('/api/private', issuer.token())).status, 200, 'bearer tokens are not affected')
+  await administration.config('SET', 'maxmemory', '0')
+  t.equal(await call(one, dpop), 200, 'a proof that got 503 is not used')
+  t.equal(await call(two, dpop), 401)
+  t.equal(availableAgain(one), backBefore + 1)
+  t.ok(await isConnected(one))
+})
+
+t.test('Redis that hangs: 503 for proofs, and back', async (t) => {
+  const before = unavailable(two).length
+  redis?.kill('SIGSTOP')
+  t.equal(await call(two, fresh()), 503)
+  t.same(unavailable(two).slice(before).map(({ cause }) => cause), ['Command timed out'])
+  t.equal((await two.get('/api/private', issuer.token())).status, 200)
+  redis?.kill('SIGCONT')
+  while (await call(two, fresh()) !== 200) await new Promise((resolve) => setTimeout(resolve, 20))
+  t.ok(await isConnected(two))
+})
+
+t.test('a password that Redis does not accept: 503 for proofs, named without the password', async (t) => {
+  const wrong = await startService(t, {
+    issuer: await TestIssuer.start(key), environment: { ...environment, REDIS_URL: `redis://somebody:hunter2@127.0.0.1:${port}/0` }
+  })
+  await until(() => unavailable(wrong).length > 0)
+  t.equal(await call(wrong, fresh()), 503)
+  t.equal(unavailable(wrong)[0]?.cause, 'WRONGPASS')
+  t.match(await ready(wrong), { status: 'degraded', conditions: { replays_unavailable: /WRONGPASS/ } })
+  t.notMatch(JSON.stringify(wrong.lines), /hunter2/)
 })

@@ -6,6 +6,7 @@ import { describeMachine } from './machine.mjs'
 import { countAfterBadTokens } from './parts/bad-tokens.mjs'
 import { measureClientCall } from './parts/client-call.mjs'
 import { measureCold } from './parts/cold.mjs'
+import { measureDpop } from './parts/dpop.mjs'
 import { measureFlood } from './parts/flood.mjs'
 import { measureFloods } from './parts/floods.mjs'
 import { measureHot } from './parts/hot.mjs'
@@ -16,6 +17,7 @@ import { filledIn, tablesOf } from './report.mjs'
 const PARTS = {
   hot: measureHot,
   cold: measureCold,
+  dpop: measureDpop,
   flood: measureFlood,
   floods: measureFloods,
   bad: countAfterBadTokens,
@@ -24,7 +26,7 @@ const PARTS = {
   client: measureClientCall
 }
 /** What needs no peers. */
-const ALONE = new Set(['memory', 'client'])
+const ALONE = new Set(['dpop', 'memory', 'client'])
 const RESULTS = new URL('results.json', import.meta.url)
 const README = new URL('README.md', import.meta.url)
 

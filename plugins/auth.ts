@@ -42,8 +42,9 @@ export interface AuthOptions {
   readonly clock?: Clock
 }
 
-/** The scheme as nearly every caller writes it; any other spelling misses the cache and is read with care. */
+/** The schemes as nearly every caller writes them; any other spelling misses the cache and is read with care. */
 const PREFIX = 'Bearer '
+const DPOP_PREFIX = 'DPoP '
 const PRINCIPAL = Symbol('principal')
 
 declare module 'fastify' {
@@ -119,8 +120,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     const { rawHeaders } = this.raw
     if (rawHeaders.length >= 2 * countedHeaders(app.server.maxHeadersCount)) throw new InvalidRequest('headers_too_many')
     const authorization = authorizationOf(rawHeaders)
-    const known = (authorization.startsWith(PREFIX) ? verification.recall(authorization.slice(PREFIX.length), this) : undefined) ??
-      read(authorization, this)
+    const known = recall(authorization, this) ?? read(authorization, this)
     if (known instanceof Promise) {
       const sinceMs = verified.hasSubscribers ? performance.now() : undefined
       return known.then((principal) => noted(this, principal, sinceMs))
@@ -128,10 +128,18 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     return noted(this, known, undefined)
   }
 
+  /** The look-up of the hot path, of a header that is written as nearly every caller does. */
+  function recall (authorization: string, request: FastifyRequest): Principal | Promise<Principal> | undefined {
+    if (authorization.startsWith(PREFIX)) return verification.recall(authorization.slice(PREFIX.length), request)
+    if (acceptsDpop && authorization.startsWith(DPOP_PREFIX)) return verification.recall(authorization.slice(DPOP_PREFIX.length), request, 'dpop')
+    return undefined
+  }
+
   function read (authorization: string, request: FastifyRequest): Principal | Promise<Principal> {
     const { scheme, token } = readCredentials(authorization, acceptsDpop)
     // Another scheme, another spelling of it, or more spaces: the look-up before was for another text.
-    const known = authorization === PREFIX + token ? undefined : verification.recall(token, request, scheme)
+    const isLookedUp = authorization === PREFIX + token || authorization === DPOP_PREFIX + token
+    const known = isLookedUp ? undefined : verification.recall(token, request, scheme)
     const verify = (): Promise<Principal> => verification.verify(token, request, scheme)
     // A span for each verification, where there is a SDK of OpenTelemetry.
     return known ?? app.tracing?.inSpan('scopegate.verify', { attributes: {} }, async () => verify()) ?? verify()

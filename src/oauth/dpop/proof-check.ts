@@ -1,12 +1,12 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { hash, type KeyObject } from 'node:crypto'
 import type { Algorithm } from '../algorithms.ts'
 import { InvalidProof, InvalidToken, NonceRequired } from '../errors.ts'
 import type { Principal } from '../principal.ts'
 import type { Evidence } from '../reasons.ts'
 import type { Nonces } from './nonces.ts'
-import { isSigned, publicKeyOf, thumbprint } from './proof-key.ts'
+import { isSigned, publicKeyOf, thumbprint, type Jwk } from './proof-key.ts'
 import { PROOF_RULES } from './proof-rules.ts'
-import { decodeProof, type DecodedProof } from './proof-token.ts'
+import { decodeProof, type DecodedProof, type KnownHeader } from './proof-token.ts'
 import { nameOfProof, type Replays } from './replays.ts'
 import { normalizedTarget, withoutQuery } from './target.ts'
 
@@ -28,17 +28,32 @@ export interface ProofSettings {
   readonly nowMs?: () => number
 }
 
+/** What a proof is read for. */
+interface Expected {
+  readonly shown: Shown | undefined
+  readonly tokenHash: string
+  readonly nowSeconds: number
+  readonly evidence: Evidence
+}
+
 /** `nonce`: what the response must supply, when the proof had one that is no longer the newest (RFC 9449 §8.2). */
 export interface Accepted { readonly nonce: string | undefined }
 
+/** What the latest proof with a good signature has shown of its token: its header has the key that the token is bound to. */
+interface Shown extends KnownHeader {
+  readonly key: KeyObject
+  /** SHA-256 of the token, base64url. */
+  readonly tokenHash: string
+}
+
 /**
  * The proofs of possession of DPoP (RFC 9449 §4.3, §7): for a token that was verified and is bound to a key. Costs one signature check.
- * A key that fits its token is imported once for the token.
+ * Token and key are hashed, and the key imported, once for a token, as long as its proofs have the same header.
  */
 export class ProofCheck {
   readonly #settings: ProofSettings
   readonly #nowMs: () => number
-  readonly #keys = new WeakMap<Principal, KeyObject>()
+  readonly #shown = new WeakMap<Principal, Shown>()
 
   constructor (settings: ProofSettings) {
     this.#settings = settings
@@ -49,23 +64,26 @@ export class ProofCheck {
   check (token: string, jkt: string, principal: Principal, request: ProofRequest): Accepted | Promise<Accepted> {
     const evidence = principal.clientId === undefined ? {} : { unverifiedClient: principal.clientId }
     const nowSeconds = this.#nowMs() / 1000
-    const proof = this.#read(token, request, nowSeconds, evidence)
-    this.#verify(proof, jkt, principal, evidence)
+    const shown = this.#shown.get(principal)
+    const tokenHash = shown?.tokenHash ?? hash('sha256', token, 'base64url')
+    const proof = this.#read(request, { shown, tokenHash, nowSeconds, evidence })
+    const key = verifiedKey(proof, jkt, shown, evidence)
+    if (key !== shown?.key) this.#shown.set(principal, { head: proof.head, header: proof.header, key, tokenHash })
     const nonce = this.#checkNonce(proof, nowSeconds, evidence)
     const first = this.#settings.replays.firstUse(nameOfProof(jkt, proof.claims.jti as string))
     return first instanceof Promise ? first.then((isFirst) => accepted(isFirst, nonce, evidence)) : accepted(first, nonce, evidence)
   }
 
-  #read (token: string, { method, target, proofs }: ProofRequest, nowSeconds: number, evidence: Evidence): DecodedProof {
+  #read ({ method, target, proofs }: ProofRequest, { shown, tokenHash, nowSeconds, evidence }: Expected): DecodedProof {
     const [text] = proofs
     if (text === undefined || text === '') throw new InvalidProof('dpop_missing', undefined, evidence)
     if (proofs.length > 1) throw new InvalidProof('dpop_repeated', `${proofs.length} headers`, evidence)
-    const proof = decodeProof(text)
+    const proof = decodeProof(text, shown)
     if (typeof proof === 'string') throw new InvalidProof('dpop_malformed', proof, evidence)
     const expected = {
       method,
       target: target.startsWith('/') ? normalizedTarget(this.#settings.publicUrl + withoutQuery(target)) : undefined,
-      tokenHash: createHash('sha256').update(token).digest('base64url'),
+      tokenHash,
       nowSeconds
     }
     for (const { reason, check } of PROOF_RULES) {
@@ -73,16 +91,6 @@ export class ProofCheck {
       if (detail !== undefined) throw new InvalidProof(reason, detail, evidence)
     }
     return proof
-  }
-
-  #verify ({ header, input, signature }: DecodedProof, jkt: string, principal: Principal, evidence: Evidence): void {
-    const jwk = header.jwk as Readonly<Record<string, unknown>>
-    // RFC 9449 §7.1: the binding is the token's, so that the token is what is not valid for this caller.
-    if (thumbprint(jwk) !== jkt) throw new InvalidToken('dpop_key_mismatch', undefined, evidence)
-    const key = this.#keys.get(principal) ?? publicKeyOf(jwk)
-    if (key === undefined) throw new InvalidProof('dpop_key', 'not a key of its kind', evidence)
-    this.#keys.set(principal, key)
-    if (!isSigned(header.alg as Algorithm, key, input, signature)) throw new InvalidProof('dpop_signature', undefined, evidence)
   }
 
   #checkNonce ({ claims: { nonce } }: DecodedProof, nowSeconds: number, evidence: Evidence): string | undefined {
@@ -93,6 +101,21 @@ export class ProofCheck {
     if (!nonces.isValid(nonce as string, nowSeconds)) throw new NonceRequired('dpop_nonce_invalid', newest, evidence)
     return nonce === newest ? undefined : newest
   }
+}
+
+/** The key that has signed the proof, which is the one of the token: of the header that is known, or of this one. */
+function verifiedKey ({ header, input, signature }: DecodedProof, jkt: string, shown: Shown | undefined, evidence: Evidence): KeyObject {
+  const key = header === shown?.header ? shown.key : boundKey(header.jwk as Jwk, jkt, evidence)
+  if (!isSigned(header.alg as Algorithm, key, input, signature)) throw new InvalidProof('dpop_signature', undefined, evidence)
+  return key
+}
+
+function boundKey (jwk: Jwk, jkt: string, evidence: Evidence): KeyObject {
+  // RFC 9449 §7.1: the binding is the token's, so that the token is what is not valid for this caller.
+  if (thumbprint(jwk) !== jkt) throw new InvalidToken('dpop_key_mismatch', undefined, evidence)
+  const key = publicKeyOf(jwk)
+  if (key === undefined) throw new InvalidProof('dpop_key', 'not a key of its kind', evidence)
+  return key
 }
 
 function accepted (isFirst: boolean, nonce: string | undefined, evidence: Evidence): Accepted {

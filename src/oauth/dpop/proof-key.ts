@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto'
+import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto'
 import type { Algorithm } from '../algorithms.ts'
 import { isObject } from '../rules/rule.ts'
 
@@ -13,7 +13,7 @@ const RSA_BITS = { least: 2048, most: 4096 } as const
 /** 65537 and whatever fits in four bytes: the time of a check grows with the exponent. */
 const MOST_EXPONENT_CHARACTERS = 6
 
-type Jwk = Readonly<Record<string, unknown>>
+export type Jwk = Readonly<Record<string, unknown>>
 
 export function privateMemberOf (jwk: Jwk): string | undefined {
   return PRIVATE_MEMBERS.find((name) => Object.hasOwn(jwk, name))
@@ -47,7 +47,7 @@ export function fits (alg: Algorithm, { kty, crv, alg: own }: Jwk): boolean {
 /** RFC 7638: SHA-256 in base64url of the members that make the key, in lexicographic order. The key must have no `keyProblem`. */
 export function thumbprint (jwk: Jwk): string {
   const members = THUMBPRINT_MEMBERS.get(jwk.kty) as readonly string[]
-  return createHash('sha256').update(JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])))).digest('base64url')
+  return hash('sha256', JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]]))), 'base64url')
 }
 
 /** Undefined: the numbers are no key, such as a point that is not on the curve. */

@@ -88,7 +88,7 @@ const unavailable = ({ lines }: Service): Array<Record<string, unknown>> => line
 const availableAgain = ({ lines }: Service): number => lines.filter(({ msg }) => /^Redis is available again/.test(String(msg))).length
 
 t.test('Redis connected, and it refuses the command (an error without a code): 503 for proofs, degraded, one line; and back', async (t) => {
-  const administration = new Redis(port)
+  const administration = new Redis(redis.url)
   t.teardown(() => { administration.disconnect() })
   const [before, backBefore] = [unavailable(one).length, availableAgain(one)]
   await administration.config('SET', 'maxmemory', '1')
@@ -108,18 +108,18 @@ t.test('Redis connected, and it refuses the command (an error without a code): 5
 
 t.test('Redis that hangs: 503 for proofs, and back', async (t) => {
   const before = unavailable(two).length
-  redis?.kill('SIGSTOP')
+  redis.signal('SIGSTOP')
   t.equal(await call(two, fresh()), 503)
   t.same(unavailable(two).slice(before).map(({ cause }) => cause), ['Command timed out'])
   t.equal((await two.get('/api/private', issuer.token())).status, 200)
-  redis?.kill('SIGCONT')
+  redis.signal('SIGCONT')
   while (await call(two, fresh()) !== 200) await new Promise((resolve) => setTimeout(resolve, 20))
   t.ok(await isConnected(two))
 })
 
 t.test('a password that Redis does not accept: 503 for proofs, named without the password', async (t) => {
   const wrong = await startService(t, {
-    issuer: await TestIssuer.start(key), environment: { ...environment, REDIS_URL: `redis://somebody:hunter2@127.0.0.1:${port}/0` }
+    issuer: await TestIssuer.start(key), environment: { ...environment, REDIS_URL: redis.url.replace('//', '//somebody:hunter2@') }
   })
   await until(() => unavailable(wrong).length > 0)
   t.equal(await call(wrong, fresh()), 503)

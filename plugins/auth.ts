@@ -16,7 +16,7 @@ import { conditionsOf, type KeysSource } from './issuer-conditions.ts'
 import { keyringEvents } from './issuer-events.ts'
 import { withHeaders } from './refused-in-hook.ts'
 import './trace-context.ts'
-import { createVerifiers } from './verifiers.ts'
+import { createVerifiers, loadFastifyJwt } from './verifiers.ts'
 
 /** One issuer to trust. Nothing of it is ever taken from a token. */
 export interface IssuerOptions extends Expectations {
@@ -105,9 +105,12 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
 
   function keyringOf ({ issuer, jwksUrl, keysRefreshSeconds, keysMaxStaleHours }: IssuerOptions, { fetchKeySet }: KeySetSource): Keyring {
     return new Keyring({
-      fetchKeySet: (wanted) => {
+      async fetchKeySet (wanted) {
         const attributes = { 'scopegate.issuer': issuer, 'url.full': jwksUrl }
-        return app.tracing?.inSpan('scopegate.fetch_keys', { root: true, attributes }, () => fetchKeySet(wanted)) ?? fetchKeySet(wanted)
+        const set = await (app.tracing?.inSpan('scopegate.fetch_keys', { root: true, attributes }, () => fetchKeySet(wanted)) ?? fetchKeySet(wanted))
+        // Before the keys are known, so that no token waits for it. A failure is one of the fetch: 503, and another attempt.
+        loadFastifyJwt()
+        return set
       },
       refreshSeconds: keysRefreshSeconds,
       maxStaleHours: keysMaxStaleHours,

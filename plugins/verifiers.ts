@@ -1,9 +1,20 @@
-import fastifyJwt from '@fastify/jwt'
+import { createRequire } from 'node:module'
+import type fastifyJwt from '@fastify/jwt'
 import fastify from 'fastify'
 import { InvalidToken } from '../src/oauth/errors.ts'
 import type { VerificationKey } from '../src/oauth/key-set.ts'
 import type { TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import type { Verifier, VerificationOptions } from '../src/oauth/verification.ts'
+
+const load = createRequire(import.meta.url)
+
+/**
+ * Loads @fastify/jwt, which is a tenth of the start and has nothing to do before there are keys. Throws when it cannot be loaded
+ * (EMFILE); the next call tries again, as for undici.
+ */
+export function loadFastifyJwt (): typeof fastifyJwt {
+  return load('@fastify/jwt') as typeof fastifyJwt
+}
 
 /**
  * @fastify/jwt in private contexts: one Fastify instance for each key, which serves nothing, so that neither `app.jwt` nor
@@ -26,7 +37,7 @@ export function createVerifiers (): VerificationOptions<unknown>['verifierOf'] {
 async function verifierOf ({ pem, alg }: VerificationKey, issuer: TrustedIssuer): Promise<Verifier> {
   const context = fastify({ logger: false })
   const anyAudience = issuer.audience === 'any'
-  await context.register(fastifyJwt, {
+  await context.register(loadFastifyJwt(), {
     secret: { public: pem },
     verify: {
       algorithms: [alg],

@@ -19,8 +19,8 @@ export function ours (name, { path = PRIVATE, log = 'silent', args = [], env = {
 }
 
 /** A server of bench/peers. */
-export function peer (name, { as = name, path = PRIVATE } = {}) {
-  return { name: as, args: [here(`peers/${name}.mjs`)], path, env: {} }
+export function peer (name, { as = name, path = PRIVATE, env = {} } = {}) {
+  return { name: as, args: [here(`peers/${name}.mjs`)], path, env }
 }
 
 export const DOCUMENTED = 'fastify-jwt-get-jwks'

@@ -10,6 +10,7 @@ const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url
 /** Side by side: each drains for five seconds. */
 const LANES = 8
 const WITHIN_MS = 60_000
+const LOG_CHARACTERS = 2_000
 
 /** Starts and ends the service as a process so often, each lane at the same two ports again and again; returns what went wrong. */
 export async function restartProcesses ({ issuer, token, times, say }) {
@@ -33,12 +34,14 @@ export async function restartProcesses ({ issuer, token, times, say }) {
 /** Ready, one accepted request, SIGTERM, exit code 0. */
 async function restart ({ folder, issuer, token, port, managementPort }) {
   const child = spawn(process.execPath, [SERVER], {
-    cwd: folder, stdio: ['ignore', 'ignore', 'pipe'],
+    cwd: folder, stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: issuer, AUDIENCE, HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: String(managementPort)
     }
   })
+  let log = ''
   let complaint = ''
+  child.stdout.on('data', (text) => { log += text })
   child.stderr.on('data', (text) => { complaint += text })
   const exit = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)))
   const failures = []
@@ -47,7 +50,7 @@ async function restart ({ folder, issuer, token, port, managementPort }) {
     const status = await statusOf(port, '/api/private', { authorization: `Bearer ${token}` })
     if (status !== 200) failures.push(`status ${status}`)
   } catch (error) {
-    failures.push(error.message)
+    failures.push(`${error.message}; the log: ${log.slice(-LOG_CHARACTERS)}`)
   }
   child.kill('SIGTERM')
   const code = await exit

@@ -6,6 +6,7 @@ import fp from 'fastify-plugin'
 import { closeBetweenConnections } from './close-between.ts'
 import { FirstRequests } from './first-requests.ts'
 import { createServer } from '../src/http/node-http.ts'
+import type { Presented } from '../src/oauth/verification.ts'
 import { OpenConnections } from './open-connections.ts'
 import { Admission, OVERLOAD, type OverloadLimits } from './overload.ts'
 import { RawRefusals } from './raw-refusals.ts'
@@ -63,6 +64,8 @@ export class Listeners {
   readonly servers: Server[] = []
   /** Called with the request of a caller who has closed the connection before the response was complete. */
   left: ((request: IncomingMessage) => void) | undefined
+  /** Whose request it is, for the waiting lines of an overload; until it is set, by the peer of the connection. */
+  callerOf: (request: IncomingMessage) => Presented = ({ socket }) => ({ caller: { address: socket.remoteAddress ?? '', client: '' }, standing: 'new' })
   readonly #options: ListenerOptions
   readonly #limits: Limits
   /** Of all listeners: requests that wait because the process is busy. */
@@ -90,7 +93,8 @@ export class Listeners {
       limits: { ...OVERLOAD, ...options.overload },
       log: options.log,
       serve: (request, response) => this.#handler(request, response),
-      refuse: (request, response) => this.refusals.shed(response, this.#isKept(request, response))
+      refuse: (request, response) => this.refusals.shed(response, this.#isKept(request, response)),
+      callerOf: (request) => this.callerOf(request)
     })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
@@ -116,7 +120,10 @@ export class Listeners {
     // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
     server.maxHeadersCount = 0
     server.setTimeout(limits.connectionTimeoutMs)
-    server.on('connection', (socket: Socket) => this.#firstRequests.open(socket))
+    server.on('connection', (socket: Socket) => {
+      this.admission.accepted()
+      this.#firstRequests.open(socket)
+    })
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       this.#underWay.open(socket)
       this.open.add(socket)

@@ -1,10 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger } from 'fastify'
+import { FairShares } from '../src/oauth/fair-shares.ts'
+import type { Presented } from '../src/oauth/verification.ts'
 
 /** Fixed, and each one shown by a test. */
 export const OVERLOAD = {
   /** Requests before the event loop has its turn: a server accepts one connection in a turn, and a probe must not wait for a crowd. */
-  perTurnMs: 5,
+  perTurnMs: 2,
+  /** So many turns in a row serve nothing that waits while each of them has accepted a connection: more may wait to be accepted. */
+  acceptingTurns: 8,
   /** A request that has waited longer is refused, once the queue was not empty for so long and so many turns: a burst is not overload. */
   waitMs: 150,
   crowdedMs: 500,
@@ -37,23 +41,33 @@ export interface AdmissionOptions {
   readonly log: () => Pick<FastifyBaseLogger, 'info' | 'warn'>
   readonly serve: (request: IncomingMessage, response: ServerResponse) => void
   readonly refuse: (request: IncomingMessage, response: ServerResponse) => void
+  /** Whose request it is, for the waiting lines. */
+  readonly callerOf: (request: IncomingMessage) => Presented
 }
+
+/** Of the time of a turn, at most, for requests that have waited too long. */
+const REFUSING_SHARE = 0.5
 
 const HEALTH = /^\/health\/(?:live|ready)(?:\?|$)/
 
 /**
- * Sheds load. Requests that one turn of the event loop cannot serve wait in one queue, in the order in which they came; the time that they
- * have waited is the signal. Beyond the limit they get 503 with Retry-After, which costs a part of a request, so that those that are
- * served are served in time. Probes of health never wait and are never refused. An idle service pays a look at the clock for a request.
+ * Sheds load. Requests that one turn of the event loop cannot serve wait in fair lines, by caller; the time that they have waited is the
+ * signal. Beyond the limit they get 503 with Retry-After, which costs a part of a request, so that those that are served are served in
+ * time. Probes of health never wait and are never refused. An idle service pays a look at the clock for a request.
  */
 export class Admission {
   /** Requests refused since the start. */
   shed = 0
   readonly #options: AdmissionOptions
-  readonly #queue: Waiting[] = []
-  #next = 0
+  readonly #lines = new FairShares<Waiting>()
+  /** Those that have waited too long, to be refused in the time of the next turns. */
+  readonly #overdue: Waiting[] = []
   #turnPending = false
   #turnBeganMs = 0
+  /** In this turn. */
+  #hasAccepted = false
+  /** In a row. */
+  #acceptingTurns = 0
   /** In a row, at whose end requests waited. */
   #crowdedTurns = 0
   #crowdedSinceMs = 0
@@ -66,7 +80,7 @@ export class Admission {
 
   /** Requests that wait. */
   get waiting (): number {
-    return this.#queue.length - this.#next
+    return this.#lines.length + this.#overdue.length
   }
 
   enter (request: IncomingMessage, response: ServerResponse): void {
@@ -74,13 +88,27 @@ export class Admission {
     if (!this.#turnPending) this.#begin(nowMs)
     if (this.waiting === 0 && nowMs - this.#turnBeganMs < this.#options.limits.perTurnMs) this.#options.serve(request, response)
     else if (HEALTH.test(request.url ?? '')) this.#options.serve(request, response)
-    else if (this.waiting >= this.#options.limits.waiting) this.#shed(request, response, nowMs)
-    else this.#queue.push({ request, response, sinceMs: nowMs })
+    else this.#wait({ request, response, sinceMs: nowMs })
+  }
+
+  /** A connection was accepted. */
+  accepted (): void {
+    this.#hasAccepted = true
   }
 
   /** For the end of the process. */
   stop (): void {
     clearInterval(this.#overload?.timer)
+  }
+
+  /** Where there is no room, the longest line makes some. */
+  #wait (waiting: Waiting): void {
+    const { limits, callerOf } = this.#options
+    const { caller, standing } = callerOf(waiting.request)
+    this.#lines.push(caller, standing, waiting)
+    if (this.waiting <= limits.waiting) return
+    const dropped = this.#overdue.shift() ?? this.#lines.dropFromLongest()
+    if (dropped !== undefined) this.#shed(dropped)
   }
 
   #begin (nowMs: number): void {
@@ -99,30 +127,45 @@ export class Admission {
     const beganMs = performance.now()
     if (this.#crowdedTurns++ === 0) this.#crowdedSinceMs = beganMs
     this.#begin(beganMs)
-    while (this.waiting > 0 && performance.now() - beganMs < this.#options.limits.perTurnMs) this.#serveNext()
+    if (this.#isAccepting()) return
+    const { perTurnMs } = this.#options.limits
+    const hasTime = (share: number): boolean => performance.now() - beganMs < perTurnMs * share
+    // However many are to be refused, others are served: otherwise all would wait too long.
+    while (this.#overdue.length > 0 && hasTime(REFUSING_SHARE)) this.#refuseNext()
+    do this.#serveNext(beganMs)
+    while (this.#lines.length > 0 && hasTime(1))
     // The turn that begins now may take as much for requests that arrive in it, when nothing waits any more.
     this.#turnBeganMs = performance.now()
   }
 
-  #serveNext (): void {
-    const { request, response, sinceMs } = this.#queue[this.#next++] as Waiting
-    if (this.#next === this.#queue.length || this.#next > 1_024) {
-      this.#queue.splice(0, this.#next)
-      this.#next = 0
-    }
-    // Nobody waits for the response any more.
-    if (response.destroyed) return
-    const { waitMs, crowdedMs, turns } = this.#options.limits
-    const nowMs = performance.now()
-    const isCrowded = nowMs - this.#crowdedSinceMs > crowdedMs && this.#crowdedTurns > turns
-    if (isCrowded && nowMs - sinceMs > waitMs) this.#shed(request, response, nowMs)
-    else this.#options.serve(request, response)
+  #isAccepting (): boolean {
+    this.#acceptingTurns = this.#hasAccepted && this.#acceptingTurns < this.#options.limits.acceptingTurns ? this.#acceptingTurns + 1 : 0
+    this.#hasAccepted = false
+    return this.#acceptingTurns > 0
   }
 
-  #shed (request: IncomingMessage, response: ServerResponse, nowMs: number): void {
+  #refuseNext (): void {
+    const overdue = this.#overdue.shift()
+    if (overdue?.response.destroyed === false) this.#shed(overdue)
+  }
+
+  #serveNext (nowMs: number): void {
+    const { waitMs, crowdedMs, turns } = this.#options.limits
+    const isCrowded = nowMs - this.#crowdedSinceMs > crowdedMs && this.#crowdedTurns > turns
+    const next = this.#lines.shift((waiting) => {
+      // Nobody waits for the response any more.
+      if (waiting.response.destroyed) return true
+      const isOver = isCrowded && nowMs - waiting.sinceMs > waitMs
+      if (isOver) this.#overdue.push(waiting)
+      return isOver
+    })
+    if (next !== undefined) this.#options.serve(next.request, next.response)
+  }
+
+  #shed ({ request, response }: Waiting): void {
     this.shed++
-    this.#shedAtMs = nowMs
-    this.#overload ??= this.#announce(nowMs)
+    this.#shedAtMs = performance.now()
+    this.#overload ??= this.#announce(this.#shedAtMs)
     this.#options.refuse(request, response)
   }
 

@@ -11,6 +11,7 @@ import requestShape from '../plugins/request-shape.ts'
 import type { loadSwaggerUi, SwaggerUi } from '../plugins/api-page.ts'
 import { scopegate, type ScopegateOptions, type ServiceOptions } from '../plugins/scopegate.ts'
 import securityHeaders from '../plugins/security-headers.ts'
+import { waitingCallers } from '../plugins/waiting-callers.ts'
 import { healthRoutes } from '../routes/health.ts'
 import { metadataRoutes } from '../routes/metadata.ts'
 import { messageRoutes } from '../routes/messages.ts'
@@ -92,6 +93,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(methodNotAllowed)
   const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
   await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })
+  listeners.callerOf = waitingCallers(config.trustProxy, app.verification)
   if (openapi) {
     await app.register(import('../plugins/openapi.ts'), {
       title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl, dpop: config.dpop

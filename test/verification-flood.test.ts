@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { newKey } from './support/issuer.ts'
 import { startService, until, type Service } from './support/service.ts'
 
@@ -40,6 +40,13 @@ async function flood (service: Service, azp: (n: number) => string, address: (n:
   return sockets
 }
 
+async function serviceFor (t: Test, environment: Record<string, string>): Promise<Service> {
+  const service = await startService(t, { key, overload: { perTurnMs: 60_000 }, environment })
+  // On a busy machine, too.
+  service.app.verification.queue.longestWaitMs = Infinity
+  return service
+}
+
 interface Case {
   readonly name: string
   readonly trustProxy: boolean
@@ -60,7 +67,7 @@ const CASES: readonly Case[] = [
 
 for (const { name, trustProxy, address, azp, known } of CASES) {
   t.test(`flood ${name}: good tokens do not wait for it`, async (t) => {
-    const service = await startService(t, { key, overload: { perTurnMs: 60_000 }, environment: trustProxy ? environment : { ALGORITHMS: 'ES512' } })
+    const service = await serviceFor(t, trustProxy ? environment : { ALGORITHMS: 'ES512' })
     const { counts } = service.app.verification
     const good = (n: number): string => service.issuer.token({ jti: `good ${n}`, azp: 'victim', client_id: 'victim' })
     // Ten addresses: one or two may share the line of the flood by chance.
@@ -77,6 +84,54 @@ for (const { name, trustProxy, address, azp, known } of CASES) {
     for (const socket of sockets) socket.destroy()
   })
 }
+
+interface Response {
+  readonly status: string
+  /** Signatures checked until it was received, since all were sent. */
+  readonly checks: number
+}
+
+/** Ten new callers with good tokens, over connections that are open before the flood: what becomes of them, once they send. */
+async function newcomers (service: Service): Promise<() => Promise<readonly Response[]>> {
+  const { counts } = service.app.verification
+  const callers = await Promise.all(Array.from({ length: 10 }, async (_, n) => {
+    const socket = connect(Number(new URL(service.url).port), '127.0.0.1').on('error', () => undefined)
+    socket.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n')
+    await once(socket, 'data')
+    return { socket, token: service.issuer.token({ jti: `good ${n}`, azp: 'victim', client_id: 'victim' }) }
+  }))
+  return async () => {
+    const before = counts.signatureChecks
+    return await Promise.all(callers.map(async ({ socket, token }, n) => {
+      socket.write(`GET /api/private HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.${n}\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+      const [data] = await once(socket, 'data') as [Buffer]
+      socket.destroy()
+      return { status: data.toString('latin1', 9, 12), checks: counts.signatureChecks - before }
+    }))
+  }
+}
+
+t.test('flood through one gateway without TRUST_PROXY, with random azp; the victim is new: once one token is verified, the others do not wait', async (t) => {
+  const service = await serviceFor(t, { ALGORITHMS: 'ES512' })
+  const send = await newcomers(service)
+  const sockets = await flood(service, (n) => `random-${n}`, () => '192.0.2.66')
+  const responses = await send()
+  t.same([...new Set(responses.map(({ status }) => status))], ['200'])
+  const checks = responses.map((response) => response.checks)
+  t.ok(Math.max(...checks) - Math.min(...checks) < 40, `${checks.join(', ')}: the other nine are promoted, and have every second turn`)
+  for (const socket of sockets) socket.destroy()
+})
+
+t.test('flood from many addresses that have sent bad signatures before, with the victim\'s azp: new callers do not wait among them', async (t) => {
+  const service = await serviceFor(t, environment)
+  const send = await newcomers(service)
+  const before = await flood(service, () => 'victim', (n) => `192.0.2.${n}`)
+  await until(() => service.app.verification.queue.length === 0)
+  const sockets = await flood(service, () => 'victim', (n) => `192.0.2.${n}`)
+  const responses = await send()
+  t.ok(responses.every(({ status, checks }) => status === '200' && checks < 40), JSON.stringify(responses))
+  for (const socket of [...before, ...sockets]) socket.destroy()
+})
 
 t.test('the live probe gets its response between the checks of a flood of the slowest algorithm', async (t) => {
   const service = await startService(t, { key, overload: { perTurnMs: 60_000 }, environment })

@@ -7,15 +7,23 @@ export interface Caller {
 }
 
 /** How many lines there are for addresses, and within each for clients. Fixed, so that nobody can make more of them. */
-const ADDRESSES = 256
-const CLIENTS = 16
+export const LINES = 256
 
-/** What can be waited in: served from the front; the longest part of it loses its newest when there is no room. */
+interface Waiting<T> {
+  readonly caller: Caller
+  readonly item: T
+}
+
+/** Whether an item is not to be served any more; it then leaves its line without using up the turn of the line. */
+export type IsOver<T> = (item: T) => boolean
+
+/** What can be waited in: served from the front; the longest part of it loses its oldest when there is no room. */
 interface Part<T> {
   readonly length: number
-  push: (path: readonly number[], item: T) => void
-  shift: () => T | undefined
+  push: (path: readonly number[], waiting: Waiting<T>) => void
+  shift: (isOver: IsOver<T>) => T | undefined
   dropFromLongest: () => T | undefined
+  take: (path: readonly number[], caller: Caller) => T[]
 }
 
 /**
@@ -25,89 +33,135 @@ interface Part<T> {
  */
 export class FairLines<T> {
   readonly #key = randomBytes(32)
-  readonly #lines: Part<T> = new Rota(ADDRESSES, () => new Rota(CLIENTS, () => new Line()))
+  readonly #lines: Part<T> = new Rota(() => new Rota(() => new Line()))
 
   get length (): number {
     return this.#lines.length
   }
 
-  push ({ address, client }: Caller, item: T): void {
-    const network = networkOf(address)
-    this.#lines.push([this.#hash(network) % ADDRESSES, this.#hash(`${network} ${client}`) % CLIENTS], item)
+  push (caller: Caller, item: T): void {
+    this.#lines.push(this.#pathOf(caller), { caller, item })
   }
 
   /** The next in turn. */
-  shift (): T | undefined {
-    return this.#lines.shift()
+  shift (isOver: IsOver<T> = () => false): T | undefined {
+    return this.#lines.shift(isOver)
   }
 
-  /** Takes out the newest of the longest line: of the address with most waiting, the client with most waiting. */
+  /** Takes out the oldest of the longest line: of the address with most waiting, the client with most waiting. */
   dropFromLongest (): T | undefined {
     return this.#lines.dropFromLongest()
   }
 
+  /** Takes out all that waits for this caller, in order. */
+  take (caller: Caller): T[] {
+    return this.#lines.take(this.#pathOf(caller), caller)
+  }
+
+  #pathOf ({ address, client }: Caller): readonly number[] {
+    const network = networkOf(address)
+    return [this.#hash(network), this.#hash(`${network} ${client}`)]
+  }
+
   #hash (text: string): number {
-    return createHmac('sha256', this.#key).update(text).digest().readUInt16BE()
+    return createHmac('sha256', this.#key).update(text).digest().readUInt16BE() % LINES
   }
 }
 
-/** Parts that are served in turn, each created when it is first used. */
+/**
+ * Parts that are served in turn, each one kept while it is in the turn. A part in which nobody has waited for a whole round comes before
+ * all others, once (as in FQ-CoDel, RFC 8290 §4.1.1): a caller with few requests does not wait for those with many.
+ */
 class Rota<T> implements Part<T> {
   readonly #create: () => Part<T>
-  readonly #parts: Array<Part<T> | undefined>
-  /** Those in which somebody waits, in the order in which they are served. */
-  #turn: Array<Part<T>> = []
+  readonly #parts = new Map<number, Part<T>>()
+  #fresh: number[] = []
+  /** Those that were served; an empty one leaves when its turn comes. */
+  #turn: number[] = []
   length = 0
 
-  constructor (size: number, create: () => Part<T>) {
+  constructor (create: () => Part<T>) {
     this.#create = create
-    this.#parts = Array.from({ length: size }, () => undefined)
   }
 
-  push ([at = 0, ...rest]: readonly number[], item: T): void {
-    const part = this.#parts[at] ??= this.#create()
-    part.push(rest, item)
+  push ([at = 0, ...rest]: readonly number[], waiting: Waiting<T>): void {
+    let part = this.#parts.get(at)
+    if (part === undefined) {
+      this.#parts.set(at, part = this.#create())
+      this.#fresh.push(at)
+    }
+    part.push(rest, waiting)
     this.length++
-    if (part.length === 1) this.#turn.push(part)
   }
 
-  shift (): T | undefined {
-    const part = this.#turn.shift()
-    if (part === undefined) return undefined
-    const item = part.shift()
-    this.length--
-    if (part.length > 0) this.#turn.push(part)
-    return item
+  shift (isOver: IsOver<T>): T | undefined {
+    while (this.length > 0) {
+      const at = (this.#fresh.shift() ?? this.#turn.shift()) as number
+      const part = this.#parts.get(at) as Part<T>
+      if (part.length === 0) {
+        this.#parts.delete(at)
+        continue
+      }
+      const before = part.length
+      const item = part.shift(isOver)
+      this.length -= before - part.length
+      this.#turn.push(at)
+      if (item !== undefined) return item
+    }
+    return undefined
   }
 
   dropFromLongest (): T | undefined {
-    let longest = this.#turn[0]
-    for (const part of this.#turn) if (part.length > (longest as Part<T>).length) longest = part
+    const longest = this.#longest()
     if (longest === undefined) return undefined
-    const item = longest.dropFromLongest()
     this.length--
-    if (longest.length === 0) this.#turn = this.#turn.filter((part) => part !== longest)
-    return item
+    return longest.dropFromLongest()
+  }
+
+  take ([at = 0, ...rest]: readonly number[], caller: Caller): T[] {
+    const taken = this.#parts.get(at)?.take(rest, caller) ?? []
+    this.length -= taken.length
+    return taken
+  }
+
+  /** One of them by chance where several are equally long: it must not always be the same caller that makes room. */
+  #longest (): Part<T> | undefined {
+    let longest: Part<T> | undefined
+    let equals = 0
+    for (const part of this.#parts.values()) {
+      if (part.length === 0 || part.length < (longest?.length ?? 0)) continue
+      equals = part.length === longest?.length ? equals + 1 : 1
+      if (Math.random() * equals < 1) longest = part
+    }
+    return longest
   }
 }
 
 class Line<T> implements Part<T> {
-  readonly #items: T[] = []
+  #items: Array<Waiting<T>> = []
 
   get length (): number {
     return this.#items.length
   }
 
-  push (_path: readonly number[], item: T): void {
-    this.#items.push(item)
+  push (_path: readonly number[], waiting: Waiting<T>): void {
+    this.#items.push(waiting)
   }
 
-  shift (): T | undefined {
-    return this.#items.shift()
+  shift (isOver: IsOver<T>): T | undefined {
+    for (let next = this.#items.shift(); next !== undefined; next = this.#items.shift()) if (!isOver(next.item)) return next.item
+    return undefined
   }
 
+  /** The oldest: whoever came last has the most patience left. */
   dropFromLongest (): T | undefined {
-    return this.#items.pop()
+    return this.#items.shift()?.item
+  }
+
+  take (_path: readonly number[], { address, client }: Caller): T[] {
+    const taken = this.#items.filter(({ caller }) => caller.address === address && caller.client === client)
+    if (taken.length > 0) this.#items = this.#items.filter((waiting) => !taken.includes(waiting))
+    return taken.map(({ item }) => item)
   }
 }
 

@@ -1,35 +1,38 @@
-import type { Caller } from './fair-lines.ts'
+import { networkOf, type Caller } from './fair-lines.ts'
+import type { Standing } from './fair-shares.ts'
+import { RecentNames } from './recent-names.ts'
 
 /** Fixed, and shown by tests. */
-export const KNOWN_CALLERS_LIMITS = { callers: 10_000, afterTokenMs: 600_000 } as const
+export const KNOWN_CALLERS_LIMITS = { callers: 10_000, afterTokenMs: 600_000, networks: 10_000, suspectMs: 10_000 } as const
 
 /**
- * The callers at work: a token of this client was verified when this address presented it, and it is valid still or ended in the last
- * ten minutes. Only a genuine token enters, so nobody becomes known by what a token merely says. Bounded: the longest known leave first.
+ * What is remembered of callers. Known: a token of this client was verified when this address presented it, and it is valid still or
+ * ended in the last ten minutes; only a genuine token makes known, so nobody becomes so by what a token merely says. Suspect: a bad
+ * signature came from this address in the last ten seconds. Both are bounded.
  */
 export class KnownCallers {
   readonly #nowMs: () => number
-  readonly #untilMs = new Map<string, number>()
+  readonly #known: RecentNames
+  readonly #suspects: RecentNames
 
   /** Milliseconds since the epoch. */
   constructor (nowMs: () => number) {
     this.#nowMs = nowMs
+    this.#known = new RecentNames(KNOWN_CALLERS_LIMITS.callers, nowMs)
+    this.#suspects = new RecentNames(KNOWN_CALLERS_LIMITS.networks, nowMs)
   }
 
   add (caller: Caller, tokenEndsMs: number): void {
-    const name = nameOf(caller)
-    this.#untilMs.delete(name)
-    this.#untilMs.set(name, tokenEndsMs + KNOWN_CALLERS_LIMITS.afterTokenMs)
-    if (this.#untilMs.size > KNOWN_CALLERS_LIMITS.callers) this.#untilMs.delete(this.#untilMs.keys().next().value as string)
+    this.#known.add(nameOf(caller), tokenEndsMs + KNOWN_CALLERS_LIMITS.afterTokenMs)
   }
 
-  has (caller: Caller): boolean {
-    const name = nameOf(caller)
-    const untilMs = this.#untilMs.get(name)
-    if (untilMs === undefined) return false
-    if (this.#nowMs() < untilMs) return true
-    this.#untilMs.delete(name)
-    return false
+  suspect ({ address }: Caller): void {
+    this.#suspects.add(networkOf(address), this.#nowMs() + KNOWN_CALLERS_LIMITS.suspectMs)
+  }
+
+  standingOf (caller: Caller): Standing {
+    if (this.#known.has(nameOf(caller))) return 'known'
+    return this.#suspects.has(networkOf(caller.address)) ? 'suspect' : 'new'
   }
 }
 

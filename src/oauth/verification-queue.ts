@@ -1,5 +1,6 @@
 import { Unavailable } from './errors.ts'
-import { FairLines, type Caller } from './fair-lines.ts'
+import type { Caller } from './fair-lines.ts'
+import { FairShares, type Standing } from './fair-shares.ts'
 
 /** Fixed, and each one shown by a test. */
 export const QUEUE_LIMITS = {
@@ -7,9 +8,11 @@ export const QUEUE_LIMITS = {
   perTurnMs: 1,
   /** A turn of the event loop in which other work took less than this had nothing else to do. */
   idleTurnMs: 0.03,
-  /** Waiting checks in each of the two shares, and the verification that they are estimated to take: slow algorithms fill it earlier. */
+  /** Waiting checks in each of the three shares, and the verification that they are estimated to take: slow algorithms fill it earlier. */
   waiting: 1024,
   waitingMs: 1000,
+  /** A check that has waited longer is not done: its caller gets the response within a second, or soon will not wait for it any more. */
+  longestWaitMs: 700,
   retryAfterSeconds: 1
 } as const
 
@@ -22,8 +25,7 @@ export interface Turns {
 /** A signature check, and on whose behalf. */
 export interface Check {
   readonly caller: Caller
-  /** A token of this client was verified for this address lately. */
-  readonly isKnown: () => boolean
+  readonly standing: () => Standing
   /** Nobody waits for the outcome any more. */
   readonly isAbandoned: () => boolean
   readonly run: () => void | Promise<void>
@@ -31,6 +33,7 @@ export interface Check {
 
 interface Waiting {
   readonly check: Check
+  readonly sinceMs: number
   readonly settle: (outcome: void | Promise<void>) => void
   readonly refuse: (error: unknown) => void
 }
@@ -42,15 +45,15 @@ const LONGEST_SAMPLE_MS = 10
 /**
  * Signature checks block the event loop, and a server accepts one connection in a turn of it. The queue gives checks a bounded time, and
  * then as much to other work as they and their responses took, or until there is none: neither a flood of tokens nor a slow algorithm
- * starves new connections and requests that need no check. Checks that wait do so in fair lines, in two shares that are served
- * in turn: known
- * callers, and all others. Where there is no room, the newest of the longest line gets Unavailable, so a short line always has some.
+ * starves new connections and requests that need no check. Checks that wait do so in fair lines, in shares that are served in turn:
+ * for known callers, new ones and suspects. Where there is no room, the oldest of the longest line gets Unavailable, so a short line always
+ * has some.
  */
 export class VerificationQueue {
+  /** Longer in tests, which hold on a busy machine. */
+  longestWaitMs: number = QUEUE_LIMITS.longestWaitMs
   readonly #turns: Turns
-  readonly #known = new FairLines<Waiting>()
-  readonly #others = new FairLines<Waiting>()
-  #knownIsNext = true
+  readonly #shares = new FairShares<Waiting>()
   /** To other work, for the checks that were done. */
   #owedMs = 0
   #turnPending = false
@@ -66,7 +69,7 @@ export class VerificationQueue {
 
   /** How many wait. */
   get length (): number {
-    return this.#known.length + this.#others.length
+    return this.#shares.length
   }
 
   /** Runs the check now or in a later turn. Rejects with Unavailable when too many wait, or when nobody waits for it any more. */
@@ -76,12 +79,18 @@ export class VerificationQueue {
     await this.#spend(check)
   }
 
+  /** This caller is known from here on. */
+  promote (caller: Caller): void {
+    this.#shares.promote(caller)
+  }
+
   async #wait (check: Check): Promise<void> {
-    const share = check.isKnown() ? this.#known : this.#others
+    const shares = this.#shares
+    const standing = check.standing()
     const bound = Math.min(QUEUE_LIMITS.waiting, Math.ceil(QUEUE_LIMITS.waitingMs / this.#averageMs))
     return new Promise<void>((settle, refuse) => {
-      while (share.length >= bound) share.dropFromLongest()?.refuse(unavailable())
-      share.push(check.caller, { check, settle, refuse })
+      while (shares.lengthOf(standing) >= bound) shares.dropFromLongest(standing)?.refuse(unavailable())
+      shares.push(check.caller, standing, { check, sinceMs: this.#turns.nowMs(), settle, refuse })
     })
   }
 
@@ -115,10 +124,9 @@ export class VerificationQueue {
     this.#turnBeganMs = nowMs
     this.#spentMs = 0
     while (this.#owedMs < QUEUE_LIMITS.perTurnMs) {
-      const next = this.#next()
+      const next = this.#shares.shift((waiting) => this.#isOver(waiting, nowMs))
       if (next === undefined) return
-      if (next.check.isAbandoned()) next.refuse(unavailable())
-      else this.#settle(next)
+      this.#settle(next)
     }
   }
 
@@ -137,11 +145,11 @@ export class VerificationQueue {
     }
   }
 
-  /** From the two shares in turn; where one has nobody, the other. */
-  #next (): Waiting | undefined {
-    const [first, second] = this.#knownIsNext ? [this.#known, this.#others] : [this.#others, this.#known]
-    this.#knownIsNext = !this.#knownIsNext
-    return first.shift() ?? second.shift()
+  /** Nobody waits for it any more, or not long enough. */
+  #isOver ({ check, sinceMs, refuse }: Waiting, nowMs: number): boolean {
+    const isOver = check.isAbandoned() || nowMs - sinceMs > this.longestWaitMs
+    if (isOver) refuse(unavailable())
+    return isOver
   }
 }
 

@@ -2,12 +2,14 @@ import { evidenceOf, readAccessToken, type AccessToken } from './access-token.ts
 import type { Scheme } from './credentials.ts'
 import { InvalidToken } from './errors.ts'
 import type { Caller } from './fair-lines.ts'
+import type { Standing } from './fair-shares.ts'
 import type { VerificationKey } from './key-set.ts'
 import { KnownCallers } from './known-callers.ts'
 import { principalOf, type Claims, type Principal } from './principal.ts'
 import { bearer, type Proof } from './proof.ts'
 import { tailOf, TokenCache } from './token-cache.ts'
 import type { TrustedIssuer, TrustedIssuers } from './trusted-issuers.ts'
+import { unverifiedClientOf } from './unverified-client.ts'
 import { VerificationQueue } from './verification-queue.ts'
 
 /** Checks signature and claims of one token with the key that it was created for; throws or rejects with InvalidToken. */
@@ -42,6 +44,13 @@ interface Unproven<C> extends Pending<C> {
   readonly issuer: TrustedIssuer
 }
 
+/** A caller, as far as it can be seen before its token is verified. */
+export interface Presented {
+  readonly caller: Caller
+  /** Known also where the token is in the cache. */
+  readonly standing: Standing
+}
+
 /**
  * Token → principal: cache, reader, key, signature queue, cache; then the proof of the request. A cached token costs one look-up and
  * nothing is decoded; only verified tokens enter the cache, and one token is verified once however many requests present it at a time.
@@ -55,13 +64,13 @@ export class Verification<C> {
   readonly #proof: Proof<C>
   readonly #nowMs: () => number
   readonly #pending = new Map<string, Pending<C>>()
-  readonly #known: KnownCallers
+  readonly #callers: KnownCallers
 
   constructor (options: VerificationOptions<C>) {
     this.#options = options
     this.#proof = options.proof ?? bearer
     this.#nowMs = options.nowMs ?? Date.now
-    this.#known = new KnownCallers(this.#nowMs)
+    this.#callers = new KnownCallers(this.#nowMs)
     this.cache = new TokenCache(options.cacheBytes, this.#nowMs)
   }
 
@@ -76,6 +85,13 @@ export class Verification<C> {
   /** The caller that presents a token which `recall` does not know. Throws or rejects with a Refusal. */
   verify (token: string, context: C, scheme: Scheme = 'bearer'): Promise<Principal> {
     return this.#verified(token, context).then((principal) => this.#proof(principal, context, scheme, token))
+  }
+
+  /** Who presents a token that waits to be read: by the cache, or by what the token says of itself. */
+  presented (token: string, address: string): Presented {
+    const principal = this.cache.get(token, this.#nowMs())
+    const caller = { address, client: principal === undefined ? unverifiedClientOf(token) : clientOf(principal.claims) }
+    return { caller, standing: principal === undefined ? this.#callers.standingOf(caller) : 'known' }
   }
 
   #verified (token: string, context: C): Promise<Principal> {
@@ -98,14 +114,14 @@ export class Verification<C> {
 
   async #check (unproven: Unproven<C>, found: VerificationKey | Promise<VerificationKey>): Promise<Principal> {
     const { token, tail, claims, contexts, issuer } = unproven
+    const caller = { address: this.#options.addressOf(contexts[0] as C), client: clientOf(claims) }
     try {
       const key = found instanceof Promise ? await found : found
       const prepared = this.#options.verifierOf(key, issuer)
       const verifier = prepared instanceof Promise ? await prepared : prepared
-      const caller = { address: this.#options.addressOf(contexts[0] as C), client: claims.azp ?? claims.client_id ?? '' }
       await this.queue.enter({
         caller,
-        isKnown: () => this.#known.has(caller),
+        standing: () => this.#callers.standingOf(caller),
         isAbandoned: () => contexts.every(this.#options.hasLeft),
         run: () => {
           this.counts.signatureChecks++
@@ -114,6 +130,7 @@ export class Verification<C> {
       })
       return this.#keep(unproven, key, caller)
     } catch (error) {
+      if (error instanceof InvalidToken && error.reason === 'signature_invalid') this.#callers.suspect(caller)
       throw withEvidence(error, unproven)
     } finally {
       this.#pending.delete(tail)
@@ -127,9 +144,14 @@ export class Verification<C> {
     if (!key.alive) throw new InvalidToken('key_unknown', 'withdrawn meanwhile')
     if (this.#nowMs() >= deadlineMs) throw new InvalidToken('expired', 'meanwhile')
     this.cache.set(token, principal, key, deadlineMs)
-    this.#known.add(caller, deadlineMs)
+    if (this.#callers.standingOf(caller) !== 'known') this.queue.promote(caller)
+    this.#callers.add(caller, deadlineMs)
     return principal
   }
+}
+
+function clientOf ({ azp, client_id: clientId }: Claims): string {
+  return azp ?? clientId ?? ''
 }
 
 function keyOf ({ kid, alg }: AccessToken['header'], claims: Claims, issuer: TrustedIssuer): VerificationKey | Promise<VerificationKey> {

@@ -1,9 +1,20 @@
 import t from 'tap'
 import { FairLines, networkOf } from '../../src/oauth/fair-lines.ts'
+import type { Standing } from '../../src/oauth/fair-shares.ts'
 import { KNOWN_CALLERS_LIMITS, KnownCallers } from '../../src/oauth/known-callers.ts'
+import { unverifiedClientOf } from '../../src/oauth/unverified-client.ts'
 import { QUEUE_LIMITS, VerificationQueue } from '../../src/oauth/verification-queue.ts'
 
 const settled = async (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+
+interface Presenting {
+  readonly address?: string
+  readonly client?: string
+  readonly standing?: Standing
+  readonly tookMs?: number
+  readonly responseMs?: number
+  readonly gone?: () => boolean
+}
 
 /** Time and turns of the event loop as the test decides; `served` has the names in the order in which their checks ran. */
 class Scene {
@@ -14,12 +25,12 @@ class Scene {
   readonly queue = new VerificationQueue({ nowMs: () => this.#nowMs, next: (call) => { this.#next.push(call) } })
 
   /** A check that takes so long. */
-  present (name: string, { address = '192.0.2.1', client = 'c', known = false, tookMs = 0.25, responseMs = 0, gone = (): boolean => false } = {}): void {
+  present (name: string, { address = '192.0.2.1', client = 'c', standing = 'new', tookMs = 0.25, responseMs = 0, gone = (): boolean => false }: Presenting = {}): void {
     const run = (): void => {
       this.#nowMs += tookMs
       this.served.push(name)
     }
-    this.queue.enter({ caller: { address, client }, isKnown: () => known, isAbandoned: gone, run })
+    this.queue.enter({ caller: { address, client }, standing: () => standing, isAbandoned: gone, run })
       .then(() => { this.#nowMs += responseMs })
       .catch((error: { reason?: string }) => this.refused.push(`${name} ${error.reason}`))
   }
@@ -100,7 +111,7 @@ t.test('flood from one address: another address waits for one check of it, not f
   t.ok(scene.served.filter((name) => name.startsWith('good')).length >= 17, 'one check of the flood for a round of the others')
 })
 
-t.test('flood from one address, beyond the bound: the flood loses its newest, others always have room', async (t) => {
+t.test('flood from one address, beyond the bound: the flood loses its oldest, others always have room', async (t) => {
   const scene = new Scene()
   times(3000, (n) => scene.present(`flood ${n}`, { address: '192.0.2.66' }))
   times(20, (n) => scene.present(`good ${n}`, { address: `198.51.100.${n}` }))
@@ -123,7 +134,7 @@ t.test('random clients from one address have the line of that address, and no mo
 t.test('flood from thousands of addresses: a known caller has a share of its own, whatever client the flood names', async (t) => {
   const scene = new Scene()
   times(5000, (n) => scene.present(`flood ${n}`, { address: `10.${n >> 8}.${n & 255}.1`, client: 'victim' }))
-  scene.present('good', { client: 'victim', known: true })
+  scene.present('good', { client: 'victim', standing: 'known' })
   scene.present('new', { address: '198.51.100.7', client: 'never seen' })
   t.equal(await scene.turnsUntil('good'), 1)
   t.ok(await scene.turnsUntil('new') * perTurn <= QUEUE_LIMITS.waiting + perTurn, 'a new one waits its turn among the others')
@@ -132,14 +143,14 @@ t.test('flood from thousands of addresses: a known caller has a share of its own
 t.test('one gateway without TRUST_PROXY: all have one address; a client at work is served at once, a new one in its own line', async (t) => {
   const scene = new Scene()
   times(1000, (n) => scene.present(`flood ${n}`, { client: 'attacker' }))
-  scene.present('known', { client: 'victim', known: true })
+  scene.present('known', { client: 'victim', standing: 'known' })
   times(20, (n) => scene.present(`new ${n}`, { client: `newcomer-${n}` }))
   for (let turn = 0; turn < 40; turn++) await scene.turn()
   t.ok(scene.served.includes('known') && scene.served.indexOf('known') <= 2 * perTurn)
   t.ok(scene.served.filter((name) => name.startsWith('new')).length >= 10, 'all but those whose client shares the line of the flood by chance')
   const random = new Scene()
   times(3000, (n) => random.present(`flood ${n}`, { client: `random-${n}` }))
-  random.present('known', { client: 'victim', known: true })
+  random.present('known', { client: 'victim', standing: 'known' })
   t.equal(await random.turnsUntil('known'), 1)
 })
 
@@ -169,7 +180,7 @@ t.test('what nobody waits for any more is not verified, waiting or not', async (
 t.test('a failure is the failure of one, at once or later, thrown or rejected', async (t) => {
   const queue = new VerificationQueue()
   const outcomes = await Promise.allSettled(Array.from({ length: 100 }, async (_, n) => queue.enter({
-    caller: { address: '', client: '' }, isKnown: () => false, isAbandoned: () => false,
+    caller: { address: '', client: '' }, standing: () => 'new', isAbandoned: () => false,
     run: () => {
       for (const end = performance.now() + 0.1; performance.now() < end;);
       if (n % 3 === 0) throw new Error(`no ${n}`)
@@ -192,17 +203,100 @@ t.test('the lines of an empty queue, and networks: an IPv6 caller is its first 6
 
 t.test('a caller is known while a token of it is valid and ten minutes more, from its address only; the number is bounded', async (t) => {
   let nowMs = 0
-  const known = new KnownCallers(() => nowMs)
+  const callers = new KnownCallers(() => nowMs)
   const caller = { address: '192.0.2.1', client: 'c' }
-  known.add(caller, 300_000)
-  t.ok(known.has(caller))
-  t.notOk(known.has({ ...caller, address: '192.0.2.2' }))
-  t.notOk(known.has({ ...caller, client: 'd' }))
+  callers.add(caller, 300_000)
+  t.equal(callers.standingOf(caller), 'known')
+  t.equal(callers.standingOf({ ...caller, address: '192.0.2.2' }), 'new')
+  t.equal(callers.standingOf({ ...caller, client: 'd' }), 'new')
   nowMs = 300_000 + KNOWN_CALLERS_LIMITS.afterTokenMs
-  t.notOk(known.has(caller))
-  t.notOk(known.has(caller), 'and forgotten')
-  known.add(caller, nowMs)
-  times(KNOWN_CALLERS_LIMITS.callers, (n) => known.add({ address: `${n}`, client: 'c' }, nowMs))
-  t.notOk(known.has(caller), 'the longest known has left')
-  t.ok(known.has({ address: '0', client: 'c' }))
+  t.equal(callers.standingOf(caller), 'new')
+  t.equal(callers.standingOf(caller), 'new', 'and forgotten')
+  callers.add(caller, nowMs)
+  times(KNOWN_CALLERS_LIMITS.callers, (n) => callers.add({ address: `${n}`, client: 'c' }, nowMs))
+  t.equal(callers.standingOf(caller), 'new', 'the longest known has left')
+  t.equal(callers.standingOf({ address: '0', client: 'c' }), 'known')
+})
+
+t.test('an address that has sent a bad signature is suspect for ten seconds, whatever client it names; known callers remain known', async (t) => {
+  let nowMs = 0
+  const callers = new KnownCallers(() => nowMs)
+  callers.add({ address: '2001:db8::1', client: 'at work' }, 300_000)
+  callers.suspect({ address: '2001:db8::1', client: 'a' })
+  t.equal(callers.standingOf({ address: '2001:db8::2', client: 'b' }), 'suspect', 'the network of the address')
+  t.equal(callers.standingOf({ address: '2001:db8::1', client: 'at work' }), 'known')
+  t.equal(callers.standingOf({ address: '2001:db8:0:1::1', client: 'b' }), 'new')
+  nowMs = KNOWN_CALLERS_LIMITS.suspectMs
+  t.equal(callers.standingOf({ address: '2001:db8::2', client: 'b' }), 'new')
+  callers.suspect({ address: 'first', client: '' })
+  times(KNOWN_CALLERS_LIMITS.networks, (n) => callers.suspect({ address: `${n}`, client: '' }))
+  t.equal(callers.standingOf({ address: 'first', client: '' }), 'new', 'bounded')
+})
+
+t.test('flood from thousands of addresses that have sent bad signatures: a new caller does not wait among them', async (t) => {
+  const scene = new Scene()
+  times(5000, (n) => scene.present(`flood ${n}`, { address: `10.${n >> 8}.${n & 255}.1`, client: 'victim', standing: 'suspect' }))
+  times(20, (n) => scene.present(`new ${n}`, { address: `198.51.100.${n}`, client: 'victim' }))
+  for (let turn = 0; turn < 10; turn++) await scene.turn()
+  t.equal(scene.served.filter((name) => name.startsWith('new')).length, 20, 'two turns of three are theirs')
+  t.ok(scene.served.filter((name) => name.startsWith('flood')).length > 10, 'and the suspects have theirs')
+})
+
+t.test('a caller becomes known: what it has presented before is promoted, and what others have presented is not', async (t) => {
+  const scene = new Scene()
+  times(900, (n) => scene.present(`flood ${n}`, { client: `random-${n}`, standing: 'suspect' }))
+  times(20, (n) => scene.present(`mine ${n}`, { client: 'victim', standing: n < 10 ? 'suspect' : 'new' }))
+  scene.queue.promote({ address: '192.0.2.1', client: 'victim' })
+  t.equal(scene.queue.length, 920 - perTurn)
+  for (let turn = 0; turn < 12; turn++) await scene.turn()
+  t.equal(scene.served.filter((name) => name.startsWith('mine')).length, 20)
+})
+
+t.test('a check that has waited longer than its caller waits is not done, and does not use up the turn of its line', async (t) => {
+  const scene = new Scene()
+  times(20, (n) => scene.present(`old ${n}`))
+  await scene.turn(QUEUE_LIMITS.longestWaitMs + 1)
+  scene.present('fresh')
+  while (scene.queue.length > 0) await scene.turn()
+  t.ok(scene.served.includes('fresh'))
+  t.equal(scene.refused.length, 20 - perTurn)
+  t.ok(scene.refused.every((line) => /^old \d+ overloaded$/.test(line)))
+})
+
+t.test('lines: a caller with few requests comes before those with many, once in a round', async (t) => {
+  const orders = Array.from({ length: 20 }, () => {
+    const lines = new FairLines<string>()
+    times(3, (n) => lines.push({ address: 'a', client: 'many' }, `many ${n}`))
+    const order = [lines.shift()]
+    lines.push({ address: 'a', client: 'few' }, 'few 0')
+    order.push(lines.shift())
+    lines.push({ address: 'a', client: 'few' }, 'few 1')
+    return [...order, lines.shift(), lines.shift(), lines.shift()].join(', ')
+  })
+  const expected = orders.filter((order) => order === 'many 0, few 0, many 1, few 1, many 2')
+  t.ok(expected.length >= 17, `${expected.length} of 20: in the others both share one line by chance`)
+})
+
+t.test('lines: where there is no room, the longest loses its oldest; among equals chance decides', async (t) => {
+  const lines = new FairLines<string>()
+  times(3, (n) => lines.push({ address: 'long', client: 'c' }, `long ${n}`))
+  times(50, (n) => lines.push({ address: `short ${n}`, client: 'c' }, `short ${n}`))
+  const first = lines.dropFromLongest()
+  t.match(first, /^long 0$|^short/, 'short ones that share a line by chance can be as long')
+  const dropped = new Set<string>()
+  for (let round = 0; round < 200; round++) {
+    const few = new FairLines<string>()
+    few.push({ address: 'a', client: 'front' }, 'front')
+    few.push({ address: 'a', client: 'back' }, 'back')
+    dropped.add(few.dropFromLongest() ?? '')
+  }
+  t.same([...dropped].sort(), ['back', 'front'])
+})
+
+t.test('the client that a token names, for the choice of a line', async (t) => {
+  const token = (claims: string): string => `e30.${Buffer.from(claims).toString('base64url')}.c2ln`
+  for (const [claims, client] of [
+    ['{"azp":"a","client_id":"b"}', 'a'], ['{"client_id" : "b"}', 'b'], ['{"azp":"ä"}', 'ä'], ['{"azp":"a\\u0062"}', ''], ['{}', ''], ['{"azp":1}', '']
+  ] as const) t.equal(unverifiedClientOf(token(claims)), client, claims)
+  for (const text of ['', '.', 'a.b', 'a..b', '%%%']) t.equal(unverifiedClientOf(text), '', text)
 })

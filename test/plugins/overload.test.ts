@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { connected, crowd } from '../support/crowd.ts'
 import { newKey, type Json } from '../support/issuer.ts'
@@ -78,4 +79,65 @@ t.test('a request whose caller has left while it waited is not served', async (t
   for (const socket of sockets) socket.destroy()
   await until(() => service.app.listeners.admission.waiting === 0)
   t.ok(served < 20, `${served} of 20`)
+})
+
+interface Flood {
+  readonly name: string
+  readonly environment: Record<string, string>
+  /** Of the nth request. */
+  readonly headers: (n: number) => string
+  readonly victim: (service: Service) => string
+}
+
+const unsigned = (azp: string): string => `Authorization: Bearer e30.${Buffer.from(JSON.stringify({ azp })).toString('base64url')}.c2ln\r\n`
+
+const FLOODS: readonly Flood[] = [
+  { name: 'another address', environment: { TRUST_PROXY: 'loopback' }, headers: () => 'X-Forwarded-For: 192.0.2.66\r\n', victim: () => 'X-Forwarded-For: 198.51.100.1\r\n' },
+  { name: 'another client of the same address', environment: {}, headers: () => unsigned('attacker'), victim: () => unsigned('victim') },
+  { name: 'a token that was verified before, while the same address sends random clients', environment: {}, headers: (n) => unsigned(`random-${n}`),
+    victim: ({ issuer }) => `Authorization: Bearer ${issuer.token({ jti: 'victim' })}\r\n` }
+]
+
+for (const { name, environment, headers, victim } of FLOODS) {
+  t.test(`a crowd of one caller waits in its own line: ${name} is served before it`, async (t) => {
+    let served = 0
+    const service = await startService(t, {
+      key,
+      environment,
+      overload: { perTurnMs: 1, waitMs: 60_000, crowdedMs: 0, turns: 1 },
+      prepare: (app) => app.get('/count', { config: { auth: 'public' } }, () => { block(2); return `served ${++served}` })
+    })
+    const before = await service.get('/api/private', service.issuer.token({ jti: 'victim' }))
+    t.equal(before.status, 200)
+    const [first, ...others] = await connected(Number(new URL(service.url).port), 101)
+    const head = (more: string): string => `GET /count HTTP/1.1\r\nHost: a\r\n${more}\r\n`
+    for (const [n, socket] of others.entries()) socket.write(head(headers(n)))
+    await until(() => service.app.listeners.admission.waiting > 50)
+    const since = served
+    const text = new Promise<string>((resolve) => first?.removeAllListeners('data').on('data', (chunk: Buffer) => resolve(chunk.toString())))
+    first?.write(head(victim(service)))
+    const place = Number(/served (\d+)$/.exec(await text)?.[1]) - since
+    t.ok(place < 20, `place ${place} of 100`)
+    for (const socket of [first, ...others]) socket?.destroy()
+  })
+}
+
+t.test('connections are accepted while a crowd waits: not one for each turn that serves', async (t) => {
+  let served = 0
+  const service = await startService(t, {
+    key,
+    overload: { perTurnMs: 1, waitMs: 60_000, crowdedMs: 0, turns: 1 },
+    prepare: (app) => app.get('/count', { config: { auth: 'public' } }, () => { block(2); return `served ${++served}` })
+  })
+  const port = Number(new URL(service.url).port)
+  const sockets = await connected(port, 150)
+  for (const socket of sockets) socket.write('GET /count HTTP/1.1\r\nHost: a\r\n\r\n')
+  await until(() => service.app.listeners.admission.waiting > 100)
+  const servedAt: number[] = []
+  for (const server of service.app.listeners.servers) server.on('connection', () => servedAt.push(served))
+  const late = Array.from({ length: 40 }, () => connect(port, 'localhost'))
+  await until(() => servedAt.length === 40)
+  const meanwhile = Number(servedAt.at(-1)) - Number(servedAt[0])
+  t.ok(meanwhile < 20, `${meanwhile} were served while 40 connections were accepted`)
+  for (const socket of [...sockets, ...late]) socket.destroy()
 })

@@ -10,7 +10,11 @@ import { startService, until } from './support/service.ts'
 
 const key = newKey()
 const weak = newKey('RS256', 'weak', 1024)
-const json = (body: unknown): Behaviour => (_request, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
+
+function json (body: unknown): Behaviour {
+  const text = JSON.stringify(body)
+  return (_request, response) => response.setHeader('content-type', 'application/json').end(text)
+}
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -95,7 +99,8 @@ t.test('R3: whatever the issuer responds, known keys remain, known keys never wa
       const told = service.lines.filter((line) => 'error' in line)
       t.equal(told.length, 1, 'one log line for the change of state')
       t.match(told, [{ level: 40, error: fault, knownKeys: 1 }])
-      t.ok(held() - heldBefore <= 20 << 20, `memory: ${Math.round((held() - heldBefore) / 1024)} kB more`)
+      const more = held() - heldBefore
+      t.ok(more <= 20 << 20, `memory: ${Math.round(more / 1024)} kB more`)
     })
   }
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { compileAccess, PREFLIGHT, PUBLIC } from '../../src/oauth/access-declaration.ts'
 import { enforceAccess, type Access, type Demands } from '../../src/oauth/access-policy.ts'
-import { InsufficientScope } from '../../src/oauth/errors.ts'
+import { InsufficientScope, InvalidToken } from '../../src/oauth/errors.ts'
 import { principalOf, type Claims } from '../../src/oauth/principal.ts'
 import { thawed } from '../support/frozen.ts'
 
@@ -39,6 +39,7 @@ t.test('anyScope: one of them, beside all of scopes', (t) => {
   t.equal(lacks({ anyScope: ['a', 'b'] }, { scope: 'b' }), undefined)
   t.equal(lacks({ anyScope: ['a', 'b'] }, { scope: 'a b' }), undefined)
   t.same(lacks({ anyScope: ['a', 'b'] }, { scope: 'c' }), { reason: 'scope_missing', message: 'The access token lacks one of the scopes a b', scopes: ['a', 'b'] })
+  t.match(lacks({ anyScope: ['a'] }, { scope: 'c' }), { reason: 'scope_missing', message: /lacks one of the scopes a$/ })
   t.match(lacks({ scopes: ['c'], anyScope: ['a', 'c'] }, { scope: 'a' }), { message: /lacks the scope c$/, scopes: ['c', 'a'] })
   t.equal(lacks({ scopes: ['c'], anyScope: ['a', 'c'] }, { scope: 'c' }), undefined)
   t.end()
@@ -69,8 +70,28 @@ t.test('kind and client', (t) => {
   t.same(reasonsOf({ kind: 'user' }), ['kind_not_allowed', undefined, undefined])
   t.same(reasonsOf({ scopes: [] }), [undefined, undefined, undefined])
   t.equal(lacks({ clientId: true }, service), undefined)
-  t.equal(lacks({ clientId: true }, { azp: 'a', client_id: 'b' })?.reason, 'client_unknown')
+  t.match(lacks({ clientId: true }, { azp: 'a', client_id: 'b' }), { reason: 'client_unknown', message: 'The access token does not name one client' })
+  t.equal(lacks({ kind: 'user' }, service)?.message, 'Only a user\'s access token may do this')
+  t.equal(lacks({ kind: 'service' }, user)?.message, 'Only a service\'s own access token may do this')
   t.equal(lacks({ scopes: [] }, { azp: 'a', client_id: 'b' }), undefined, 'a route that does not require a client')
+  t.end()
+})
+
+t.test('bound: an error of the token, before any scope is compared', (t) => {
+  const refusal = (demands: Demands, claims: Partial<Claims>): unknown => {
+    try {
+      enforceAccess(accessOf(demands), principalOf({ ...base, ...claims }))
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+  for (const cnf of [{ jkt: 'a' }, { 'x5t#S256': 'b' }]) t.equal(refusal({ bound: true }, { cnf }), undefined)
+  const unbound = refusal({ bound: true, scopes: ['one'] }, {})
+  t.ok(unbound instanceof InvalidToken)
+  t.match(unbound, { reason: 'binding_required', detail: 'the route declares bound' })
+  t.match(refusal({ bound: true, scopes: ['one'] }, { cnf: { jkt: 'a' } }), { reason: 'scope_missing' })
+  t.equal(refusal({ scopes: [] }, {}), undefined, 'a route that does not require it')
   t.end()
 })
 

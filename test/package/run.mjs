@@ -54,7 +54,7 @@ async function examine (work) {
   await checkTree(consumer, packed.manifest)
   await cp(HOSTS, join(consumer, 'hosts'), { recursive: true })
   await checkTypes(consumer)
-  for (const host of ['five-lines.mjs', 'big-host.mjs', 'commonjs.cjs', 'static-keys.mjs', 'client-alone.mjs']) {
+  for (const host of ['five-lines.mjs', 'big-host.mjs', 'commonjs.cjs', 'static-keys.mjs', 'metrics.mjs', 'client-alone.mjs']) {
     await check(`a host runs: ${host}`, () => must(process.execPath, [join(consumer, 'hosts', host)], { timeoutMs: 60_000 }))
   }
   await check('what the recipes of docs/how-to/call-an-api.md need installs beside it', () =>

@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import scopegate, { scopegate as named, Refusal, type Principal, type ScopegateOptions } from 'scopegate'
 import { createClient, type Client } from 'scopegate/client'
+import { metrics, type Metrics } from 'scopegate/metrics'
 import { createTestIssuer, startDevelopmentIssuer } from 'scopegate/testing'
 
 const options: ScopegateOptions = { issuer: 'https://sso.example.com/realms/myorg', audience: 'test_api' }
@@ -12,6 +13,9 @@ app.get('/reports', { config: { auth: { scopes: ['reports:read'] } } }, (request
   const client: string | undefined = principal.clientId
   return { for: client, known: request.optionalPrincipal?.has('reports:read') }
 })
+await app.register(metrics)
+const seen: Metrics = app.metrics
+const text: Promise<string> = seen.text()
 app.get('/open', { config: { auth: 'public' } }, () => 'open')
 app.route({ method: 'GET', url: '/optional', config: { auth: { optional: true } }, handler: () => 'optional' })
 

@@ -140,8 +140,10 @@ t.test('who waits for an unknown key is bounded: beyond it 401 at once, and know
   const { issuer, keyring, pass } = await scene(t)
   let release: () => void = () => undefined
   issuer.behaviour = (_request, response) => { release = () => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [first.jwk] })) }
-  const waiting = Array.from({ length: 256 }, (_, n) => outcome(keyring, `invented-${n}`))
+  let refused = 0
+  const waiting = Array.from({ length: 256 }, async (_, n) => await outcome(keyring, `invented-${n}`).finally(() => { refused++ }))
   await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(refused, 0, 'all of them wait')
   t.equal(await outcome(keyring, 'one-too-many'), 'key_unknown', 'without waiting')
   t.equal(await outcome(keyring, 'first'), 'known: first')
   issuer.behaviour = undefined

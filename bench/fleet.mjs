@@ -74,8 +74,8 @@ function fateOf ({ exitCode, signalCode }, logFile) {
 }
 
 /** One visit with one stream of requests that must all be answered 200. */
-export async function visit ({ port, pid, fate }, next, times) {
-  const { streams: [stream], cpuMicros } = await load({ port, pid, streams: [{ next }], ...times }).catch((error) => {
+export async function visit ({ port, pid, fate }, next, { connections, ...times }) {
+  const { streams: [stream], cpuMicros } = await load({ port, pid, streams: [{ next, connections }], ...times }).catch((error) => {
     throw new Error(`${error.message}${fate()}`, { cause: error })
   })
   return { perSecond: stream.perSecond, cpuMicros, p50Ms: stream.p50Ms, p99Ms: stream.p99Ms }

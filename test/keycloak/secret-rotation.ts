@@ -42,7 +42,7 @@ export async function secretRotation (t: Test, url: string): Promise<void> {
   }
   const { calls, failed } = await load.end()
   t.same(failed, [], 'no call has failed')
-  t.ok(calls > 1000, `${calls} calls`)
+  t.ok(calls > 100, `${calls} calls`)
   t.equal(outcomes.ok, REPLICAS * (1 + ROTATIONS), 'one token for each replica and secret')
 }
 

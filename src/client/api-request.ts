@@ -65,7 +65,7 @@ function responseTo (attempt: Attempt, headers: Headers | PresentedToken): Promi
       const one = exchange.isOver ? response : unfinished(response, ending)
       resolve(withoutRedirect(one))
     }, (error: unknown) => {
-      if (!ending.came) reject(failure(error, href))
+      if (!ending.hasEnded) reject(failure(error, href))
       exchange.cancel(error)
     })
   })
@@ -73,7 +73,7 @@ function responseTo (attempt: Attempt, headers: Headers | PresentedToken): Promi
 
 /** How an attempt ends without a response: with the reason of the caller's signal, or at its deadline. */
 class Ending implements ExchangeReceiver {
-  came = false
+  hasEnded = false
   reason: unknown
   readonly #attempt: Attempt
   readonly #reject: (error: Error) => void
@@ -102,7 +102,7 @@ class Ending implements ExchangeReceiver {
   }
 
   canceled (reason: unknown): void {
-    this.came = true
+    this.hasEnded = true
     this.reason = reason
     this.#abort?.abort(reason)
     const { href, deadlineMs, request: { signal } } = this.#attempt

@@ -136,6 +136,17 @@ t.test('R4 in a flood: with the budget spent a rotated key is learnt within 5 s,
   t.equal(issuer.fetches, 4)
 })
 
+t.test('state: the age of the key set, undefined until it was read once', async (t) => {
+  const { issuer, keyring, pass } = await scene(t, { broken: true })
+  t.match(keyring.state(), { knownKeys: 0, available: false, ageMs: undefined, error: String })
+  issuer.behaviour = undefined
+  await pass(60_000)
+  const { ageMs = -1, ...rest } = keyring.state()
+  t.same(rest, { knownKeys: 1, available: true, error: undefined })
+  await pass(1_000)
+  t.equal(keyring.state().ageMs, ageMs + 1_000)
+})
+
 t.test('who waits for an unknown key is bounded: beyond it 401 at once, and known keys go on', async (t) => {
   const { issuer, keyring, pass } = await scene(t)
   let release: () => void = () => undefined

@@ -14,7 +14,7 @@ export interface Grant {
   readonly subject: Subject
   readonly scopes: GrantedScopes
   readonly sessionId: string | undefined
-  /** Of the key of the DPoP proof that came with the token request; undefined: none came. */
+  /** Of the key of the DPoP proof that was sent with the token request; undefined: none was sent. */
   readonly jkt?: string | undefined
   readonly notes: ReadonlyMap<string, string>
 }

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyReply } from 'fastify'
 import { shown } from '../src/oauth/printable.ts'
+import type { Principal } from '../src/oauth/principal.ts'
 
 /** Writes the audit trail: a line for each decision about a caller, whatever LOG_LEVEL is. */
 export type Audit = (reply: FastifyReply) => void
@@ -23,13 +24,16 @@ export function auditOf (log: FastifyBaseLogger): Audit {
 }
 
 /** Of a verified token, or what a refused one claims. */
-function whoOf ({ optionalPrincipal, refused }: FastifyReply['request']): Readonly<Record<string, string>> {
+function whoOf ({ optionalPrincipal, refused }: FastifyReply['request']): Readonly<Record<string, unknown>> {
   if (optionalPrincipal === undefined) return refused?.unverifiedClient === undefined ? {} : { unverifiedClient: refused.unverifiedClient }
-  const { issuer, clientId, subject, claims: { jti } } = optionalPrincipal
-  return {
-    issuer,
-    ...clientId !== undefined && { client: shown(clientId) },
-    ...subject !== undefined && { sub: shown(subject) },
-    ...jti !== undefined && { jti: shown(jti) }
-  }
+  const who: Record<string, unknown> = { issuer: optionalPrincipal.issuer }
+  nameCaller(who, optionalPrincipal)
+  return who
+}
+
+/** Adds what of a verified token names the caller in a line. */
+export function nameCaller (line: Record<string, unknown>, { clientId, subject, claims: { jti } }: Principal): void {
+  if (clientId !== undefined) line.client = shown(clientId)
+  if (subject !== undefined) line.sub = shown(subject)
+  if (jti !== undefined) line.jti = shown(jti)
 }

@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { shown } from '../src/oauth/printable.ts'
-import type { Principal } from '../src/oauth/principal.ts'
-import { auditOf } from './audit.ts'
+import { auditOf, nameCaller } from './audit.ts'
 import type { RefusalLines } from './refusal-lines.ts'
 import { traceIdOf } from './trace-context.ts'
 
@@ -64,35 +63,30 @@ export default fp<RequestLogOptions>((app, { refusalLines, audit }, done) => {
   done()
 }, { name: 'request-log', dependencies: ['listeners'] })
 
-/** ASVS 16.2.1: who, from where, what, and with what result. `client`, `sub` and `jti` are those of a verified token. */
+/**
+ * ASVS 16.2.1: who, from where, what, and with what result. `client`, `sub` and `jti` are those of a verified token. The members are
+ * assigned one by one: to spread objects that may be absent would be a third of what a line costs.
+ */
 function lineOf ({ request, elapsedTime }: FastifyReply, status: number): Readonly<Record<string, unknown>> {
-  const { optionalPrincipal } = request
-  return {
+  const line: Record<string, unknown> = {
     reqId: request.id,
     method: request.method,
     route: request.routeOptions.url ?? 'none',
     status,
     ms: Math.round(elapsedTime * 100) / 100,
     // Undefined for a Unix socket.
-    address: shown(request.ip),
-    ...tracedBy(request.raw),
-    ...optionalPrincipal !== undefined && callerOf(optionalPrincipal),
-    ...request.refused
+    address: shown(request.ip)
   }
+  const traceId = traceIdOf(request.raw)
+  if (traceId !== undefined) line.trace_id = traceId
+  if (request.optionalPrincipal !== undefined) nameCaller(line, request.optionalPrincipal)
+  return request.refused === undefined ? line : Object.assign(line, request.refused)
 }
 
 /** As OpenTelemetry names it, so that lines and spans find each other. */
 function tracedBy (raw: IncomingMessage): { readonly trace_id: string } | undefined {
   const traceId = traceIdOf(raw)
   return traceId === undefined ? undefined : { trace_id: traceId }
-}
-
-function callerOf ({ clientId, subject, claims: { jti } }: Principal): Readonly<Record<string, string>> {
-  return {
-    ...clientId !== undefined && { client: shown(clientId) },
-    ...subject !== undefined && { sub: shown(subject) },
-    ...jti !== undefined && { jti: shown(jti) }
-  }
 }
 
 interface Leveled { isLevelEnabled: (level: string) => boolean }

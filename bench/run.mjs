@@ -11,6 +11,7 @@ import { measureFlood } from './parts/flood.mjs'
 import { measureFloods } from './parts/floods.mjs'
 import { measureHot } from './parts/hot.mjs'
 import { measureMemory } from './parts/memory.mjs'
+import { measureOverload } from './parts/overload.mjs'
 import { measureStart } from './parts/start.mjs'
 import { filledIn, tablesOf } from './report.mjs'
 
@@ -20,13 +21,14 @@ const PARTS = {
   dpop: measureDpop,
   flood: measureFlood,
   floods: measureFloods,
+  overload: measureOverload,
   bad: countAfterBadTokens,
   memory: measureMemory,
   start: measureStart,
   client: measureClientCall
 }
 /** What needs no peers. */
-const ALONE = new Set(['dpop', 'memory', 'client'])
+const ALONE = new Set(['floods', 'overload', 'dpop', 'memory', 'client'])
 const RESULTS = new URL('results.json', import.meta.url)
 const README = new URL('README.md', import.meta.url)
 

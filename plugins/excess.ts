@@ -24,8 +24,9 @@ export interface Excess {
 
 /** Keeps the memory of requests beyond the limits of their connections within a bound, however many connections send them. */
 export class ExcessRequests {
+  /** On all open connections. */
+  inAll = 0
   readonly #open = new Set<Socket>()
-  #inAll = 0
   #inTurn = 0
   #isPaused = false
 
@@ -42,7 +43,7 @@ export class ExcessRequests {
     socket.on('close', () => {
       Error.stackTraceLimit = framesOfErrors
       this.#open.delete(socket)
-      this.#inAll -= connection.excess
+      this.inAll -= connection.excess
     })
   }
 
@@ -53,8 +54,8 @@ export class ExcessRequests {
   refuse (socket: Socket, connection: Excess, response: ServerResponse): void {
     if (!response.writableEnded) endBriefly(response, connection.requestId)
     connection.lastExcess = response
-    this.#inAll++
-    if (this.#inAll > EXCESS.inAll) socket.destroy()
+    this.inAll++
+    if (this.inAll > EXCESS.inAll) socket.destroy()
     if (++this.#inTurn === 1) setImmediate(() => this.#endTurn())
     // Once the parser is through: until then it reads on with every request.
     if (++connection.excess === 1) process.nextTick(() => { endAfterLast(socket, connection) })

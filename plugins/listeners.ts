@@ -94,7 +94,8 @@ export class Listeners {
       log: options.log,
       serve: (request, response) => this.#handler(request, response),
       refuse: (request, response) => this.refusals.shed(response, this.#isKept(request, response)),
-      callerOf: (request) => this.callerOf(request)
+      callerOf: (request) => this.callerOf(request),
+      arePipelined: () => this.#underWay.hasExcess
     })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,

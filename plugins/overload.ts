@@ -43,6 +43,8 @@ export interface AdmissionOptions {
   readonly refuse: (request: IncomingMessage, response: ServerResponse) => void
   /** Whose request it is, for the waiting lines. */
   readonly callerOf: (request: IncomingMessage) => Presented
+  /** Whether connections have sent more requests than their limit: a new one would add as much to what waits. */
+  readonly arePipelined: () => boolean
 }
 
 /** Of the time of a turn, at most, for requests that have waited too long. */
@@ -139,7 +141,9 @@ export class Admission {
   }
 
   #isAccepting (): boolean {
-    this.#acceptingTurns = this.#hasAccepted && this.#acceptingTurns < this.#options.limits.acceptingTurns ? this.#acceptingTurns + 1 : 0
+    const { arePipelined, limits } = this.#options
+    const mayAccept = this.#hasAccepted && !arePipelined()
+    this.#acceptingTurns = mayAccept && this.#acceptingTurns < limits.acceptingTurns ? this.#acceptingTurns + 1 : 0
     this.#hasAccepted = false
     return this.#acceptingTurns > 0
   }

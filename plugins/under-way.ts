@@ -30,6 +30,11 @@ export class RequestsUnderWay {
     this.#released = function () { released(this) }
   }
 
+  /** Whether an open connection has sent more than its limit. */
+  get hasExcess (): boolean {
+    return this.#excess.inAll > 0
+  }
+
   /** A connection was opened. */
   open (socket: Socket): void {
     const connection: Connection = { underWay: 0, last: undefined, excess: 0, lastExcess: undefined, requestId: '' }

@@ -16,7 +16,7 @@ export class Connections {
     this.#most = most
   }
 
-  /** `onAnswer` gets the status, or undefined when the connection ended without an answer. */
+  /** `onAnswer` gets the status and the head, or undefined when the connection ended without an answer. */
   send (address, text, onAnswer) {
     const connection = this.#idle.get(address)?.pop() ?? this.#open(address)
     if (connection === undefined) return false
@@ -49,11 +49,12 @@ export class Connections {
     const length = Number(/\r\ncontent-length: *(\d+)/i.exec(connection.received.slice(0, headEnd))?.[1] ?? 0)
     if (connection.received.length < headEnd + 4 + length) return
     const status = Number(connection.received.slice(9, 12))
-    const closing = /\r\nconnection: *close/i.test(connection.received.slice(0, headEnd))
+    const head = connection.received.slice(0, headEnd)
+    const closing = /\r\nconnection: *close/i.test(head)
     connection.received = ''
     if (closing || this.#closed) connection.socket.destroy()
     else this.#keep(address, connection)
-    this.#answered(connection, status)
+    this.#answered(connection, status, head)
   }
 
   #keep (address, connection) {
@@ -70,10 +71,10 @@ export class Connections {
     this.#answered(connection, undefined)
   }
 
-  #answered (connection, status) {
+  #answered (connection, status, head) {
     const { onAnswer } = connection
     connection.onAnswer = undefined
-    onAnswer?.(status)
+    onAnswer?.(status, head)
   }
 }
 

@@ -1,8 +1,6 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { ours, startFleet } from '../fleet.mjs'
+import { nextMessage, startProcess } from '../floods/processes.mjs'
 import { requestOf } from '../floods/requests.mjs'
 import { claimsOf, forgedToken, newKey, signerOf, startIssuer } from '../issuer.mjs'
 import { load } from '../load.mjs'
@@ -25,7 +23,7 @@ const CALIBRATION = { connections: 32, warmMs: 1_500, timedMs: 2_000 }
 const GOAL = 0.9
 /** The machine may have other work: what is measured while that takes the server's core says little, and is tried again. */
 const MOST_ROBBED = 0.15
-const ATTEMPTS = 3
+const ATTEMPTS = Number(process.env.ATTEMPTS ?? 3)
 const QUIET_WITHIN_MS = 15_000
 
 /**
@@ -119,36 +117,25 @@ async function play ({ attack, callers = CALLERS, known = false, forwarded = fal
   const name = 'this service'
   const env = { ALGORITHMS: key.alg, ...forwarded && { TRUST_PROXY: 'loopback' } }
   const fleet = await startFleet([ours(name, { env })], { issuer, token: signed(claimsOf(issuer)) })
-  const processes = [start('attacker'), start('good-callers')]
+  const processes = [startProcess('attacker'), startProcess('good-callers')]
   const [attacker, good] = processes
   try {
     const { port, pid } = fleet.at(name)
     const tokens = Array.from({ length: GOOD }, goodToken)
     const before = Array.from({ length: known ? callers.count : 0 }, goodToken)
     good.send({ port, callers, forwarded, before, tokens, perSecond: GOOD_PER_SECOND })
-    const { ready } = await next(good)
+    const { ready } = await nextMessage(good)
     if (!ready) throw new Error('a good token was refused before the flood')
     attacker.send({ port, key, issuer, attack, perSecond, forwarded })
     await pause(HEAD_START_MS)
     const [beganMs, waited] = [performance.now(), waitedMicrosOf(pid)]
     good.send('go')
-    const ofGood = await next(good)
+    const ofGood = await nextMessage(good)
     const robbed = robbedSince(beganMs, waited, pid)
     attacker.send('end')
-    return { good: ofGood, flood: await next(attacker), robbed }
+    return { good: ofGood, flood: await nextMessage(attacker), robbed }
   } finally {
     for (const child of processes) child.kill('SIGKILL')
     await fleet.stop()
   }
-}
-
-function start (file) {
-  return fork(fileURLToPath(new URL(`../floods/${file}.mjs`, import.meta.url)), { stdio: 'inherit' })
-}
-
-/** The next message of a child process; rejects when it ends instead. */
-async function next (child) {
-  const ended = once(child, 'exit').then(([code]) => { throw new Error(`a process of the load ended with ${code}`) })
-  const message = once(child, 'message').then(([received]) => received)
-  return Promise.race([message, ended])
 }

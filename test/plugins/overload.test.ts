@@ -122,7 +122,8 @@ for (const { name, environment, headers, victim } of FLOODS) {
   })
 }
 
-t.test('connections are accepted while a crowd waits: not one for each turn that serves', async (t) => {
+/** How many requests of a crowd are served while 40 new connections are accepted; `pipelined`: one connection sends as many at once. */
+async function servedWhileAccepting (t: Test, pipelined: number): Promise<number> {
   let served = 0
   const service = await startService(t, {
     key,
@@ -130,14 +131,24 @@ t.test('connections are accepted while a crowd waits: not one for each turn that
     prepare: (app) => app.get('/count', { config: { auth: 'public' } }, () => { block(2); return `served ${++served}` })
   })
   const port = Number(new URL(service.url).port)
-  const sockets = await connected(port, 150)
+  const [first, ...sockets] = await connected(port, 151)
+  first?.write('GET /count HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(pipelined))
   for (const socket of sockets) socket.write('GET /count HTTP/1.1\r\nHost: a\r\n\r\n')
   await until(() => service.app.listeners.admission.waiting > 100)
   const servedAt: number[] = []
   for (const server of service.app.listeners.servers) server.on('connection', () => servedAt.push(served))
   const late = Array.from({ length: 40 }, () => connect(port, 'localhost'))
   await until(() => servedAt.length === 40)
-  const meanwhile = Number(servedAt.at(-1)) - Number(servedAt[0])
+  for (const socket of [first, ...sockets, ...late]) socket?.destroy()
+  return Number(servedAt.at(-1)) - Number(servedAt[0])
+}
+
+t.test('connections are accepted while a crowd waits: not one for each turn that serves', async (t) => {
+  const meanwhile = await servedWhileAccepting(t, 0)
   t.ok(meanwhile < 20, `${meanwhile} were served while 40 connections were accepted`)
-  for (const socket of [...sockets, ...late]) socket.destroy()
+})
+
+t.test('while a connection has pipelined more than its limit, each turn serves: new connections would add as much', async (t) => {
+  const meanwhile = await servedWhileAccepting(t, 100)
+  t.ok(meanwhile > 30, `${meanwhile} were served while 40 connections were accepted`)
 })

@@ -78,11 +78,11 @@ export class KeyRefresh {
   fetch (wanted: WantedKey = { ...REFRESH, newConnection: this.current.withdrawal.isPending }): Promise<void> {
     this.#cancelFetch()
     this.nextAtMs = Infinity
-    const askedAtMs = this.#startedAtMs = this.#options.clock.nowMs()
+    const requestedAtMs = this.#startedAtMs = this.#options.clock.nowMs()
     this.fetches++
     this.flight = this.#options.fetchKeySet(wanted)
-      .then(({ text }) => this.#accept(text, askedAtMs, wanted.newConnection))
-      .catch((error: unknown) => this.#fail(error as Error, askedAtMs))
+      .then(({ text }) => this.#accept(text, requestedAtMs, wanted.newConnection))
+      .catch((error: unknown) => this.#fail(error as Error, requestedAtMs))
       .finally(() => {
         this.flight = undefined
         this.#scheduleNext()
@@ -111,12 +111,12 @@ export class KeyRefresh {
     if (clock.nowMs() - this.goodAtMs > maxAgeMs) events.keysExpired?.(this.current.clear())
   }
 
-  #accept (text: string, askedAtMs: number, newConnection: boolean): void {
+  #accept (text: string, requestedAtMs: number, newConnection: boolean): void {
     const set = this.#read?.text === text ? this.#read.set : readKeySet(text)
     this.#read = { text, set }
     const { events, clock } = this.#options
     const now = clock.nowMs()
-    const { added, removed } = this.current.accept(set, { askedAtMs, receivedAtMs: now, newConnection })
+    const { added, removed } = this.current.accept(set, { requestedAtMs, receivedAtMs: now, newConnection })
     if (this.goodAtMs === -Infinity) events.keysLoaded?.(added)
     else if (added.length > 0 || removed.length > 0) events.keysChanged?.(added, removed)
     this.#warnOfAmbiguous(set)
@@ -124,7 +124,7 @@ export class KeyRefresh {
     this.goodAtMs = now
     this.outage = undefined
     this.#failures = 0
-    events.fetched?.(now - askedAtMs, this.current.count, undefined)
+    events.fetched?.(now - requestedAtMs, this.current.count, undefined)
   }
 
   #warnOfAmbiguous ({ ambiguous }: KeySet): void {
@@ -133,18 +133,18 @@ export class KeyRefresh {
     this.#ambiguous = kids.join()
   }
 
-  #fail (error: Error, askedAtMs: number): void {
+  #fail (error: Error, requestedAtMs: number): void {
     if (this.stopped) return
     const { status, retryAfterMs } = error instanceof KeySetError ? error : {}
     this.#failures++
     this.#retryAfterMs = retryAfterMs
-    this.current.withdrawal.fetchFailed(askedAtMs)
+    this.current.withdrawal.fetchFailed(requestedAtMs)
     this.expire()
     const { outage } = this
     const { events, clock } = this.#options
-    events.fetched?.(clock.nowMs() - askedAtMs, this.current.count, error.message)
+    events.fetched?.(clock.nowMs() - requestedAtMs, this.current.count, error.message)
     if (outage === undefined || (status === 404 && !outage.notFound)) events.unavailable?.(error.message, this.current.count, status)
-    this.outage = { error: error.message, sinceMs: outage?.sinceMs ?? askedAtMs, notFound: outage?.notFound === true || status === 404 }
+    this.outage = { error: error.message, sinceMs: outage?.sinceMs ?? requestedAtMs, notFound: outage?.notFound === true || status === 404 }
   }
 
   #scheduleNext (): void {

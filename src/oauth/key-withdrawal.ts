@@ -22,7 +22,7 @@ export const WITHDRAWAL_LIMITS = {
 /** A good response of the issuer. */
 export interface ListedKeys {
   readonly names: { readonly keys: () => Iterable<string>, readonly has: (name: string) => boolean }
-  readonly askedAtMs: number
+  readonly requestedAtMs: number
   readonly receivedAtMs: number
   readonly newConnection: boolean
 }
@@ -46,13 +46,13 @@ export class KeyWithdrawal {
 
   /** Takes note of a good response; returns the names that are withdrawn with it. */
   review (listed: ListedKeys): string[] {
-    const { names, askedAtMs, receivedAtMs } = listed
+    const { names, requestedAtMs, receivedAtMs } = listed
     for (const name of names.keys()) {
       const before = this.#standings.get(name)
       const disputedUntilMs = before?.missing === undefined
         ? before?.disputedUntilMs ?? -Infinity
         : receivedAtMs + WITHDRAWAL_LIMITS.disputedMs
-      this.#standings.set(name, { listedAtMs: askedAtMs, disputedUntilMs, missing: undefined })
+      this.#standings.set(name, { listedAtMs: requestedAtMs, disputedUntilMs, missing: undefined })
     }
     return this.#remove((standing, name) => !names.has(name) && lacks(standing, listed))
   }
@@ -63,8 +63,8 @@ export class KeyWithdrawal {
   }
 
   /** A confirmation that fails is repeated by the schedule of retries. */
-  fetchFailed (askedAtMs: number): void {
-    for (const missing of this.#missing()) if (missing.nextFetchAtMs <= askedAtMs) missing.nextFetchAtMs = Infinity
+  fetchFailed (requestedAtMs: number): void {
+    for (const missing of this.#missing()) if (missing.nextFetchAtMs <= requestedAtMs) missing.nextFetchAtMs = Infinity
   }
 
   forget (name: string): void {
@@ -97,16 +97,16 @@ export class KeyWithdrawal {
 }
 
 /** Takes note that a response lacks the key; true when it is withdrawn. */
-function lacks (standing: Standing, { askedAtMs, receivedAtMs, newConnection }: ListedKeys): boolean {
+function lacks (standing: Standing, { requestedAtMs, receivedAtMs, newConnection }: ListedKeys): boolean {
   const { confirmAfterMs, confirmations, disputedRetryMs, endAfterListedMs, endAfterMissingMs } = WITHDRAWAL_LIMITS
   const { missing } = standing
   if (missing === undefined) {
-    const endsAtMs = Math.max(standing.listedAtMs + endAfterListedMs, askedAtMs + endAfterMissingMs)
+    const endsAtMs = Math.max(standing.listedAtMs + endAfterListedMs, requestedAtMs + endAfterMissingMs)
     standing.missing = { sinceMs: receivedAtMs, endsAtMs, confirmations: 0, nextFetchAtMs: receivedAtMs + confirmAfterMs }
     return false
   }
   const disputed = receivedAtMs < standing.disputedUntilMs
-  if (newConnection && askedAtMs >= missing.sinceMs + confirmAfterMs) {
+  if (newConnection && requestedAtMs >= missing.sinceMs + confirmAfterMs) {
     missing.confirmations++
     missing.nextFetchAtMs = disputed ? receivedAtMs + disputedRetryMs : receivedAtMs
   }

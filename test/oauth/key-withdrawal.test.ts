@@ -5,7 +5,7 @@ const { confirmAfterMs, confirmations, endAfterListedMs, endAfterMissingMs, disp
 
 /** A response at a time that lists these keys; requested and received in the same millisecond. */
 const at = (nowMs: number, names: readonly string[], newConnection = true): Parameters<KeyWithdrawal['review']>[0] =>
-  ({ names: new Map(names.map((name) => [name, true])), askedAtMs: nowMs, receivedAtMs: nowMs, newConnection })
+  ({ names: new Map(names.map((name) => [name, true])), requestedAtMs: nowMs, receivedAtMs: nowMs, newConnection })
 
 t.test('a key that is missing is withdrawn by several confirmations, the first 2 s later, all over new connections', async (t) => {
   const keys = new KeyWithdrawal()

@@ -11,6 +11,8 @@ export const QUEUE_LIMITS = {
   /** Waiting checks in each of the three shares, and the verification that they are estimated to take: slow algorithms fill it earlier. */
   waiting: 1024,
   waitingMs: 1000,
+  /** The same of suspects: most of what they present is refused, and a long queue of it would only make the others among them wait. */
+  suspectsWaitingMs: 250,
   /** A check that has waited longer is not done: its caller gets the response within a second, or soon will not wait for it any more. */
   longestWaitMs: 700,
   retryAfterSeconds: 1
@@ -87,7 +89,8 @@ export class VerificationQueue {
   async #wait (check: Check): Promise<void> {
     const shares = this.#shares
     const standing = check.standing()
-    const bound = Math.min(QUEUE_LIMITS.waiting, Math.ceil(QUEUE_LIMITS.waitingMs / this.#averageMs))
+    const waitingMs = standing === 'suspect' ? QUEUE_LIMITS.suspectsWaitingMs : QUEUE_LIMITS.waitingMs
+    const bound = Math.min(QUEUE_LIMITS.waiting, Math.ceil(waitingMs / this.#averageMs))
     return new Promise<void>((settle, refuse) => {
       while (shares.lengthOf(standing) >= bound) shares.dropFromLongest(standing)?.refuse(unavailable())
       shares.push(check.caller, standing, { check, sinceMs: this.#turns.nowMs(), settle, refuse })

@@ -118,7 +118,7 @@ t.test('what is not a token, and requests with a wrong header', async (t) => {
   ]
   for (const [input, name, fix] of cases) {
     const { exit, names, checks, out } = await diagnose(['--offline', ...routes], { env, input })
-    t.same({ exit, names: names() }, { exit: 1, names: [name] }, input.slice(0, 20))
+    t.same({ exit, names: names() }, { exit: 1, names: [name] }, JSON.stringify(input.slice(0, 20)))
     t.match(checks()[0]?.fix ?? '', fix)
     t.notMatch(out, token.split('.')[1]!)
   }

@@ -163,6 +163,15 @@ t.test('a share is full when its estimated time is: slow algorithms fill it with
   t.ok(scene.queue.length < 300 && scene.queue.length >= 200, `${scene.queue.length} wait, for at most ${QUEUE_LIMITS.waitingMs} ms`)
 })
 
+t.test('the share of suspects is full earlier: those among them who do not attack wait less', async (t) => {
+  const scene = new Scene()
+  times(40, (n) => { scene.present(`slow ${n}`, { tookMs: 5, standing: 'suspect' }) })
+  while (scene.queue.length > 0) await scene.turn()
+  await scene.turn()
+  times(600, (n) => scene.present(`more ${n}`, { tookMs: 5, standing: 'suspect' }))
+  t.ok(scene.queue.length < 75 && scene.queue.length >= 50, `${scene.queue.length} wait, for at most ${QUEUE_LIMITS.suspectsWaitingMs} ms`)
+})
+
 t.test('what nobody waits for any more is not verified, waiting or not', async (t) => {
   const scene = new Scene()
   let gone = false

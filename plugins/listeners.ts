@@ -1,46 +1,17 @@
-import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http'
-import type { createServer as createTlsServer } from 'node:https'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { closeBetweenConnections } from './close-between.ts'
 import { FirstRequests } from './first-requests.ts'
-import { createServer } from '../src/http/node-http.ts'
 import type { Presented } from '../src/oauth/verification.ts'
+import { createLimitedServer, LIMITS, type Limits, type ListenerTls } from './limited-server.ts'
 import { OpenConnections } from './open-connections.ts'
 import { Admission, OVERLOAD, type OverloadLimits } from './overload.ts'
 import { RawRefusals } from './raw-refusals.ts'
 import { RefusalLines } from './refusal-lines.ts'
 import { RequestsUnderWay } from './under-way.ts'
 import { isBodyLong } from './unread-body.ts'
-
-/** Of every listener. The head ends before the body may: otherwise Node swaps the two. */
-export const LIMITS = {
-  headersTimeoutMs: 20_000,
-  /** Head and body together. */
-  requestTimeoutMs: 30_000,
-  checkIntervalMs: 5_000,
-  /** Longer than a gateway keeps an idle connection (Caddy: 120 s), so that it is never ours to close under a request. */
-  keepAliveTimeoutMs: 130_000,
-  /** Without a byte in either direction. */
-  connectionTimeoutMs: 140_000,
-  /** While the service closes: so long a new connection has for its first request. */
-  firstRequestMs: 1_000,
-  /** Requests of one connection that wait for their response at one time (pipelining). */
-  requestsUnderWay: 64,
-  /** Open at one time, on all listeners: beyond it, the connection that has been open longest without a request is closed. */
-  connections: 10_000
-} as const
-export type Limits = { readonly [name in keyof typeof LIMITS]: number }
-
-/** The listeners' own TLS, in PEM. `createServer` of node:https is handed in: most services are behind a gateway and never load it. */
-export interface ListenerTls {
-  readonly cert: string
-  readonly key: string
-  /** Callers are requested to present a certificate. Who signed it does not matter: a token that is bound to it names it. */
-  readonly requestCert: boolean
-  readonly createServer: typeof createTlsServer
-}
 
 export interface ListenerOptions {
   /** Of the whole head of a request. */
@@ -108,19 +79,8 @@ export class Listeners {
     const limits = this.#limits
     // Fastify has one for all its listeners.
     this.#handler = handler
-    const { tls } = this.#options
-    const options = {
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveTimeoutMs,
-      connectionsCheckingInterval: limits.checkIntervalMs,
-      maxHeaderSize: this.#options.maxHeaderSize,
-      requireHostHeader: false
-    }
-    const server: Server = tls === undefined ? createServer(options) : serverWithTls(tls, options)
-    // Node would drop headers after the first 1,000, a second Authorization too; the size of the head bounds them.
-    server.maxHeadersCount = 0
-    server.setTimeout(limits.connectionTimeoutMs)
+    const { tls, maxHeaderSize } = this.#options
+    const server = createLimitedServer(limits, maxHeaderSize, tls)
     server.on('connection', (socket: Socket) => {
       this.admission.accepted()
       this.#firstRequests.open(socket)
@@ -175,10 +135,6 @@ export class Listeners {
   #isKept (request: IncomingMessage, response: ServerResponse): boolean {
     return response.shouldKeepAlive && !isBodyLong(request) && !this.expectsContinue(request)
   }
-}
-
-function serverWithTls ({ cert, key, requestCert, createServer: create }: ListenerTls, options: ServerOptions): Server {
-  return create({ ...options, cert, key, requestCert, rejectUnauthorized: false })
 }
 
 export interface ListenersOptions { readonly listeners: Listeners }

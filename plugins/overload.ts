@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger } from 'fastify'
 import { FairShares } from '../src/oauth/fair-shares.ts'
 import type { Presented } from '../src/oauth/verification.ts'
+import { OverloadReport } from './overload-report.ts'
 
 /** Fixed, and each one shown by a test. */
 export const OVERLOAD = {
@@ -28,14 +29,6 @@ interface Waiting {
   readonly sinceMs: number
 }
 
-/** An overload that the log has announced. */
-interface Announced {
-  readonly sinceMs: number
-  /** Refused before it. */
-  readonly before: number
-  readonly timer: NodeJS.Timeout
-}
-
 export interface AdmissionOptions {
   readonly limits: OverloadLimits
   readonly log: () => Pick<FastifyBaseLogger, 'info' | 'warn'>
@@ -58,9 +51,9 @@ const HEALTH = /^\/health\/(?:live|ready)(?:\?|$)/
  * time. Probes of health never wait and are never refused. An idle service pays a look at the clock for a request.
  */
 export class Admission {
-  /** Requests refused since the start. */
-  shed = 0
   readonly #options: AdmissionOptions
+  /** Since the last turn that served, in order: most of them the next one serves, and need no line. */
+  #arrived: Waiting[] = []
   readonly #lines = new FairShares<Waiting>()
   /** Those that have waited too long, to be refused in the time of the next turns. */
   readonly #overdue: Waiting[] = []
@@ -73,16 +66,21 @@ export class Admission {
   /** In a row, at whose end requests waited. */
   #crowdedTurns = 0
   #crowdedSinceMs = 0
-  #overload: Announced | undefined
-  #shedAtMs = 0
+  readonly #report: OverloadReport
 
   constructor (options: AdmissionOptions) {
     this.#options = options
+    this.#report = new OverloadReport(options)
+  }
+
+  /** Requests refused since the start. */
+  get shed (): number {
+    return this.#report.refused
   }
 
   /** Requests that wait. */
   get waiting (): number {
-    return this.#lines.length + this.#overdue.length
+    return this.#arrived.length + this.#lines.length + this.#overdue.length
   }
 
   enter (request: IncomingMessage, response: ServerResponse): void {
@@ -100,17 +98,30 @@ export class Admission {
 
   /** For the end of the process. */
   stop (): void {
-    clearInterval(this.#overload?.timer)
+    this.#report.stop()
   }
 
   /** Where there is no room, the longest line makes some. */
   #wait (waiting: Waiting): void {
-    const { limits, callerOf } = this.#options
-    const { caller, standing } = callerOf(waiting.request)
-    this.#lines.push(caller, standing, waiting)
-    if (this.waiting <= limits.waiting) return
+    this.#arrived.push(waiting)
+    if (this.waiting <= this.#options.limits.waiting) return
+    this.#line(this.#taken())
     const dropped = this.#overdue.shift() ?? this.#lines.dropFromLongest()
     if (dropped !== undefined) this.#shed(dropped)
+  }
+
+  #taken (): readonly Waiting[] {
+    const arrived = this.#arrived
+    this.#arrived = []
+    return arrived
+  }
+
+  /** Puts requests into the lines of their callers. */
+  #line (arrived: readonly Waiting[]): void {
+    for (const waiting of arrived) {
+      const { caller, standing } = this.#options.callerOf(waiting.request)
+      this.#lines.push(caller, standing, waiting)
+    }
   }
 
   #begin (nowMs: number): void {
@@ -132,10 +143,12 @@ export class Admission {
     if (this.#isAccepting()) return
     const { perTurnMs } = this.#options.limits
     const hasTime = (share: number): boolean => performance.now() - beganMs < perTurnMs * share
-    // However many are to be refused, others are served: otherwise all would wait too long.
-    while (this.#overdue.length > 0 && hasTime(REFUSING_SHARE)) this.#refuseNext()
-    do this.#serveNext(beganMs)
-    while (this.#lines.length > 0 && hasTime(1))
+    const arrived = this.#taken()
+    if (this.waiting === 0) this.#line(arrived.slice(this.#serveInOrder(arrived, () => hasTime(1))))
+    else {
+      this.#line(arrived)
+      this.#serveLines(beganMs, hasTime)
+    }
     // The turn that begins now may take as much for requests that arrive in it, when nothing waits any more.
     this.#turnBeganMs = performance.now()
   }
@@ -146,6 +159,25 @@ export class Admission {
     this.#acceptingTurns = mayAccept && this.#acceptingTurns < limits.acceptingTurns ? this.#acceptingTurns + 1 : 0
     this.#hasAccepted = false
     return this.#acceptingTurns > 0
+  }
+
+  /** Returns how many were served. */
+  #serveInOrder (arrived: readonly Waiting[], hasTime: () => boolean): number {
+    let served = 0
+    for (const { request, response } of arrived) {
+      // Nobody waits for the response any more.
+      if (!response.destroyed) this.#options.serve(request, response)
+      served++
+      if (!hasTime()) break
+    }
+    return served
+  }
+
+  /** However many are to be refused, others are served: otherwise all would wait too long. */
+  #serveLines (beganMs: number, hasTime: (share: number) => boolean): void {
+    while (this.#overdue.length > 0 && hasTime(REFUSING_SHARE)) this.#refuseNext()
+    do this.#serveNext(beganMs)
+    while (this.#lines.length > 0 && hasTime(1))
   }
 
   #refuseNext (): void {
@@ -167,27 +199,7 @@ export class Admission {
   }
 
   #shed ({ request, response }: Waiting): void {
-    this.shed++
-    this.#shedAtMs = performance.now()
-    this.#overload ??= this.#announce(this.#shedAtMs)
+    this.#report.add(this.waiting)
     this.#options.refuse(request, response)
-  }
-
-  /** One line where an overload begins and one where it ends, with the number of refused requests: not one for each of them. */
-  #announce (sinceMs: number): Announced {
-    const { log, limits } = this.#options
-    const { waitMs, quietMs } = limits
-    log().warn({ waiting: this.waiting }, `overload: requests that have waited for more than ${waitMs} ms are refused with 503 and Retry-After`)
-    const timer = setInterval(() => this.#endIfQuiet(), quietMs).unref()
-    return { sinceMs, before: this.shed - 1, timer }
-  }
-
-  #endIfQuiet (): void {
-    const { log, limits } = this.#options
-    if (this.#overload === undefined || performance.now() - this.#shedAtMs < limits.quietMs) return
-    const { sinceMs, before, timer } = this.#overload
-    clearInterval(timer)
-    this.#overload = undefined
-    log().info({ refused: this.shed - before, ms: Math.round(this.#shedAtMs - sinceMs) }, 'the overload is over')
   }
 }

@@ -52,8 +52,8 @@ const LONGEST_SAMPLE_MS = 10
  * has some.
  */
 export class VerificationQueue {
-  /** Longer in tests, which hold on a busy machine. */
-  longestWaitMs: number = QUEUE_LIMITS.longestWaitMs
+  /** Longer ones in tests, which hold on a busy machine. */
+  readonly times: Record<'waitingMs' | 'suspectsWaitingMs' | 'longestWaitMs', number> = { ...QUEUE_LIMITS }
   readonly #turns: Turns
   readonly #shares = new FairShares<Waiting>()
   /** To other work, for the checks that were done. */
@@ -89,7 +89,7 @@ export class VerificationQueue {
   async #wait (check: Check): Promise<void> {
     const shares = this.#shares
     const standing = check.standing()
-    const waitingMs = standing === 'suspect' ? QUEUE_LIMITS.suspectsWaitingMs : QUEUE_LIMITS.waitingMs
+    const waitingMs = standing === 'suspect' ? this.times.suspectsWaitingMs : this.times.waitingMs
     const bound = Math.min(QUEUE_LIMITS.waiting, Math.ceil(waitingMs / this.#averageMs))
     return new Promise<void>((settle, refuse) => {
       while (shares.lengthOf(standing) >= bound) shares.dropFromLongest(standing)?.refuse(unavailable())
@@ -150,7 +150,7 @@ export class VerificationQueue {
 
   /** Nobody waits for it any more, or not long enough. */
   #isOver ({ check, sinceMs, refuse }: Waiting, nowMs: number): boolean {
-    const isOver = check.isAbandoned() || nowMs - sinceMs > this.longestWaitMs
+    const isOver = check.isAbandoned() || nowMs - sinceMs > this.times.longestWaitMs
     if (isOver) refuse(unavailable())
     return isOver
   }

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { must, run } from '../support/command.mjs'
+import { eventually } from '../support/eventually.mjs'
 import { createReport } from '../support/report.mjs'
 import { checkFiring, firing, hastened, overload } from './alerts.mjs'
 
@@ -187,18 +188,6 @@ async function checkDashboard () {
     for (const { expr } of targets) {
       const result = await query(expr.replaceAll('$__rate_interval', '10s').replaceAll('$job', '.*'))
       if (!WITHOUT_RESULT.has(title)) assert.ok(result.length > 0, `${title}: ${expr} has no result`)
-    }
-  }
-}
-
-async function eventually (holds, withinMs = 30_000) {
-  const endMs = Date.now() + withinMs
-  for (;;) {
-    try {
-      return await holds()
-    } catch (error) {
-      if (Date.now() > endMs) throw error
-      await new Promise((done) => setTimeout(done, 200))
     }
   }
 }

@@ -32,15 +32,3 @@ export async function freePort () {
   await once(server, 'close')
   return port
 }
-
-export async function eventually (holds, withinMs = 60_000) {
-  const endMs = Date.now() + withinMs
-  for (;;) {
-    try {
-      return await holds()
-    } catch (error) {
-      if (Date.now() > endMs) throw error
-      await new Promise((done) => setTimeout(done, 200))
-    }
-  }
-}

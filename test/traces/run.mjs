@@ -12,7 +12,8 @@ import { fileURLToPath } from 'node:url'
 import { must } from '../support/command.mjs'
 import { createReport } from '../support/report.mjs'
 import { findCollector } from './collector.mjs'
-import { eventually, freePort, Program } from './programs.mjs'
+import { eventually } from '../support/eventually.mjs'
+import { freePort, Program } from './programs.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const EXAMPLE = join(ROOT, 'examples/opentelemetry')

@@ -8,6 +8,8 @@ import { OverloadReport } from './overload-report.ts'
 export const OVERLOAD = {
   /** Requests before the event loop has its turn: a server accepts one connection in a turn, and a probe must not wait for a crowd. */
   perTurnMs: 2,
+  /** As long as the turn took to read requests, up to this: otherwise more would come in than goes out, and wait in memory. */
+  mostPerTurnMs: 20,
   /** So many turns in a row serve nothing that waits while each of them has accepted a connection: more may wait to be accepted. */
   acceptingTurns: 8,
   /** A request that has waited longer is refused, once the queue was not empty for so long and so many turns: a burst is not overload. */
@@ -138,11 +140,13 @@ export class Admission {
       return
     }
     const beganMs = performance.now()
+    const readingMs = beganMs - this.#turnBeganMs
     if (this.#crowdedTurns++ === 0) this.#crowdedSinceMs = beganMs
     this.#begin(beganMs)
     if (this.#isAccepting()) return
-    const { perTurnMs } = this.#options.limits
-    const hasTime = (share: number): boolean => performance.now() - beganMs < perTurnMs * share
+    const { perTurnMs, mostPerTurnMs } = this.#options.limits
+    const servingMs = Math.max(perTurnMs, Math.min(readingMs, mostPerTurnMs))
+    const hasTime = (share: number): boolean => performance.now() - beganMs < servingMs * share
     const arrived = this.#taken()
     if (this.waiting === 0) this.#line(arrived.slice(this.#serveInOrder(arrived, () => hasTime(1))))
     else {

@@ -35,7 +35,8 @@ t.test('beyond what can be served in time: 503 with Retry-After, one line where 
   t.match(told()[0], { level: 40, msg: /^overload: requests that have waited for more than 40 ms/ })
   t.match(told().at(-1), { level: 30, msg: 'the overload is over' })
   t.equal(service.app.listeners.admission.waiting, 0)
-  t.same((await crowd(service, '/slow', 3)).map(statusOf), ['200', '200', '200'])
+  // One after another: three at once would be a crowd for a process that gets no core.
+  for (let n = 0; n < 3; n++) t.same((await crowd(service, '/slow', 1)).map(statusOf), ['200'])
 })
 
 t.test('a crowd that is served in time is served whole, in turns', async (t) => {

@@ -57,7 +57,46 @@ export async function sendAll ({ port, texts, statuses = [200], connections = 16
   stream.destroy()
 }
 
+/**
+ * The connections to one contestant, kept from one short visit to the next. A visit has no untimed part: `warm` once, before the first.
+ */
+export class Lane {
+  #server
+  #stream
+
+  /** `server`: { port, pid }. */
+  constructor (server, { connections } = {}) {
+    this.#server = server
+    this.#stream = new Stream(server.port, { connections, next: () => undefined })
+  }
+
+  async warm (next, ms) {
+    await this.visit(next, ms)
+  }
+
+  /** Sends for so long, and waits for every response. The figures are those of all requests that were sent. */
+  async visit (next, ms) {
+    const stream = this.#stream
+    const startCpu = cpuMicrosOf(this.#server.pid)
+    const startMs = performance.now()
+    stream.resume(next)
+    await Promise.race([pause(ms), stream.failed])
+    stream.end()
+    await Promise.race([stream.drained(1), stream.failed])
+    const seconds = (performance.now() - startMs) / 1000
+    const cpu = cpuMicrosOf(this.#server.pid)
+    const { requests, ...figures } = stream.endTimed(seconds)
+    return { ...figures, cpuMicros: cpu === undefined ? undefined : (cpu - startCpu) / requests }
+  }
+
+  close () {
+    this.#stream.end()
+    this.#stream.destroy()
+  }
+}
+
 class Stream {
+  #port
   #next
   #statuses
   #pauseMs
@@ -71,6 +110,7 @@ class Stream {
   failed = new Promise((_resolve, reject) => { this.#reject = reject })
 
   constructor (port, { connections = 32, next, statuses = [200], pauseMs }) {
+    this.#port = port
     this.#next = next
     this.#statuses = new Set(statuses)
     this.#pauseMs = pauseMs
@@ -86,6 +126,16 @@ class Stream {
     this.#ended = true
   }
 
+  /** After `end` and `drained`: the same connections send again. Those that the server has closed meanwhile are opened anew. */
+  resume (next) {
+    this.#next = next
+    this.#latencies = []
+    this.#timed = true
+    this.#ended = false
+    this.#connections = this.#connections.map((connection) => connection.closed ? new Connection(this.#port, this) : connection)
+    for (const connection of this.#connections) if (connection.open && !connection.waiting) connection.send()
+  }
+
   endTimed (seconds) {
     this.#timed = false
     this.end()
@@ -93,8 +143,8 @@ class Stream {
     return { requests: sorted.length, perSecond: sorted.length / seconds, p50Ms: quantile(sorted, 0.5), p99Ms: quantile(sorted, 0.99) }
   }
 
-  async drained () {
-    while (this.#connections.some(({ waiting }) => waiting)) await pause(5)
+  async drained (everyMs = 5) {
+    while (this.#connections.some(({ waiting }) => waiting)) await pause(everyMs)
   }
 
   destroy () {
@@ -131,13 +181,21 @@ class Connection {
   #wholeLength = -1
   #pending = ''
   waiting = false
+  open = false
+  closed = false
 
   constructor (port, stream) {
     this.#stream = stream
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: Buffer.allocUnsafe(BUFFER_BYTES), callback: (bytes, buffer) => this.#read(bytes, buffer) } })
-    this.#socket.on('connect', () => this.send())
+    this.#socket.on('connect', () => {
+      this.open = true
+      this.send()
+    })
     this.#socket.on('error', (error) => stream.fail(error))
-    this.#socket.on('close', () => stream.fail(new Error('the server closed a connection')))
+    this.#socket.on('close', () => {
+      this.closed = true
+      stream.fail(new Error('the server closed a connection'))
+    })
   }
 
   send () {

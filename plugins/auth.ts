@@ -133,7 +133,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
 
   /** The look-up of the hot path, of a header that is written as nearly every caller does. */
   function recall (authorization: string, request: FastifyRequest): Principal | Promise<Principal> | undefined {
-    if (authorization.startsWith(PREFIX)) return verification.recall(authorization.slice(PREFIX.length), request)
+    if (authorization.startsWith(PREFIX)) return verification.recall(authorization.slice(PREFIX.length), request, 'bearer', authorization)
     if (acceptsDpop && authorization.startsWith(DPOP_PREFIX)) return verification.recall(authorization.slice(DPOP_PREFIX.length), request, 'dpop')
     return undefined
   }

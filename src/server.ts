@@ -1,3 +1,5 @@
+// First, before a collection of the heap.
+import './tick-objects.ts'
 import type { FastifyInstance } from 'fastify'
 import { NAME, VERSION } from './about.ts'
 import { buildApp } from './app.ts'

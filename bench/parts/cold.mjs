@@ -1,7 +1,7 @@
-import { ours, peer, PEERS, startFleet, visit } from '../fleet.mjs'
+import { ours, peer, PEERS, startFleet } from '../fleet.mjs'
 import { mint } from '../issuer.mjs'
-import { eachOnce } from '../load.mjs'
-import { controlLine, figuresOf, playRounds, speedLine } from '../rounds.mjs'
+import { eachOnce, Lane } from '../load.mjs'
+import { controlLine, figuresOf, playShortVisits, sendingMs, speedLine } from '../rounds.mjs'
 
 /** More than any contestant gets through in a second. */
 const PER_SECOND = 16_000
@@ -12,15 +12,15 @@ const CONTESTANTS = [peer(FLOOR), peer(FLOOR, { as: 'bare-rs256 again' }), ours(
 const FEWER_CHECKS = new Set(['fastify-jwt-get-jwks'])
 
 /** P3: every token is distinct and each contestant sees it once, over all the rounds, so no cache can hit. */
-export async function measureCold ({ key, issuer, rounds, say, times: { warmMs, timedMs } }) {
-  const count = Math.ceil(rounds * (warmMs + timedMs) / 1000 * PER_SECOND)
+export async function measureCold ({ key, issuer, rounds, say }) {
+  const count = Math.ceil(sendingMs(rounds) / 1000 * PER_SECOND)
   say(`signing ${count} tokens`)
   const pool = await mint(key, issuer, count + 1)
   const fleet = await startFleet(CONTESTANTS, { issuer, token: pool.at(count) })
   try {
     const next = new Map(CONTESTANTS.map(({ name, path }) => [name, eachOnce(pool, path)]))
-    const measured = await playRounds({
-      contestants: CONTESTANTS, rounds, say, visit: ({ name }) => visit(fleet.at(name), next.get(name), { warmMs, timedMs })
+    const measured = await playShortVisits({
+      contestants: CONTESTANTS, rounds, say, laneOf: (name) => new Lane(fleet.at(name)), nextOf: ({ name }) => next.get(name)
     })
     return { title: 'Cold: every token new', lines: linesOf(measured), figures: figuresOf(measured) }
   } finally {

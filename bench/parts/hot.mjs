@@ -1,7 +1,7 @@
-import { DOCUMENTED, ours, peer, PEERS, PUBLIC, startFleet, texts, visit } from '../fleet.mjs'
+import { DOCUMENTED, ours, peer, PEERS, PUBLIC, startFleet, texts } from '../fleet.mjs'
 import { mint } from '../issuer.mjs'
-import { inTurn } from '../load.mjs'
-import { controlLine, figuresOf, playRounds, speedLine } from '../rounds.mjs'
+import { inTurn, Lane } from '../load.mjs'
+import { controlLine, figuresOf, playShortVisits, speedLine } from '../rounds.mjs'
 
 const LIVE = 1_000
 /** At most 1.12 times the CPU time. */
@@ -22,14 +22,15 @@ const CONTESTANTS = [
 ]
 
 /** P1, P2 and the request log: tokens that are sent again and again. */
-export async function measureHot ({ key, issuer, rounds, say, times }) {
+export async function measureHot ({ key, issuer, rounds, say }) {
   const pool = await mint(key, issuer, LIVE)
   const tokens = Array.from({ length: LIVE }, (_, at) => pool.at(at))
-  const requests = new Map(CONTESTANTS.map(({ name, path, live }) => [name, texts(path, live === 0 ? [undefined] : tokens.slice(0, live))]))
+  const sent = (live) => live === 0 ? [undefined] : tokens.slice(0, live)
+  const requests = new Map(CONTESTANTS.map(({ name, path, live }) => [name, inTurn(texts(path, sent(live)))]))
   const fleet = await startFleet(CONTESTANTS, { issuer, token: tokens[0] })
   try {
-    const measured = await playRounds({
-      contestants: CONTESTANTS, rounds, say, visit: ({ name }) => visit(fleet.at(name), inTurn(requests.get(name)), times)
+    const measured = await playShortVisits({
+      contestants: CONTESTANTS, rounds, say, laneOf: (name) => new Lane(fleet.at(name)), nextOf: ({ name }) => requests.get(name)
     })
     return { title: 'Hot: live tokens', lines: linesOf(measured), figures: figuresOf(measured) }
   } finally {
@@ -42,7 +43,7 @@ function linesOf (measured) {
   return [
     controlLine({ measured, base: 'public route', twin: 'public route again' }),
     line('P1', '1 live token ÷ own public route', '1 live token', 'public route', 0.9),
-    line('P1', '1,000 live tokens ÷ own public route', '1,000 live tokens', 'public route', 0.95),
+    line('P1', '1,000 live tokens ÷ own public route', '1,000 live tokens', 'public route', 0.9),
     line('', '1,000 live tokens ÷ own public route when the same tokens are sent there', '1,000 live tokens', 'public route, tokens sent'),
     line('P1', '1,000 live tokens ÷ own public route, both with the log at info', '1,000 live tokens, log at info', 'public route, log at info', 0.9),
     ...PEERS.map(({ name, what, atLeast }) => line('P2', `1,000 live tokens ÷ ${what}`, '1,000 live tokens', name, atLeast)),

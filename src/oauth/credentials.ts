@@ -51,6 +51,8 @@ function evidence (name: 'mistake' | 'scheme', value: string | undefined): { rea
 }
 
 const NAME = 'authorization'
+/** The two spellings of nearly every caller, which need no copy in lower case. */
+const isName = (name: string): boolean => name.length === NAME.length && (name === NAME || name === 'Authorization' || name.toLowerCase() === NAME)
 
 /** The values of every header of this name (in lower case), from the headers as received. */
 export function valuesOf (rawHeaders: readonly string[], name: string): string[] {
@@ -64,8 +66,7 @@ export function valuesOf (rawHeaders: readonly string[], name: string): string[]
 export function authorizationOf (rawHeaders: readonly string[]): string {
   let authorization: string | undefined
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] as string
-    if (name.length !== NAME.length || name.toLowerCase() !== NAME) continue
+    if (!isName(rawHeaders[at] as string)) continue
     if (authorization !== undefined) throw new InvalidRequest('credentials_repeated')
     authorization = rawHeaders[at + 1]
   }

@@ -3,8 +3,8 @@ import type { VerificationKey } from './key-set.ts'
 
 /** A token that was verified, by which key, until when. In one list at a time. */
 export interface Entry {
-  readonly tail: string
-  readonly token: string
+  /** The header that presents it, as nearly every caller writes it: `Bearer` and the token. */
+  readonly text: string
   readonly principal: Principal
   readonly key: VerificationKey
   /** Milliseconds since the epoch: `exp` and the tolerance. Refused from then on. */

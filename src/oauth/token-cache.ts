@@ -16,7 +16,7 @@ export const CACHE_LIMITS = {
 } as const
 
 /**
- * The tokens that were verified, found by the last characters of their signature and then compared whole. The bound is in bytes and
+ * The tokens that were verified, found by characters of their signature and then compared whole. The bound is in bytes and
  * hard. Two lists (S3-FIFO): a newcomer that is never looked up again leaves without touching the tokens in use, so a flood of
  * one-shot tokens cannot flush hot ones. Every operation is O(1), counted over many; a hit moves nothing.
  */
@@ -48,10 +48,13 @@ export class TokenCache {
     return this.#newcomers.bytes + this.#residents.bytes
   }
 
-  /** The principal of a live token: not expired, its key not withdrawn. */
-  get (token: string, nowMs: number): Principal | undefined {
-    const entry = this.#entries.get(tailOf(token))
-    if (entry?.token !== token) return undefined
+  /**
+   * The principal of a live token: not expired, its key not withdrawn. `text`: the header that presents it, where it is at hand; it is
+   * compared as it is, where a part of it would first be copied.
+   */
+  get (token: string, nowMs: number, text = textOf(token)): Principal | undefined {
+    const entry = this.#entries.get(text)
+    if (entry === undefined) return undefined
     if (nowMs < entry.deadlineMs && entry.key.alive) {
       entry.used = true
       return entry.principal
@@ -64,13 +67,11 @@ export class TokenCache {
   set (token: string, principal: Principal, key: VerificationKey, deadlineMs: number): void {
     const bytes = heldBytes(token, principal)
     if (bytes > this.#capacityBytes * CACHE_LIMITS.newcomersShare) return
-    const tail = tailOf(token)
-    const known = this.#entries.get(tail)
-    if (known !== undefined) this.#remove(known)
     const entry: Entry = {
-      tail, token, principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined
+      text: copied(textOf(token)), principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined
     }
-    this.#entries.set(tail, entry)
+    const before = this.#entries.set(entry)
+    before?.list?.remove(before)
     this.#newcomers.add(entry)
     this.#makeRoom()
     this.#timer ??= setInterval(() => { this.sweep() }, CACHE_LIMITS.sweepEveryMs).unref()
@@ -124,11 +125,16 @@ export class TokenCache {
 
   #remove (entry: Entry): void {
     entry.list?.remove(entry)
-    this.#entries.delete(entry.tail)
+    this.#entries.delete(entry)
   }
 }
 
-/** 43 characters of base64url are 256 bits of the signature: 0.7 µs to look up, where the whole token takes 3 µs to hash. */
-export function tailOf (token: string): string {
-  return token.slice(-43)
+/** RFC 6750 §2.1, in the spelling of nearly every caller. */
+function textOf (token: string): string {
+  return `Bearer ${token}`
+}
+
+/** A text of its own, in one piece: it keeps nothing else in memory, and V8 compares it eight characters at a time. */
+function copied (text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import t from 'tap'
 import type { VerificationKey } from '../../src/oauth/key-set.ts'
 import { principalOf, type Principal } from '../../src/oauth/principal.ts'
@@ -6,8 +7,8 @@ import { CACHE_LIMITS, TokenCache } from '../../src/oauth/token-cache.ts'
 
 const key = (): VerificationKey => ({ kid: 'k', alg: 'RS256', pem: '', alive: true })
 const principal: Principal = principalOf({ iss: 'i', exp: 1 })
-/** As long as a token of Keycloak, all different. */
-const tokenOf = (n: number): string => `${'x'.repeat(900)}${String(n).padStart(43, '0')}`
+/** As long as a token of Keycloak, all different, as signatures are. */
+const tokenOf = (n: number): string => `${'x'.repeat(900)}${hash('sha256', String(n), 'base64url')}`
 const COST = heldBytes(tokenOf(0), principal)
 
 t.test('gives back what was put in, and only for the same text', async (t) => {
@@ -37,6 +38,16 @@ t.test('the same token twice is one entry', async (t) => {
   cache.set(tokenOf(1), principal, key(), 2000)
   t.same({ size: cache.size, bytes: cache.bytes }, { size: 1, bytes: COST })
   t.equal(cache.get(tokenOf(1), 1500), principal)
+})
+
+t.test('of two tokens with the same place in the index the newer one is kept, and the bytes of the other are given back', async (t) => {
+  const cache = new TokenCache(1 << 20)
+  const second = `y${tokenOf(1).slice(1)}`
+  cache.set(tokenOf(1), principal, key(), 1000)
+  cache.set(second, principal, key(), 1000)
+  t.equal(cache.get(tokenOf(1), 999), undefined)
+  t.equal(cache.get(second, 999), principal)
+  t.same({ size: cache.size, bytes: cache.bytes }, { size: 1, bytes: COST })
 })
 
 t.test('the bound in bytes is hard, and 0 switches the cache off', async (t) => {

@@ -23,7 +23,7 @@ export async function playRounds ({ contestants, rounds, visit, say }) {
 /** A visit is so short that what else the machine does is the same for the visits beside it. */
 const VISIT_MS = 40
 const VISITS_IN_ROUND = 20
-const WARM_MS = 1_000
+const WARM_MS = 3_000
 
 /**
  * Every contestant is visited for a moment, again and again, in another order each time; a round is so many visits of each. A processor

@@ -141,9 +141,11 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
   function read (authorization: string, request: FastifyRequest): Principal | Promise<Principal> {
     const { scheme, token } = readCredentials(authorization, acceptsDpop)
     // Another scheme, another spelling of it, or more spaces: the look-up before was for another text.
-    const isLookedUp = authorization === PREFIX + token || authorization === DPOP_PREFIX + token
+    const isWritten = (prefix: string): boolean => authorization.length === prefix.length + token.length && authorization.startsWith(prefix)
+    const isUsual = isWritten(PREFIX)
+    const isLookedUp = isUsual || (acceptsDpop && isWritten(DPOP_PREFIX))
     const known = isLookedUp ? undefined : verification.recall(token, request, scheme)
-    const verify = (): Promise<Principal> => verification.verify(token, request, scheme)
+    const verify = (): Promise<Principal> => verification.verify(token, request, scheme, isUsual ? authorization : undefined)
     // A span for each verification, where there is a SDK of OpenTelemetry.
     return known ?? app.tracing?.inSpan('scopegate.verify', { attributes: {} }, async () => verify()) ?? verify()
   }

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 /** Who presents a token that is not verified yet: an address, and the client that the token names, unverified. */
 export interface Caller {
@@ -8,6 +8,10 @@ export interface Caller {
 
 /** How many lines there are for addresses, and within each for clients. Fixed, so that nobody can make more of them. */
 export const LINES = 256
+
+/** Callers whose lines are remembered, since a hash costs a twentieth of a signature check. When there are more, all are forgotten. */
+const REMEMBERED = 1_024
+const LONGEST_REMEMBERED = 200
 
 interface Waiting<T> {
   readonly caller: Caller
@@ -32,7 +36,8 @@ interface Part<T> {
  * share the line of that address. Not bounded here: whoever pushes drops when it is too much.
  */
 export class FairLines<T> {
-  readonly #key = randomBytes(32)
+  readonly #key = randomBytes(32).toString('hex')
+  readonly #paths = new Map<string, readonly number[]>()
   readonly #lines: Part<T> = new Rota(() => new Rota(() => new Line()))
 
   get length (): number {
@@ -60,11 +65,18 @@ export class FairLines<T> {
 
   #pathOf ({ address, client }: Caller): readonly number[] {
     const network = networkOf(address)
-    return [this.#hash(network), this.#hash(`${network} ${client}`)]
+    const name = `${network} ${client}`
+    const remembered = this.#paths.get(name)
+    if (remembered !== undefined) return remembered
+    const path = [this.#hash(network), this.#hash(name)]
+    if (name.length > LONGEST_REMEMBERED) return path
+    if (this.#paths.size === REMEMBERED) this.#paths.clear()
+    this.#paths.set(name, path)
+    return path
   }
 
   #hash (text: string): number {
-    return createHmac('sha256', this.#key).update(text).digest().readUInt16BE() % LINES
+    return hash('sha256', `${this.#key} ${text}`, 'buffer').readUInt16BE() % LINES
   }
 }
 

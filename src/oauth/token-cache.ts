@@ -15,6 +15,12 @@ export const CACHE_LIMITS = {
   sweepEveryMs: 1_000
 } as const
 
+interface Presented {
+  readonly token: string
+  /** The header that presents it, where it is `Bearer`, one space and the token. */
+  readonly text?: string | undefined
+}
+
 /**
  * The tokens that were verified, found by characters of their signature and then compared whole. The bound is in bytes and
  * hard. Two lists (S3-FIFO): a newcomer that is never looked up again leaves without touching the tokens in use, so a flood of
@@ -63,12 +69,16 @@ export class TokenCache {
     return undefined
   }
 
-  /** Keeps a verified token. Only the caller knows that it is verified. One that alone is over the bound is not kept. */
-  set (token: string, principal: Principal, key: VerificationKey, deadlineMs: number): void {
+  /**
+   * Keeps a verified token. Only the caller knows that it is verified. One that alone is over the bound is not kept. `text` as for `get`: a
+   * text that is a part of no other.
+   */
+  set ({ token, text }: Presented, principal: Principal, key: VerificationKey, deadlineMs: number): void {
     const bytes = heldBytes(token, principal)
     if (bytes > this.#capacityBytes * CACHE_LIMITS.newcomersShare) return
     const entry: Entry = {
-      text: copied(textOf(token)), principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined
+      text: text ?? copied(textOf(token)),
+      principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined
     }
     const before = this.#entries.set(entry)
     before?.list?.remove(before)

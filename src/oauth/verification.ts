@@ -32,6 +32,7 @@ export interface VerificationOptions<C> {
 
 interface Pending<C> {
   readonly token: string
+  readonly text: string | undefined
   /** The requests that present it and wait. */
   readonly contexts: C[]
   principal: Promise<Principal> | undefined
@@ -85,9 +86,9 @@ export class Verification<C> {
     return this.#proof(principal, context, scheme, token)
   }
 
-  /** The caller that presents a token which `recall` does not know. Throws or rejects with a Refusal. */
-  verify (token: string, context: C, scheme: Scheme = 'bearer'): Promise<Principal> {
-    return this.#verified(token, context).then((principal) => this.#proof(principal, context, scheme, token))
+  /** The caller that presents a token which `recall` does not know; `text` as there. Throws or rejects with a Refusal. */
+  verify (token: string, context: C, scheme: Scheme = 'bearer', text?: string): Promise<Principal> {
+    return this.#verified(token, context, text).then((principal) => this.#proof(principal, context, scheme, token))
   }
 
   /** Who presents a token that waits to be read: by the cache, or by what the token says of itself. */
@@ -97,7 +98,7 @@ export class Verification<C> {
     return { caller, standing: principal === undefined ? this.#callers.standingOf(caller) : 'known' }
   }
 
-  #verified (token: string, context: C): Promise<Principal> {
+  #verified (token: string, context: C, text: string | undefined): Promise<Principal> {
     const tail = tailOf(token)
     const pending = this.#pending.get(tail)
     if (pending?.token === token) {
@@ -110,7 +111,7 @@ export class Verification<C> {
     const issuer = issuers.of(claims.iss) as TrustedIssuer
     const key = keyOf(header, claims, issuer)
     // Set before the work begins and removed when it ends, even if it ends at once.
-    const begun: Unproven<C> = { token, contexts: [context], principal: undefined, tail, claims, issuer }
+    const begun: Unproven<C> = { token, text, contexts: [context], principal: undefined, tail, claims, issuer }
     this.#pending.set(tail, begun)
     return (begun.principal = this.#check(begun, key))
   }
@@ -140,13 +141,13 @@ export class Verification<C> {
     }
   }
 
-  #keep ({ token, claims, issuer }: Unproven<C>, key: VerificationKey, caller: Caller): Principal {
+  #keep ({ token, text, claims, issuer }: Unproven<C>, key: VerificationKey, caller: Caller): Principal {
     const principal = principalOf(claims, issuer)
     const deadlineMs = (principal.expiresAt + issuer.clockToleranceSeconds) * 1000
     // Both may have ended while the signature waited for its turn.
     if (!key.alive) throw new InvalidToken('key_unknown', 'withdrawn meanwhile')
     if (this.#nowMs() >= deadlineMs) throw new InvalidToken('expired', 'meanwhile')
-    this.cache.set(token, principal, key, deadlineMs)
+    this.cache.set({ token, text }, principal, key, deadlineMs)
     if (this.#callers.standingOf(caller) !== 'known') this.queue.promote(caller)
     this.#callers.add(caller, deadlineMs)
     return principal

@@ -51,7 +51,7 @@ function fill (cache: TokenCache, shape: (n: number) => object, count: number): 
     const text = `Bearer ${b64({ alg: 'RS256', kid: 'k', typ: 'JWT' })}.${b64({ ...claims(n), ...shape(n) })}.${randomBytes(256).toString('base64url')}`
     // As it comes from Node's parser: one text for the header line.
     const token = Buffer.from(text).toString('latin1').slice(7)
-    cache.set(token, principalOf(readAccessToken(token, EXPECTED, Date.now() / 1000).claims), key, Date.now() + 300_000)
+    cache.set({ token: token }, principalOf(readAccessToken(token, EXPECTED, Date.now() / 1000).claims), key, Date.now() + 300_000)
   }
 }
 

@@ -13,7 +13,7 @@ const COST = heldBytes(tokenOf(0), principal)
 
 t.test('gives back what was put in, and only for the same text', async (t) => {
   const cache = new TokenCache(1 << 20)
-  cache.set(tokenOf(1), principal, key(), 1000)
+  cache.set({ token: tokenOf(1) }, principal, key(), 1000)
   t.equal(cache.get(tokenOf(1), 999), principal)
   t.equal(cache.get(tokenOf(2), 999), undefined)
   t.equal(cache.get(`y${tokenOf(1).slice(1)}`, 999), undefined, 'same end of the signature, another token')
@@ -23,8 +23,8 @@ t.test('gives back what was put in, and only for the same text', async (t) => {
 t.test('ends with the deadline, to the millisecond, and with its key', async (t) => {
   const cache = new TokenCache(1 << 20)
   const withdrawn = key()
-  cache.set(tokenOf(1), principal, key(), 1000)
-  cache.set(tokenOf(2), principal, withdrawn, 1000)
+  cache.set({ token: tokenOf(1) }, principal, key(), 1000)
+  cache.set({ token: tokenOf(2) }, principal, withdrawn, 1000)
   t.equal(cache.get(tokenOf(1), 1000), undefined)
   t.equal(cache.size, 1)
   withdrawn.alive = false
@@ -34,8 +34,8 @@ t.test('ends with the deadline, to the millisecond, and with its key', async (t)
 
 t.test('the same token twice is one entry', async (t) => {
   const cache = new TokenCache(1 << 20)
-  cache.set(tokenOf(1), principal, key(), 1000)
-  cache.set(tokenOf(1), principal, key(), 2000)
+  cache.set({ token: tokenOf(1) }, principal, key(), 1000)
+  cache.set({ token: tokenOf(1) }, principal, key(), 2000)
   t.same({ size: cache.size, bytes: cache.bytes }, { size: 1, bytes: COST })
   t.equal(cache.get(tokenOf(1), 1500), principal)
 })
@@ -43,8 +43,8 @@ t.test('the same token twice is one entry', async (t) => {
 t.test('of two tokens with the same place in the index the newer one is kept, and the bytes of the other are given back', async (t) => {
   const cache = new TokenCache(1 << 20)
   const second = `y${tokenOf(1).slice(1)}`
-  cache.set(tokenOf(1), principal, key(), 1000)
-  cache.set(second, principal, key(), 1000)
+  cache.set({ token: tokenOf(1) }, principal, key(), 1000)
+  cache.set({ token: second }, principal, key(), 1000)
   t.equal(cache.get(tokenOf(1), 999), undefined)
   t.equal(cache.get(second, 999), principal)
   t.same({ size: cache.size, bytes: cache.bytes }, { size: 1, bytes: COST })
@@ -53,12 +53,12 @@ t.test('of two tokens with the same place in the index the newer one is kept, an
 t.test('the bound in bytes is hard, and 0 switches the cache off', async (t) => {
   const cache = new TokenCache(100 * COST)
   for (let n = 0; n < 1000; n++) {
-    cache.set(tokenOf(n), principal, key(), 1000)
+    cache.set({ token: tokenOf(n) }, principal, key(), 1000)
     if (n % 3 === 0) cache.get(tokenOf(n), 0)
     if (cache.bytes > 100 * COST) t.fail(`${cache.bytes} bytes`)
   }
   const off = new TokenCache(0)
-  off.set(tokenOf(1), principal, key(), 1000)
+  off.set({ token: tokenOf(1) }, principal, key(), 1000)
   t.equal(off.size, 0)
 })
 
@@ -67,11 +67,11 @@ t.test('a million one-shot tokens do not flush the hot ones', async (t) => {
   const shared = key()
   const hot = Array.from({ length: 1000 }, (_, n) => tokenOf(n))
   for (const token of hot) {
-    cache.set(token, principal, shared, 1000)
+    cache.set({ token: token }, principal, shared, 1000)
     cache.get(token, 0)
   }
   for (let n = 1000; n < 1_001_000; n++) {
-    cache.set(tokenOf(n), principal, shared, 1000)
+    cache.set({ token: tokenOf(n) }, principal, shared, 1000)
     if (n % 1000 === 0) for (const token of hot) cache.get(token, 0)
   }
   t.equal(hot.filter((token) => cache.get(token, 0) !== undefined).length, 1000)
@@ -83,13 +83,13 @@ t.test('where every resident is in use, a newcomer goes, after a bounded search'
   const shared = key()
   for (let round = 0; round < 3; round++) {
     for (let n = 0; n < 95; n++) {
-      if (cache.get(tokenOf(n), 0) === undefined) cache.set(tokenOf(n), principal, shared, 1000)
+      if (cache.get(tokenOf(n), 0) === undefined) cache.set({ token: tokenOf(n) }, principal, shared, 1000)
       cache.get(tokenOf(n), 0)
     }
-    for (let n = 0; n < 20; n++) cache.set(tokenOf(1000 + n), principal, shared, 1000)
+    for (let n = 0; n < 20; n++) cache.set({ token: tokenOf(1000 + n) }, principal, shared, 1000)
   }
   for (let n = 0; n < 95; n++) cache.get(tokenOf(n), 0)
-  for (let n = 0; n < 5; n++) cache.set(tokenOf(2000 + n), principal, shared, 1000)
+  for (let n = 0; n < 5; n++) cache.set({ token: tokenOf(2000 + n) }, principal, shared, 1000)
   t.ok(cache.bytes <= 100 * COST)
   const kept = Array.from({ length: 95 }, (_, n) => cache.get(tokenOf(n), 0)).filter((one) => one !== undefined)
   t.ok(kept.length >= 90, `${kept.length} of 95 in use are kept`)
@@ -99,7 +99,7 @@ t.test('entries that are no longer looked up make room', async (t) => {
   const cache = new TokenCache(100 * COST)
   const shared = key()
   const use = (n: number): void => {
-    cache.set(tokenOf(n), principal, shared, 1000)
+    cache.set({ token: tokenOf(n) }, principal, shared, 1000)
     cache.get(tokenOf(n), 0)
   }
   for (let n = 0; n < 500; n++) use(n)
@@ -113,7 +113,7 @@ t.test('dead entries leave within 40 sweeps, one in each second, without being l
   const cache = new TokenCache(1 << 24, () => nowMs)
   const withdrawn = key()
   const shared = key()
-  for (let n = 0; n < 1000; n++) cache.set(tokenOf(n), principal, n % 4 === 0 ? withdrawn : shared, n % 2 === 0 ? 1e9 : 30_500)
+  for (let n = 0; n < 1000; n++) cache.set({ token: tokenOf(n) }, principal, n % 4 === 0 ? withdrawn : shared, n % 2 === 0 ? 1e9 : 30_500)
   const pass = (seconds: number): void => {
     for (let n = 0; n < seconds; n++) {
       nowMs += CACHE_LIMITS.sweepEveryMs
@@ -123,20 +123,20 @@ t.test('dead entries leave within 40 sweeps, one in each second, without being l
   pass(30)
   t.equal(cache.size, 1000, 'nothing is dead')
   withdrawn.alive = false
-  for (let n = 1000; n < 1100; n++) cache.set(tokenOf(n), principal, shared, 31_000)
+  for (let n = 1000; n < 1100; n++) cache.set({ token: tokenOf(n) }, principal, shared, 31_000)
   pass(40)
   t.same({ size: cache.size, bytes: cache.bytes }, { size: 250, bytes: 250 * COST }, 'expired and withdrawn ones, also those that were added between sweeps')
   nowMs = 2e9
   pass(40)
   t.equal(cache.size, 0)
-  cache.set(tokenOf(1), principal, shared, 3e9)
+  cache.set({ token: tokenOf(1) }, principal, shared, 3e9)
   t.equal(cache.get(tokenOf(1), nowMs), principal)
   cache.close()
 })
 
 t.test('the timer sweeps without help, and does not keep the process alive', async (t) => {
   const cache = new TokenCache(1 << 20, () => 2_000)
-  cache.set(tokenOf(1), principal, key(), 1_000)
+  cache.set({ token: tokenOf(1) }, principal, key(), 1_000)
   while (cache.size > 0) await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal(cache.bytes, 0)
 })

@@ -67,7 +67,7 @@ export class Lane {
   /** `server`: { port, pid }. */
   constructor (server, { connections } = {}) {
     this.#server = server
-    this.#stream = new Stream(server.port, { connections, next: () => undefined })
+    this.#stream = new Stream(server.port, { connections, next: () => undefined, opened: false })
   }
 
   async warm (next, ms) {
@@ -95,6 +95,9 @@ export class Lane {
   }
 }
 
+/** A server does not wait long for the first request of a connection. */
+const NOT_OPENED = { closed: true, waiting: false, destroy: () => undefined }
+
 class Stream {
   #port
   #next
@@ -109,13 +112,13 @@ class Stream {
   exhausted = new Promise((resolve) => { this.#exhaust = resolve })
   failed = new Promise((_resolve, reject) => { this.#reject = reject })
 
-  constructor (port, { connections = 32, next, statuses = [200], pauseMs }) {
+  constructor (port, { connections = 32, next, statuses = [200], pauseMs, opened = true }) {
     this.#port = port
     this.#next = next
     this.#statuses = new Set(statuses)
     this.#pauseMs = pauseMs
     this.failed.catch(() => undefined)
-    this.#connections = Array.from({ length: connections }, () => new Connection(port, this))
+    this.#connections = Array.from({ length: connections }, () => opened ? new Connection(port, this) : NOT_OPENED)
   }
 
   beginTimed () {

@@ -14,13 +14,13 @@ t.test('a token that is not ours gets 401, for the right reason, with one text f
   t.equal((await service.get('/api/private', service.issuer.token())).status, 200, 'the token that all attacks start from is good')
   const bodies = new Set<string>()
   for (const [name, reason, token] of ATTACKS) {
-    const answer = await service.get('/api/private', token(service.issuer))
+    const response = await service.get('/api/private', token(service.issuer))
     const line = service.lines.findLast((one) => one.msg === 'request')
-    t.match({ status: answer.status, reason: line?.reason }, { status: 401, reason }, name)
-    t.match(answer.challenge, /^Bearer realm="scopegate", error="invalid_token", error_description="[^"]+"$/, `${name}: challenge`)
-    bodies.add(JSON.stringify({ ...answer.body, request_id: '' }))
+    t.match({ status: response.status, reason: line?.reason }, { status: 401, reason }, name)
+    t.match(response.challenge, /^Bearer realm="scopegate", error="invalid_token", error_description="[^"]+"$/, `${name}: challenge`)
+    bodies.add(JSON.stringify({ ...response.body, request_id: '' }))
   }
-  t.equal(bodies.size, 1, 'the answers do not tell the reasons apart')
+  t.equal(bodies.size, 1, 'the responses do not tell the reasons apart')
   t.notOk(service.lines.some((line) => /eyJ[\w-]{20,}\./.test(JSON.stringify(line))), 'no token in the log')
 })
 

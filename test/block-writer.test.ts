@@ -55,7 +55,7 @@ t.test('a reader that is slow gets everything; one that is gone stops nothing', 
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => process.stdin.pipe(process.stdout), 300)'], { stdio: ['pipe', 'pipe', 'inherit'] })
   let received = 0
   child.stdout.on('data', (chunk: Buffer) => { received += chunk.length })
-  const { fd } = (child.stdin as unknown as { _handle: { fd: number } })._handle
+  const { fd } = Reflect.get(child.stdin, '_handle') as { fd: number }
   const writer = new BlockWriter({ fd, blockBytes: 1000, afterMs: 5, maxPendingBytes: 1 << 24 })
   const big = `${'x'.repeat(9_999)}\n`
   for (let n = 0; n < 200; n++) writer.write(big)

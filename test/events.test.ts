@@ -24,9 +24,9 @@ t.test('scopegate:verified says who calls, and whether the token was known', asy
   const received = listenTo(t, 'scopegate:verified')
   const { get, issuer } = await startService(t, { key })
   const token = issuer.token()
-  const answers = [await get('/api/private', token), await get('/api/private', token), await get('/api/public', token)]
-  t.same(answers.map(({ status }) => status), [200, 200, 200])
-  const ids = answers.map(({ headers }) => headers.get('x-request-id'))
+  const responses = [await get('/api/private', token), await get('/api/private', token), await get('/api/public', token)]
+  t.same(responses.map(({ status }) => status), [200, 200, 200])
+  const ids = responses.map(({ headers }) => headers.get('x-request-id'))
   const common = { issuer: issuer.issuer, clientId: 'test_client', subject: 'ac020a67', method: 'GET', route: '/api/private' }
   t.match(received, [
     { ...common, cached: false, durationMs: Number, requestId: ids[0] },
@@ -93,13 +93,13 @@ t.test('scopegate:keys says how each fetch ended, and what has changed', async (
 t.test('scopegate:client says how each token request ended', async (t) => {
   const received = listenTo(t, 'scopegate:client')
   const { issuer, client } = await story(t, { scope: ['one'] })
-  issuer.answer = json(200, { access_token: 'the-token', token_type: 'Bearer', expires_in: 300, scope: 'other' })
+  issuer.respond = json(200, { access_token: 'the-token', token_type: 'Bearer', expires_in: 300, scope: 'other' })
   await Promise.all([client.token(), client.token()])
   t.match(received, [
     { event: 'token', outcome: 'ok', clientId: String, scope: ['one'], durationMs: Number },
     { event: 'warning', code: 'scope_not_listed', message: String }
   ])
-  issuer.answer = json(400, { error: 'invalid_scope' })
+  issuer.respond = json(400, { error: 'invalid_scope' })
   await t.rejects(client.token(['two']), { code: 'scope_refused' })
   t.match(received.at(-1), { event: 'token', outcome: 'scope_refused', scope: ['two'] })
   t.equal(received.length, 3)

@@ -7,7 +7,7 @@ import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { parseRealm, startDevelopmentIssuer } from '../src/issuer/development-issuer.ts'
 import { json, listen } from './client/fakes.ts'
-import type { Answer } from './client/fakes.ts'
+import type { Respond } from './client/fakes.ts'
 
 const run = promisify(execFile)
 const python = await run('python3', ['--version']).then(() => true, () => false)
@@ -47,13 +47,13 @@ t.test('the Python client gets a token and prints the response of the API', { sk
 
 t.test('the Python client says who refused, and follows no redirect with the token', { skip }, async (t) => {
   const elsewhere = await listen(t, json(200, {}))
-  const cases: [string, Answer, RegExp][] = [
+  const cases: [string, Respond, RegExp][] = [
     ['TOKEN_ENDPOINT', json(401, { error: 'invalid_client' }), /\/token responded with 401: .*invalid_client/],
     ['API_URL', json(403, { title: 'Forbidden' }), /\/api responded with 403: .*Forbidden/],
     ['API_URL', (response) => response.writeHead(302, { location: elsewhere.url }).end(), /\/api responded with 302/]
   ]
-  for (const [variable, answer, message] of cases) {
-    const refusing = await listen(t, answer)
+  for (const [variable, respond, message] of cases) {
+    const refusing = await listen(t, respond)
     const env = { ...await addresses(t), [variable]: `${refusing.url}${variable === 'API_URL' ? '/api' : '/token'}` }
     const { code, stdout, stderr } = await runExample('python3', 'examples/python/client.py', env)
     t.equal(code, 1)

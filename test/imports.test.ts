@@ -26,7 +26,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/issuer': [],
   'src/cli': ['src/about.ts', 'src/oauth', 'src/client', 'src/http', 'src/options/issuer-options.ts', 'src/options/issuer-checks.ts', 'src/config.ts', 'src/config/environment.ts', 'src/config/text.ts', 'src/app.ts', 'src/issuer'],
   tools: ['src/issuer', 'src/config.ts'],
-  plugins: ['src/events.ts', 'src/traces.ts', 'src/oauth', 'src/http', 'src/options'],
+  plugins: ['src/tick-objects.ts', 'src/events.ts', 'src/traces.ts', 'src/oauth', 'src/http', 'src/options'],
   routes: ['src/http/addresses.ts', 'src/http/bounded-fetch.ts', 'src/http/html.ts', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts', 'src/oauth/resource-metadata.ts']
 }
 

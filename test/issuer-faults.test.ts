@@ -67,7 +67,7 @@ const FAULTS: readonly Fault[] = [
     response.writeHead(200, { 'content-length': 1000 }).write('{"keys":')
     setTimeout(() => response.destroy(), 10)
   } },
-  { name: 'no answer at all', fault: /within 5000 ms/, behaviour: () => undefined },
+  { name: 'no response at all', fault: /within 5000 ms/, behaviour: () => undefined },
   {
     name: 'a slow drip', fault: /within 5000 ms/,
     behaviour: (_request, response) => {
@@ -155,10 +155,10 @@ t.test('R6 over the wire: invented key ids are 401 at once, good traffic is not 
   const statuses = new Map<string, number>()
   const startedAtMs = performance.now()
   for (let round = 0; round < 20; round++) {
-    const answers = await Promise.all(Array.from({ length: 26 }, (_, n) => n === 0
+    const outcomes = await Promise.all(Array.from({ length: 26 }, (_, n) => n === 0
       ? service.get('/api/private', good).then(({ status }) => `good ${status}`)
       : service.get('/api/private', service.issuer.token({}, { kid: `invented-${round}-${n}` })).then(({ status }) => `invented ${status}`)))
-    for (const answer of answers) statuses.set(answer, (statuses.get(answer) ?? 0) + 1)
+    for (const outcome of outcomes) statuses.set(outcome, (statuses.get(outcome) ?? 0) + 1)
   }
   t.same(Object.fromEntries(statuses), { 'good 200': 20, 'invented 401': 500 })
   // One at the start, a burst of two, then one for each interval that the machine took.

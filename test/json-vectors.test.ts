@@ -46,8 +46,8 @@ function expectedStatuses ({ file, verdict, bytes }: JsonCase): readonly number[
 async function surprises (
   { get, issuer }: Service, [name, token]: Placement, expected: (one: JsonCase) => readonly number[]
 ): Promise<string[]> {
-  const answers = await inBatches(cases, async (one) => ({ one, status: (await get('/api/private', token(one.bytes, issuer))).status }))
-  return answers.filter(({ one, status }) => !expected(one).includes(status)).map(({ one, status }) => `${name} ${one.file}: ${status}`)
+  const responses = await inBatches(cases, async (one) => ({ one, status: (await get('/api/private', token(one.bytes, issuer))).status }))
+  return responses.filter(({ one, status }) => !expected(one).includes(status)).map(({ one, status }) => `${name} ${one.file}: ${status}`)
 }
 
 t.test('the whole of JSONTestSuite is here', (t) => {
@@ -87,15 +87,15 @@ async function refusal (service: Service, token: string): Promise<readonly unkno
   return [status, service.lines.findLast(({ msg }) => msg === 'request')?.reason]
 }
 
-/** The server answers and hangs up while the head is still on its way; the answer may be lost by that. */
+/** The server responds and hangs up while the head is still on its way; the response may be lost by that. */
 function statusOfRaw ({ url }: Service, token: string): Promise<string> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve) => {
-    let answer = ''
+    let response = ''
     const socket = connect(Number(port), hostname, () => socket.write(`GET /api/private HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`))
-    socket.on('data', (chunk) => (answer += chunk.toString()))
+    socket.on('data', (chunk) => (response += chunk.toString()))
     socket.on('error', () => undefined)
-    socket.on('close', () => resolve(answer === '' ? 'closed' : answer.split(' ')[1] ?? ''))
+    socket.on('close', () => resolve(response === '' ? 'closed' : response.split(' ')[1] ?? ''))
   })
 }
 

@@ -6,7 +6,7 @@ import { startService, until, type Service } from './support/service.ts'
 
 const old = newKey('ES256', 'old')
 const young = newKey('ES256', 'young')
-const answer = (...members: readonly unknown[]): Behaviour => (_request, response) => { response.end(JSON.stringify({ keys: members })) }
+const serving = (...members: readonly unknown[]): Behaviour => (_request, response) => { response.end(JSON.stringify({ keys: members })) }
 const status = async (service: Service, signer = old): Promise<number> =>
   (await service.get('/api/private', service.issuer.token({}, {}, signer))).status
 
@@ -48,13 +48,13 @@ function random (seed: number): Balance {
 for (const [name, balance] of [['sticky', sticky()], ['random, 1', random(1)], ['random, 2', random(2)], ['random, 3', random(3)]] as const) {
   t.test(`two nodes behind one address, one without the new key, ${name}: 500 good calls, 0 refused`, async (t) => {
     const { service, pass } = await scene(t)
-    service.issuer.behaviour = answer(old.jwk, young.jwk)
+    service.issuer.behaviour = serving(old.jwk, young.jwk)
     t.equal(await status(service, young), 200)
     const asked = [0, 0]
     service.issuer.behaviour = (request, response) => {
       const node = balance(request.socket)
       asked[node] = (asked[node] ?? 0) + 1
-      answer(old.jwk, ...node === 0 ? [young.jwk] : [])(request, response)
+      serving(old.jwk, ...node === 0 ? [young.jwk] : [])(request, response)
     }
     const statuses = new Map<number, number>()
     for (let call = 0; call < 500; call++) {
@@ -74,7 +74,7 @@ t.test('a withdrawal is confirmed over new connections, and not within 2 s', asy
   const sockets: Socket[] = []
   service.issuer.behaviour = (request, response) => {
     sockets.push(request.socket)
-    answer(young.jwk)(request, response)
+    serving(young.jwk)(request, response)
   }
   t.equal(await status(service, young), 200, 'the first response that lacks the old key')
   const before = sockets.length
@@ -93,7 +93,7 @@ t.test('a withdrawal whose confirmation fails ends after 65 s at the latest, wha
   const { service, pass } = await scene(t)
   const token = service.issuer.token()
   t.equal((await service.get('/api/private', token)).status, 200)
-  service.issuer.behaviour = answer(young.jwk)
+  service.issuer.behaviour = serving(young.jwk)
   t.equal(await status(service, young), 200)
   const before = service.issuer.fetches
   service.issuer.behaviour = (_request, response) => response.writeHead(503, { 'retry-after': '3600' }).end()
@@ -140,7 +140,7 @@ t.test('a dripping issuer leaves no connection open', async (t) => {
 })
 
 t.test('KEYS_FETCH_TIMEOUT_SECONDS: an issuer that needs 2.2 s', async (t) => {
-  const slow: Behaviour = (request, response) => { setTimeout(() => answer(old.jwk)(request, response), 2_200) }
+  const slow: Behaviour = (request, response) => { setTimeout(() => serving(old.jwk)(request, response), 2_200) }
   for (const [environment, ready] of [[{}, 200], [{ KEYS_FETCH_TIMEOUT_SECONDS: '1' }, 503]] as const) {
     const issuer = await TestIssuer.start(old)
     issuer.behaviour = slow

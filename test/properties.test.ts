@@ -183,7 +183,7 @@ for (const alg of ['ES256', 'RS256']) {
     t.equal((await service.get('/api/private', token)).status, 200, 'it is good, and cached from now on')
     const changes = oneCharacterChanges(token)
     t.ok(changes.length > token.length + 5 * 60)
-    t.same(await wronglyAnswered(service, changes), [], `${changes.length} changes of ${token.length} characters`)
+    t.same(await withWrongResponse(service, changes), [], `${changes.length} changes of ${token.length} characters`)
     t.ok(service.app.verification.counts.signatureChecks > 100, 'many are refused by the signature alone')
     t.equal((await service.get('/api/private', token)).status, 200, 'it still is good')
     t.same(errorsOf(service), [])
@@ -205,15 +205,15 @@ t.test('a token with a few characters replaced, inserted, taken away or exchange
   ).filter((one) => one !== token)
   const edits = fc.array(edited, { minLength: 20, maxLength: 20 })
   await fc.assert(fc.asyncProperty(edits, async (some) => {
-    same(await wronglyAnswered(service, some), [], 'wrongly answered')
+    same(await withWrongResponse(service, some), [], 'wrong responses')
   }), { seed: SEED, numRuns: 20 })
   t.same(errorsOf(service), [])
 })
 
 /** Those that are not refused as they must be: 401, and 400 where the text is not a token68. */
-async function wronglyAnswered ({ get }: Service, tokens: readonly string[]): Promise<readonly string[]> {
-  const answers = await inBatches(tokens, async (token) => ({ token, status: (await get('/api/private', token)).status }))
-  return answers.filter(({ token, status }) => status !== (isToken68(token) ? 401 : 400)).map(({ token, status }) => `${status} ${token}`)
+async function withWrongResponse ({ get }: Service, tokens: readonly string[]): Promise<readonly string[]> {
+  const responses = await inBatches(tokens, async (token) => ({ token, status: (await get('/api/private', token)).status }))
+  return responses.filter(({ token, status }) => status !== (isToken68(token) ? 401 : 400)).map(({ token, status }) => `${status} ${token}`)
 }
 
 function errorsOf ({ lines }: Service): readonly unknown[] {

@@ -115,9 +115,9 @@ async function tokenRequests (t: Test): Promise<void> {
     [json(503, SECRET), 'issuer_unreachable', { 'http.response.status_code': 503 }],
     [(response: ServerResponse) => response.destroy(), 'issuer_unreachable', {}]
   ] as const
-  for (const [answer, code, more] of failures) {
+  for (const [respond, code, more] of failures) {
     clock.ms += 24 * 60 * MINUTE
-    issuer.answer = answer
+    issuer.respond = respond
     const failed = await inJob(() => t.rejects(client.token(), { code }))
     t.match(failed, { parentSpanContext: { spanId: caller.spanContext().spanId }, status: { code: SpanStatusCode.ERROR, message: code } })
     t.same(failed.attributes, { ...attributes, ...more, 'error.type': code })

@@ -10,7 +10,7 @@ import { VARIABLES } from '../../src/cli/call-settings.ts'
 import { isOwn } from '../../src/config/names.ts'
 import { identity } from '../client/certificates.ts'
 import { json, listen, silentAddress, tokens } from '../client/fakes.ts'
-import type { Answer, Fake } from '../client/fakes.ts'
+import type { Respond, Fake } from '../client/fakes.ts'
 import { sourceProgram } from '../support/source-program.ts'
 
 const SECRET = 'the-secret-of-this-test'
@@ -29,14 +29,14 @@ async function run (t: Test, env: Env, ...args: string[]): Promise<Run> {
   return result
 }
 
-async function parties (t: Test, token: Answer, answer: Answer): Promise<{ issuer: Fake, api: Fake, env: Env }> {
+async function parties (t: Test, token: Respond, respond: Respond): Promise<{ issuer: Fake, api: Fake, env: Env }> {
   const issuer = await listen(t, token)
-  const api = await listen(t, answer)
+  const api = await listen(t, respond)
   return { issuer, api, env: { TOKEN_ENDPOINT: `${issuer.url}/token`, API_URL: `${api.url}/api/private-scoped`, CLIENT_SECRET: SECRET } }
 }
 
 const good = tokens({ access_token: TOKEN })
-const challenge = (status: number, text: string): Answer => json(status, {}, { 'www-authenticate': text })
+const challenge = (status: number, text: string): Respond => json(status, {}, { 'www-authenticate': text })
 
 t.test('the story: the body alone on standard output, the status on standard error, exit 0', async (t) => {
   const { issuer, api, env } = await parties(t, good, json(200, GREETING))
@@ -48,7 +48,7 @@ t.test('the story: the body alone on standard output, the status on standard err
 t.test('a response without a body, and one that drives the terminal', async (t) => {
   const { api, env } = await parties(t, good, (response) => response.writeHead(204).end())
   t.same(await run(t, env), { code: 0, out: '', err: '204 No Content\n' })
-  api.answer = (response) => response.end('a\u001b[2Jb\u009bc\n\td\r\ne\rf')
+  api.respond = (response) => response.end('a\u001b[2Jb\u009bc\n\td\r\ne\rf')
   t.equal((await run(t, env)).out, 'a[2Jbc\n\td\r\nef\n')
 })
 
@@ -70,26 +70,26 @@ t.test('scopes: several, none, and the way of authentication', async (t) => {
 
 t.test('an issuer instead of its token endpoint', async (t) => {
   const { issuer, env } = await parties(t, (response, seen) => {
-    const answer = seen.method === 'POST' ? good : json(200, { issuer: issuer.url, token_endpoint: `${issuer.url}/token` })
-    answer(response, seen)
+    const respond = seen.method === 'POST' ? good : json(200, { issuer: issuer.url, token_endpoint: `${issuer.url}/token` })
+    respond(response, seen)
   }, json(200, GREETING))
   t.equal((await run(t, { ...env, TOKEN_ENDPOINT: undefined, ISSUER: issuer.url })).code, 0)
 })
 
 t.test('an API that sends the token back does not get it printed', async (t) => {
-  const echo: Answer = (response, seen) => json(200, { sent: seen.headers.authorization, secret: SECRET })(response, seen)
+  const echo: Respond = (response, seen) => json(200, { sent: seen.headers.authorization, secret: SECRET })(response, seen)
   const { api, env } = await parties(t, tokens(), echo)
   t.match(await run(t, env), { code: 0, out: /"sent":"Bearer \[hidden\]","secret":"\[hidden\]"/ })
-  api.answer = (response, seen) => {
+  api.respond = (response, seen) => {
     const isNew = seen.headers.authorization === `Bearer token-${api.seen.length}`
-    const answer = isNew && api.seen.length % 2 === 0 ? echo : challenge(401, 'Bearer error="invalid_token"')
-    answer(response, seen)
+    const respond = isNew && api.seen.length % 2 === 0 ? echo : challenge(401, 'Bearer error="invalid_token"')
+    respond(response, seen)
   }
   t.match(await run(t, env), { out: /hidden/ }, 'the second token neither')
 })
 
 t.test('who refused, and what to do about it', async (t) => {
-  const cases: [string, Answer, Answer, number, RegExp][] = [
+  const cases: [string, Respond, Respond, number, RegExp][] = [
     ['wrong secret', json(401, { error: 'unauthorized_client' }), json(200, {}), 3, /^The issuer does not accept the client id or the secret.*CLIENT_SECRET/],
     ['scope not granted', json(400, { error: 'invalid_scope' }), json(200, {}), 3, /scope "test_api_access"\. Look at SCOPE/],
     ['other refusal', json(400, { error: 'access_denied' }), json(200, {}), 3, /^The issuer refuses the token request \(access_denied\)\.\n$/],
@@ -110,8 +110,8 @@ t.test('who refused, and what to do about it', async (t) => {
     ['API cuts the line', good, (response) => response.destroy(), 5, /^The API cannot be reached.*API_URL/],
     ['a cut response', good, (response) => response.writeHead(200, { 'content-length': '10' }).write('x', () => response.destroy()), 5, /began to respond/]
   ]
-  for (const [name, token, answer, code, err] of cases) {
-    const { env } = await parties(t, token, answer)
+  for (const [name, token, respond, code, err] of cases) {
+    const { env } = await parties(t, token, respond)
     t.match(await run(t, env), { code, err }, name)
   }
 })
@@ -218,7 +218,7 @@ t.test('scopegate token: the token alone on standard output, everything else on 
   t.match(await runToken({}, '--help'), { code: 0, out: /scopegate token/, err: '' })
   t.match(await runToken({ ...env, TOKEN_ENDPOINT: await silentAddress() }), { code: 5, out: '', err: /nothing listens/ })
   t.match(await runToken(env, '--unknown'), { code: 2, out: '', err: /See --help/ })
-  issuer.answer = json(401, { error: 'invalid_client' })
+  issuer.respond = json(401, { error: 'invalid_client' })
   t.match(await runToken(env), { code: 3, out: '', err: /does not accept the client id/ })
   t.match(await runToken({ ...env, TOKEN_ENDPOINT: 'http://issuer.example', ALLOW_INSECURE_HTTP: 'on', TOKEN_TIMEOUT_SECONDS: '1' }), { out: '', err: /^Warning: plain http/ })
 })
@@ -240,7 +240,7 @@ t.test('credentials from files, audience, resource, authorities, and a step up',
   t.match(await run(t, { ...others, CLIENT_CERTIFICATE_FILE: at('cert'), CLIENT_CERTIFICATE_KEY_FILE: at('certKey') }), { code: 0 })
   t.same([issuer.seen[3]!.form.get('client_id'), issuer.seen[3]!.headers.authorization], ['test_api_client', undefined])
 
-  api.answer = (response, seen) => (api.seen.length === 5 ? challenge(403, 'Bearer error="insufficient_scope", scope="more"') : json(200, GREETING))(response, seen)
+  api.respond = (response, seen) => (api.seen.length === 5 ? challenge(403, 'Bearer error="insufficient_scope", scope="more"') : json(200, GREETING))(response, seen)
   t.match(await run(t, { ...env, STEP_UP: 'on' }), { code: 0 })
   t.equal(issuer.seen.at(-1)!.form.get('scope'), 'more test_api_access')
 

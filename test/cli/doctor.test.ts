@@ -254,7 +254,7 @@ t.test('an issuer whose responses have no Date, as Keycloak: the iat of a new to
   ]
   for (const [ahead, failed, isOk] of cases) {
     const now = Math.floor(Date.now() / 1000) + (ahead ?? 0)
-    endpoint.answer = json(200, { access_token: issuer.token({ iat: ahead === undefined ? undefined : now, exp: now + 300 }), token_type: 'Bearer' })
+    endpoint.respond = json(200, { access_token: issuer.token({ iat: ahead === undefined ? undefined : now, exp: now + 300 }), token_type: 'Bearer' })
     const { names } = await diagnose(routes, { env: client })
     t.same(names(), failed, String(ahead))
     t.equal(names('ok').includes('clock'), isOk)
@@ -376,10 +376,10 @@ t.test('a scope that is granted and not in the token', async (t) => {
     t.same((await diagnose([], { env: { ...client, SCOPE } })).names(), ['scope_missing/scope_not_in_token', 'scope_missing/scope_not_in_token'])
   }
   t.equal(endpoint.seen.length, 3, 'one more request for a scope that was not requested, not for each route')
-  endpoint.answer = (response, { form }) => form.has('scope') ? json(400, { error: 'invalid_scope' })(response, undefined as never) : json(200, { access_token: token, token_type: 'Bearer', scope: 'email' })(response, undefined as never)
+  endpoint.respond = (response, { form }) => form.has('scope') ? json(400, { error: 'invalid_scope' })(response, undefined as never) : json(200, { access_token: token, token_type: 'Bearer', scope: 'email' })(response, undefined as never)
   serve([key.jwk], { scopes_supported: ['email'] })
   t.same((await diagnose([], { env: client })).names(), ['scope_unknown', 'scope_missing/scope_unknown', 'scope_missing/scope_unknown'])
-  endpoint.answer = (response, { form }) => form.has('scope') ? json(503, {})(response, undefined as never) : json(200, { access_token: token, token_type: 'Bearer' })(response, undefined as never)
+  endpoint.respond = (response, { form }) => form.has('scope') ? json(503, {})(response, undefined as never) : json(200, { access_token: token, token_type: 'Bearer' })(response, undefined as never)
   t.same((await diagnose([], { env: client })).names(), ['scope_unknown', 'scope_missing', 'scope_missing'])
 })
 

@@ -20,8 +20,8 @@ function run (t: Test, environment: Record<string, string>): Promise<Run> {
   })
 }
 
-async function listen (t: Test, answer: RequestListener, host = '127.0.0.1'): Promise<string> {
-  const server = createServer(answer)
+async function listen (t: Test, respond: RequestListener, host = '127.0.0.1'): Promise<string> {
+  const server = createServer(respond)
   await new Promise<void>((resolve) => server.listen(0, host, resolve))
   t.teardown(() => {
     server.closeAllConnections()

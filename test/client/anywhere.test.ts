@@ -7,7 +7,7 @@ import t from 'tap'
 import { Agent, fetch as undiciFetch, request } from 'undici'
 import type { Dispatcher } from 'undici'
 import { createClient } from '../../src/client/client.ts'
-import type { ClientWarning, Fetch } from '../../src/client/client.ts'
+import type { ClientWarning } from '../../src/client/client.ts'
 import { MOST_TOKENS } from '../../src/client/token-sources.ts'
 import { api as apiOf, json, listen, story, tokens } from './fakes.ts'
 
@@ -16,7 +16,7 @@ const REFUSED = { 'www-authenticate': 'Bearer error="invalid_token"' }
 t.test('wrap: a given fetch with a token for the API, and without for every other address', async (t) => {
   const { client, api, issuer } = await story(t)
   const other = await listen(t, json(200, {}))
-  for (const wrapped of [client.wrap(), client.wrap(fetch), client.wrap(undiciFetch as unknown as Fetch)]) {
+  for (const wrapped of [client.wrap(), client.wrap(fetch), client.wrap(undiciFetch as never)]) {
     api.seen.length = other.seen.length = 0
     t.equal((await wrapped(`${api.url}/x`, { headers: { a: 'b' }, method: 'POST', body: 'c' })).status, 200)
     t.match(api.seen[0], { path: '/x', body: 'c', method: 'POST', headers: { a: 'b', authorization: 'Bearer token-1' } })
@@ -36,13 +36,13 @@ t.test('wrap: a refused token is replaced, a missing scope is a warning, a redir
   const warnings: ClientWarning[] = []
   const { client, api } = await story(t, { onWarning: (warning) => warnings.push(warning) })
   const wrapped = client.wrap()
-  api.answer = apiOf((token) => token === 'token-2')
+  api.respond = apiOf((token) => token === 'token-2')
   t.equal((await wrapped(`${api.url}/`, { method: 'POST', body: 'x' })).status, 200)
   t.equal(api.seen.length, 2)
-  api.answer = json(403, {}, { 'www-authenticate': 'Bearer error="insufficient_scope", scope="more"' })
+  api.respond = json(403, {}, { 'www-authenticate': 'Bearer error="insufficient_scope", scope="more"' })
   t.equal((await wrapped(`${api.url}/`)).status, 403)
   t.match(warnings, [{ code: 'insufficient_scope', scopes: ['more'], message: /requires the scope more/ }])
-  api.answer = (response) => response.writeHead(302, { location: '/elsewhere' }).end()
+  api.respond = (response) => response.writeHead(302, { location: '/elsewhere' }).end()
   await t.rejects(wrapped(`${api.url}/`), { code: 'api_redirected' })
   t.equal((await wrapped(`${api.url}/`, { redirect: 'manual' })).status, 302)
   await t.rejects(wrapped(new Request(`${api.url}/`, { redirect: 'error' })), TypeError)
@@ -65,7 +65,7 @@ t.test('interceptor: the token on the way out, also for a fetch', async (t) => {
     t.same(await dispatched(dispatcher, `${api.url}/x?y`, { headers, method: 'POST', body: 'c' }), [200, '{"message":"in"}'])
     t.match(api.seen.at(-1), { path: '/x?y', body: 'c', headers: { a: 'b', authorization: 'Bearer token-1' } })
   }
-  const options = { dispatcher } as unknown as RequestInit
+  const options: object = { dispatcher }
   t.same(await (await fetch(`${api.url}/f`, options)).json(), { message: 'in' })
   t.same(await dispatched(dispatcher, `${other.url}/`), [200, '{}'])
   t.equal(other.seen[0]!.headers.authorization, undefined)
@@ -77,15 +77,15 @@ t.test('interceptor: a refused token is replaced once; what cannot be sent again
   const agent = new Agent()
   t.teardown(() => agent.close())
   const dispatcher = agent.compose(client.interceptor())
-  api.answer = apiOf((token) => token === 'token-2')
+  api.respond = apiOf((token) => token === 'token-2')
   t.same(await dispatched(dispatcher, `${api.url}/`, { method: 'PUT', body: Buffer.from('x') }), [200, '{"message":"in"}'])
   t.same(api.seen.map(({ body }) => body), ['x', 'x'])
 
-  api.answer = json(401, 'refused', REFUSED)
+  api.respond = json(401, 'refused', REFUSED)
   t.same(await dispatched(dispatcher, `${api.url}/`), [401, 'refused'], 'not twice in ten seconds')
   t.equal(issuer.seen.length, 2)
   clock.ms += 10_000
-  api.answer = json(401, 'x'.repeat(100_000), REFUSED)
+  api.respond = json(401, 'x'.repeat(100_000), REFUSED)
   const [status, body] = await dispatched(dispatcher, `${api.url}/`)
   t.same([status, body.length], [401, 100_000], 'a long one is passed on')
   clock.ms += 10_000
@@ -94,11 +94,11 @@ t.test('interceptor: a refused token is replaced once; what cannot be sent again
   t.equal(api.seen.length, 1)
 
   const broken = await story(t)
-  broken.issuer.answer = json(401, { error: 'invalid_client' })
+  broken.issuer.respond = json(401, { error: 'invalid_client' })
   await t.rejects(dispatched(agent.compose(broken.client.interceptor()), `${broken.api.url}/`), { code: 'credentials_refused' })
-  broken.issuer.answer = tokens()
+  broken.issuer.respond = tokens()
   broken.clock.ms += 30_000
-  broken.api.answer = (response) => response.destroy()
+  broken.api.respond = (response) => response.destroy()
   await t.rejects(dispatched(agent.compose(broken.client.interceptor()), `${broken.api.url}/`), { code: 'UND_ERR_SOCKET' })
 })
 
@@ -123,9 +123,9 @@ t.test('several APIs: each has its own wall, scope, audience and resource', asyn
   await t.rejects(client.token({ audience: '' }), { message: /^audience: / })
   const all = { tokenEndpoint: 'https://issuer.example/token', clientId: 'id', clientSecret: 's' }
   for (const apiUrl of [[], [{}], [{ url: 'https://x.example', scope: 'x' }], 1]) {
-    t.throws(() => createClient({ ...all, apiUrl: apiUrl as unknown as string }), { code: 'settings_invalid' })
+    t.throws(() => createClient({ ...all, apiUrl: apiUrl as never }), { code: 'settings_invalid' })
   }
-  t.throws(() => createClient({ ...all, apiUrl: 'https://x.example', maxRetryAfterMs: 60_001, stepUp: 1 as unknown as boolean }), { message: /maxRetryAfterMs: .*stepUp: true or false/ })
+  t.throws(() => createClient({ ...all, apiUrl: 'https://x.example', maxRetryAfterMs: 60_001, stepUp: 1 as never }), { message: /maxRetryAfterMs: .*stepUp: true or false/ })
 })
 
 t.test(`at most ${MOST_TOKENS} tokens are kept: those used last`, async (t) => {
@@ -167,9 +167,9 @@ t.test('events: each token request and each warning', async (t) => {
   subscribe('scopegate:client', hear)
   t.teardown(() => unsubscribe('scopegate:client', hear))
   const { client, issuer } = await story(t, { scope: ['one'] })
-  issuer.answer = tokens({ scope: 'other' })
+  issuer.respond = tokens({ scope: 'other' })
   await client.token()
-  issuer.answer = json(400, { error: 'invalid_scope' })
+  issuer.respond = json(400, { error: 'invalid_scope' })
   await t.rejects(client.token(['two']))
   t.match(events, [
     { event: 'token', clientId: 'client one', scope: ['one'], outcome: 'ok', durationMs: Number },

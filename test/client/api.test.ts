@@ -1,6 +1,6 @@
 import t from 'tap'
 import { api, gate, json, listen, silentAddress, story, tokens, until } from './fakes.ts'
-import type { Answer } from './fakes.ts'
+import type { Respond } from './fakes.ts'
 
 const text = (body: string): ReadableStream<Uint8Array> => new Blob([body]).stream()
 
@@ -37,9 +37,9 @@ t.test('a redirect is refused, even to the same origin', async (t) => {
   const elsewhere = await listen(t, json(200, {}))
   for (const status of [300, 301, 302, 303, 307, 308]) {
     const { client, api } = await story(t)
-    api.answer = (response) => response.writeHead(status, { location: `${elsewhere.url}/?secret` }).end('body')
+    api.respond = (response) => response.writeHead(status, { location: `${elsewhere.url}/?secret` }).end('body')
     await t.rejects(client.fetch('/'), { code: 'api_redirected', message: new RegExp(`redirect \\(${status}\\)`) })
-    api.answer = (response) => response.writeHead(status, { location: '/same' }).end()
+    api.respond = (response) => response.writeHead(status, { location: '/same' }).end()
     await t.rejects(client.fetch('/'), { code: 'api_redirected' })
     t.equal(api.seen.length, 2)
   }
@@ -48,13 +48,13 @@ t.test('a redirect is refused, even to the same origin', async (t) => {
 
 t.test('304 Not Modified is not a redirect', async (t) => {
   const { client, api } = await story(t)
-  api.answer = (response) => response.writeHead(304).end()
+  api.respond = (response) => response.writeHead(304).end()
   t.equal((await client.fetch('/')).status, 304)
 })
 
 t.test('a token that the API does not take any more is replaced once, and the call repeated', async (t) => {
   const { client, issuer, api: service } = await story(t)
-  service.answer = api((token) => token === 'token-2')
+  service.respond = api((token) => token === 'token-2')
   for (const body of ['text', new URLSearchParams({ a: '1' }), Buffer.from('bytes'), new Blob(['blob'])]) {
     t.equal((await client.fetch('/', { method: 'POST', body })).status, 200)
   }
@@ -66,7 +66,7 @@ t.test('a token that the API does not take any more is replaced once, and the ca
 t.test('a response that is not handed over is released: its connection does not stay open', { timeout: 5000 }, async (t) => {
   const { client, api: service } = await story(t, { apiDeadlineMs: 600_000 }) // else the deadline lets it go; later, the collector
   const gone = gate()
-  service.answer = (response, seen) => {
+  service.respond = (response, seen) => {
     if (seen.headers.authorization === 'Bearer token-2') { response.end(); return }
     response.on('close', gone.open).writeHead(401, { 'www-authenticate': 'Bearer error="invalid_token"' }).write('never ends')
   }
@@ -77,7 +77,7 @@ t.test('a response that is not handed over is released: its connection does not 
 t.test('a hundred calls that are refused at once cost one new token', async (t) => {
   const { client, issuer, api: service } = await story(t)
   await client.token()
-  service.answer = api((token) => token === 'token-2')
+  service.respond = api((token) => token === 'token-2')
   const all = await Promise.all(Array.from({ length: 100 }, () => client.fetch('/')))
   t.ok(all.every(({ status }) => status === 200))
   t.equal(issuer.seen.length, 2)
@@ -85,7 +85,7 @@ t.test('a hundred calls that are refused at once cost one new token', async (t) 
 
 t.test('an API that refuses every token gets each call twice, and the issuer one request in ten seconds', async (t) => {
   const { client, issuer, api: service, clock } = await story(t)
-  service.answer = api(() => false)
+  service.respond = api(() => false)
   const response = await client.fetch('/')
   t.equal(response.status, 401)
   t.equal(await response.text(), '{}', 'the second refusal is the caller\'s to read')
@@ -101,8 +101,8 @@ t.test('an API that refuses every token gets each call twice, and the issuer one
 
 t.test('an issuer that hands out the refused token again does not cause a repetition', async (t) => {
   const { client, issuer, api: service } = await story(t)
-  issuer.answer = tokens({ access_token: 'same' })
-  service.answer = api(() => false)
+  issuer.respond = tokens({ access_token: 'same' })
+  service.respond = api(() => false)
   t.equal((await client.fetch('/')).status, 401)
   t.equal(issuer.seen.length, 2)
   t.equal(service.seen.length, 1)
@@ -111,14 +111,14 @@ t.test('an issuer that hands out the refused token again does not cause a repeti
 t.test('no new token to be had: the refusal is handed over, and the old token kept', async (t) => {
   const { client, issuer, api: service, clock } = await story(t)
   await client.token()
-  issuer.answer = json(503, {})
-  service.answer = api(() => false)
+  issuer.respond = json(503, {})
+  service.respond = api(() => false)
   const response = await client.fetch('/')
   t.equal(response.status, 401)
   t.equal(await response.text(), '{}', 'still unread')
   t.equal((await client.fetch('/')).status, 401)
   t.equal(issuer.seen.length, 2, 'the issuer is left in peace')
-  service.answer = api()
+  service.respond = api()
   clock.ms += 1
   t.equal((await client.fetch('/')).status, 200)
 })
@@ -127,9 +127,9 @@ t.test('a refusal while the renewal is on its way waits for that one', async (t)
   const { client, issuer, api: service, clock } = await story(t)
   await client.token()
   const held = gate()
-  const answer = issuer.answer
-  issuer.answer = (response, seen) => held.opened.then(() => answer(response, seen))
-  service.answer = api((token) => token === 'token-2')
+  const respond = issuer.respond
+  issuer.respond = (response, seen) => held.opened.then(() => respond(response, seen))
+  service.respond = api((token) => token === 'token-2')
   clock.ms += 200_000
   const call = client.fetch('/')
   await until(() => service.seen.length === 1)
@@ -140,7 +140,7 @@ t.test('a refusal while the renewal is on its way waits for that one', async (t)
 
 t.test('a body that can be sent only once is not repeated, but the next call has a new token', async (t) => {
   const { client, issuer, api: service } = await story(t)
-  service.answer = api((token) => token === 'token-2')
+  service.respond = api((token) => token === 'token-2')
   t.equal((await client.fetch('/', { method: 'POST', body: text('stream') })).status, 401)
   t.equal(service.seen.length, 1)
   t.equal(service.seen[0]!.body, 'stream')
@@ -150,7 +150,7 @@ t.test('a body that can be sent only once is not repeated, but the next call has
 })
 
 t.test('no other response causes a repetition', async (t) => {
-  const cases: [string, Answer][] = [
+  const cases: [string, Respond][] = [
     ['401 without a challenge', json(401, {})],
     ['401 without an error', json(401, {}, { 'www-authenticate': 'Bearer realm="x"' })],
     ['401 of another scheme', json(401, {}, { 'www-authenticate': 'Basic error="invalid_token"' })],
@@ -163,9 +163,9 @@ t.test('no other response causes a repetition', async (t) => {
     ['503 that requests a pause longer than allowed', json(503, {}, { 'retry-after': '6' })],
     ['429 with a pause that cannot be read', json(429, {}, { 'retry-after': 'soon' })]
   ]
-  for (const [name, answer] of cases) {
+  for (const [name, respond] of cases) {
     const { client, issuer, api } = await story(t)
-    api.answer = answer
+    api.respond = respond
     t.equal((await client.fetch('/')).status, Number(name.slice(0, 3)), name)
     t.equal(api.seen.length, 1, name)
     t.equal(issuer.seen.length, 1, name)
@@ -177,7 +177,7 @@ t.test('an API that cannot be reached', async (t) => {
   await t.rejects(client.fetch('/'), { code: 'api_unreachable', message: /ECONNREFUSED/ })
 
   const { client: other, api } = await story(t)
-  api.answer = (response) => response.destroy()
+  api.respond = (response) => response.destroy()
   await t.rejects(other.fetch('/'), { code: 'api_unreachable', message: /cannot be reached at http:\/\/127/, cause: undefined })
 
   const { client: barred } = await story(t, { apiUrl: 'http://127.0.0.1:1' })
@@ -186,16 +186,16 @@ t.test('an API that cannot be reached', async (t) => {
 
 t.test('the deadline of a call covers silence and a body that does not end', async (t) => {
   const { client, api } = await story(t, { apiDeadlineMs: 500 })
-  api.answer = () => undefined
+  api.respond = () => undefined
   await t.rejects(client.fetch('/'), { code: 'api_unreachable', message: /no response within 500 ms/ })
-  api.answer = (response) => response.writeHead(200).write('begun')
+  api.respond = (response) => response.writeHead(200).write('begun')
   const response = await client.fetch('/')
   await t.rejects(response.text(), { name: 'TimeoutError' })
 })
 
 t.test('the caller may abort, and gets its own reason', async (t) => {
   const { client, api } = await story(t)
-  api.answer = () => undefined
+  api.respond = () => undefined
   const cancel = new AbortController()
   const call = client.fetch('/', { signal: cancel.signal })
   await until(() => api.seen.length === 1)

@@ -58,7 +58,7 @@ t.test('the audience of an assertion is the issuer, and each assertion is used o
   await client.token()
   t.not((await assertionIn({ issuer }, ec, `${issuer.url}/realms/x`)).jti, first.jti)
 
-  issuer.answer = tokens()
+  issuer.respond = tokens()
   const keycloak = await story(t, { ...of, tokenEndpoint: `${issuer.url}/realms/x/protocol/openid-connect/token` })
   await keycloak.client.token()
   await assertionIn({ issuer }, ec, `${issuer.url}/realms/x`)
@@ -69,7 +69,7 @@ t.test('a secret in a file that rotates: read for each request, and once more wh
   const { client, issuer, clock } = await story(t, { clientSecret: { file }, clientAuthentication: 'client_secret_post' })
   const good = tokens({ expires_in: 10 })
   let accepted = 'old'
-  issuer.answer = (response, seen) => {
+  issuer.respond = (response, seen) => {
     if (seen.form.get('client_secret') === accepted) good(response, seen)
     else json(401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' })(response, seen)
   }
@@ -81,7 +81,7 @@ t.test('a secret in a file that rotates: read for each request, and once more wh
   t.equal(issuer.seen.length, 2)
 
   clock.ms += 10_000
-  issuer.answer = (response, seen) => {
+  issuer.respond = (response, seen) => {
     if (seen.form.get('client_secret') === 'newest') good(response, seen)
     else {
       writeFileSync(file, 'newest')
@@ -95,7 +95,7 @@ t.test('a secret in a file that rotates: read for each request, and once more wh
 t.test('a refused secret of a file is not sent again until the file has another one', async (t) => {
   const file = join(t.testdir({ secret: 'old' }), 'secret')
   const { client, issuer, clock } = await story(t, { clientSecret: { file }, clientAuthentication: 'client_secret_post' })
-  issuer.answer = (response, seen) => {
+  issuer.respond = (response, seen) => {
     if (seen.form.get('client_secret') === 'new') tokens()(response, seen)
     else json(401, { error: 'invalid_client' })(response, seen)
   }
@@ -177,7 +177,7 @@ t.test('credentials that cannot be used are reported at once', (t) => {
     [{ clientSecret: 's', ca: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'] }, 'ca', /as PEM/]
   ]
   for (const [options, option, expected] of cases) {
-    const all = { tokenEndpoint: 'https://issuer.example/token', clientId: 'id', apiUrl: 'https://api.example', ...options } as unknown as ClientOptions
+    const all = { tokenEndpoint: 'https://issuer.example/token', clientId: 'id', apiUrl: 'https://api.example', ...options } as ClientOptions
     const error = thrownBy(() => createClient(all))
     t.match(error, { problems: [{ option, expected }] }, `${option}: ${String(expected)}`)
   }

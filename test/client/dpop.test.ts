@@ -17,7 +17,7 @@ import { myorg } from '../issuer/wire.ts'
 import { startService } from '../support/service.ts'
 import type { Service } from '../support/service.ts'
 import { json, story, tokens } from './fakes.ts'
-import type { Answer, Seen } from './fakes.ts'
+import type { Respond, Seen } from './fakes.ts'
 
 interface Proof {
   readonly header: { readonly alg: string, readonly typ: string, readonly jwk: JsonWebKey }
@@ -53,8 +53,8 @@ const ways = (client: Client, origin: string): ReadonlyArray<readonly [string, (
 
 t.test('a proof for each request, with the key that never changes', async (t) => {
   const { client, api, issuer } = await story(t, { dpop: true })
-  issuer.answer = tokens(bound)
-  api.answer = json(200, {})
+  issuer.respond = tokens(bound)
+  api.respond = json(200, {})
   for (const [name, call] of ways(client, api.url)) {
     api.seen.length = 0
     t.equal(await call('/a%2Fb?query=1', 'post'), 200, name)
@@ -87,8 +87,8 @@ t.test('a key of one\'s own: PEM, JWK and KeyObject', async (t) => {
   ]
   for (const [name, key, alg, { kty, x, n }] of keys) {
     const { client, api, issuer } = await story(t, { dpop: { key } })
-    issuer.answer = tokens(bound)
-    api.answer = json(200, {})
+    issuer.respond = tokens(bound)
+    api.respond = json(200, {})
     await client.fetch('/')
     t.match(proofOf(api.seen[0]!).header, { alg, jwk: { kty, ...x !== undefined && { x }, ...n !== undefined && { n } } }, name)
     t.notOk(Object.hasOwn(proofOf(api.seen[0]!).header.jwk, 'd'), name)
@@ -102,54 +102,54 @@ t.test('a key of one\'s own: PEM, JWK and KeyObject', async (t) => {
 })
 
 /** Requires this nonce in the proof. */
-const requires = (nonce: string, status: number, otherwise: Answer): Answer => (response, seen) => {
+const requires = (nonce: string, status: number, otherwise: Respond): Respond => (response, seen) => {
   if (proofOf(seen).claims['nonce'] === nonce) otherwise(response, seen)
   else json(status, { error: 'use_dpop_nonce' }, { 'dpop-nonce': nonce, 'www-authenticate': 'Bearer realm="x", DPoP error="use_dpop_nonce", algs="ES256"' })(response, seen)
 }
 
 t.test('nonces: one more attempt, and then the newest is used; those of issuer and API are apart', async (t) => {
   const { client, api, issuer } = await story(t, { dpop: true })
-  issuer.answer = requires('of-issuer', 400, tokens(bound))
+  issuer.respond = requires('of-issuer', 400, tokens(bound))
   let nonce = 0
   for (const [name, call] of ways(client, api.url)) {
-    api.answer = requires(`n-${++nonce}`, 401, json(200, {}, { 'dpop-nonce': 'newest' }))
+    api.respond = requires(`n-${++nonce}`, 401, json(200, {}, { 'dpop-nonce': 'newest' }))
     api.seen.length = 0
     t.equal(await call('/'), 200, name)
     t.equal(api.seen.length, 2, name)
     t.not(proofOf(api.seen[0]!).claims['jti'], proofOf(api.seen[1]!).claims['jti'], name)
-    api.answer = requires('newest', 401, json(200, {}))
+    api.respond = requires('newest', 401, json(200, {}))
     t.equal((await client.fetch('/')).status, 200, `${name}: a nonce of a 200 is kept`)
     t.equal(api.seen.length, 3, name)
   }
   t.same(issuer.seen.map((seen) => proofOf(seen).claims['nonce']), [undefined, 'of-issuer'])
 
-  api.answer = (response, seen) => requires(`always-${api.seen.length}`, 401, json(200, {}))(response, seen)
+  api.respond = (response, seen) => requires(`always-${api.seen.length}`, 401, json(200, {}))(response, seen)
   for (const [name, call] of ways(client, api.url)) {
     api.seen.length = 0
     t.equal(await call('/'), 401, name)
     t.equal(api.seen.length, 2, `${name}: once only`)
   }
-  api.answer = json(401, {}, { 'www-authenticate': 'DPoP error="use_dpop_nonce"' })
+  api.respond = json(401, {}, { 'www-authenticate': 'DPoP error="use_dpop_nonce"' })
   for (const [name, call] of ways(client, api.url)) {
     api.seen.length = 0
     t.equal(await call('/'), 401, name)
     t.equal(api.seen.length, 1, `${name}: no nonce, no other attempt`)
   }
-  api.answer = json(200, {}, { 'dpop-nonce': 'not "a" nonce' })
+  api.respond = json(200, {}, { 'dpop-nonce': 'not "a" nonce' })
   await client.fetch('/')
   await client.fetch('/')
   t.equal(proofOf(api.seen.at(-1)!).claims['nonce'], 'always-2')
 
   const unwilling = await story(t, { dpop: true })
-  unwilling.issuer.answer = (response, seen) => requires(`other-${unwilling.issuer.seen.length}`, 400, tokens(bound))(response, seen)
+  unwilling.issuer.respond = (response, seen) => requires(`other-${unwilling.issuer.seen.length}`, 400, tokens(bound))(response, seen)
   await t.rejects(unwilling.client.token(), { code: 'request_refused', message: /use_dpop_nonce/ })
   t.equal(unwilling.issuer.seen.length, 2)
 })
 
 t.test('a body that can be sent once only is not sent again, and the nonce is there for the next', async (t) => {
   const { client, api, issuer } = await story(t, { dpop: true })
-  issuer.answer = tokens(bound)
-  api.answer = requires('one', 401, json(200, {}))
+  issuer.respond = tokens(bound)
+  api.respond = requires('one', 401, json(200, {}))
   t.equal((await client.fetch('/', { method: 'POST', body: new Blob(['x']).stream() })).status, 401)
   t.equal((await client.fetch('/', { method: 'POST', body: new Blob(['x']).stream() })).status, 200)
   t.equal(api.seen.length, 2)
@@ -157,18 +157,18 @@ t.test('a body that can be sent once only is not sent again, and the nonce is th
 
 t.test('challenges of DPoP: another token after invalid_token, another scope after insufficient_scope', async (t) => {
   const { client, api, issuer, clock } = await story(t, { dpop: true, stepUp: true })
-  issuer.answer = tokens(bound)
+  issuer.respond = tokens(bound)
   let good = 1
   for (const [name, call] of ways(client, api.url)) {
     clock.ms += 20_000
     good++
-    api.answer = (response, seen) => (seen.headers.authorization === `DPoP token-${good}`
+    api.respond = (response, seen) => (seen.headers.authorization === `DPoP token-${good}`
       ? json(200, {})
       : json(401, {}, { 'www-authenticate': 'DPoP error="invalid_token", Bearer realm="x"' }))(response, seen)
     t.equal(await call('/'), 200, name)
     t.equal(proofOf(api.seen.at(-1)!).claims['ath'], hashOf(`token-${good}`), name)
   }
-  api.answer = (response, seen) => (seen.headers.authorization === 'DPoP token-5'
+  api.respond = (response, seen) => (seen.headers.authorization === 'DPoP token-5'
     ? json(200, {})
     : json(403, {}, { 'www-authenticate': 'DPoP error="insufficient_scope", scope="more"' }))(response, seen)
   t.equal((await client.fetch('/')).status, 200)
@@ -180,10 +180,10 @@ t.test('the kind of the token must be the one that was requested', async (t) => 
   await t.rejects(bearer.client.fetch('/'), { code: 'issuer_response_invalid', message: /not bound to the key/ })
   t.equal(bearer.api.seen.length, 0)
   const other = await story(t, { dpop: true })
-  other.issuer.answer = tokens({ token_type: 'mac' })
+  other.issuer.respond = tokens({ token_type: 'mac' })
   await t.rejects(other.client.token(), { message: /token_type is not DPoP/ })
   const without = await story(t, { dpop: false })
-  without.issuer.answer = tokens(bound)
+  without.issuer.respond = tokens(bound)
   await t.rejects(without.client.token(), { message: /set dpop/ })
   t.equal(without.issuer.seen[0]!.headers['dpop'], undefined)
 })

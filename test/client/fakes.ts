@@ -17,25 +17,25 @@ export interface Seen {
   readonly form: URLSearchParams
 }
 
-export type Answer = (response: ServerResponse, seen: Seen) => unknown
+export type Respond = (response: ServerResponse, seen: Seen) => unknown
 
 /** A server with any response that a test sets; it keeps the requests. */
 export interface Fake {
   readonly url: string
   readonly seen: Seen[]
-  answer: Answer
+  respond: Respond
 }
 
 /** Listens on a free loopback port until the test ends. */
-export async function listen (t: Test, answer: Answer): Promise<Fake> {
-  const fake = { url: '', seen: [] as Seen[], answer }
+export async function listen (t: Test, respond: Respond): Promise<Fake> {
+  const fake = { url: '', seen: [] as Seen[], respond }
   const handle: RequestListener = (request, response) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => {
       const body = Buffer.concat(chunks).toString()
       const seen = { method: request.method!, path: request.url!, headers: request.headers, body, form: new URLSearchParams(body) }
       fake.seen.push(seen)
-      fake.answer(response, seen)
+      fake.respond(response, seen)
     })
   }
   const server = createServer(handle)
@@ -57,13 +57,13 @@ export async function silentAddress (): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-/** Answers with JSON; a text and bytes are sent as they are. */
-export function json (status: number, body: unknown, headers: Record<string, string> = {}): Answer {
+/** Responds with JSON; a text and bytes are sent as they are. */
+export function json (status: number, body: unknown, headers: Record<string, string> = {}): Respond {
   return (response) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body))
 }
 
-/** A good answer of a token endpoint; every call names another token: token-1, token-2, … */
-export function tokens (members: Record<string, unknown> = {}): Answer {
+/** A good response of a token endpoint; every call names another token: token-1, token-2, … */
+export function tokens (members: Record<string, unknown> = {}): Respond {
   let count = 0
   return (response, seen) => {
     const scope = `email profile ${seen.form.get('scope') ?? ''}`.trim()
@@ -73,7 +73,7 @@ export function tokens (members: Record<string, unknown> = {}): Answer {
 }
 
 /** An API that takes these tokens, and says `invalid_token` to all others. */
-export function api (good: (token: string) => boolean = () => true): Answer {
+export function api (good: (token: string) => boolean = () => true): Respond {
   return (response, seen) => {
     const token = /^Bearer (.+)$/.exec(seen.headers.authorization ?? '')?.[1]
     if (token !== undefined && good(token)) json(200, { message: 'in' })(response, seen)
@@ -106,7 +106,7 @@ export async function story (t: Test, options: Partial<ClientOptions> = {}): Pro
   return { issuer, api: service, clock, client, options: all }
 }
 
-/** A promise to hold an answer back with. */
+/** A promise to hold a response back with. */
 export function gate (): { readonly opened: Promise<void>, readonly open: () => void } {
   let open!: () => void
   const opened = new Promise<void>((resolve) => { open = resolve })

@@ -8,7 +8,7 @@ import type { ClientOptions } from '../../src/client/client.ts'
 import { sourceProgram } from '../support/source-program.ts'
 import { drip, listenOn, untilNoneOpen } from '../support/wire.ts'
 import { json, listen, tokens } from './fakes.ts'
-import type { Answer, Fake, OneApi } from './fakes.ts'
+import type { Respond, Fake, OneApi } from './fakes.ts'
 
 interface Proxy {
   readonly url: string
@@ -54,11 +54,11 @@ const named = ({ url }: { readonly url: string }, host: string): string => url.r
 interface Behind { readonly issuer: Fake, readonly api: Fake, readonly proxy: Proxy, readonly options: OneApi }
 
 async function behind (
-  t: Test, variables: Readonly<Record<string, string>>, answer: Answer = json(200, {}), options: Partial<ClientOptions> = {}
+  t: Test, variables: Readonly<Record<string, string>>, respond: Respond = json(200, {}), options: Partial<ClientOptions> = {}
 ): Promise<Behind> {
   const proxy = await proxyOn(t)
   const issuer = await listen(t, tokens())
-  const api = await listen(t, answer)
+  const api = await listen(t, respond)
   environment(t, { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, ...variables })
   return {
     issuer, api, proxy, options: {
@@ -93,7 +93,7 @@ t.test('without the option the variables have no effect', async (t) => {
 })
 
 t.test('limits and the refusal of redirects hold through the proxy', async (t) => {
-  const redirect: Answer = (response) => response.writeHead(307, { location: '/elsewhere' }).end()
+  const redirect: Respond = (response) => response.writeHead(307, { location: '/elsewhere' }).end()
   const { proxy, issuer, api, options } = await behind(t, {}, redirect, { apiDeadlineMs: 1000, tokenDeadlineMs: 1000 })
   const clientOf = (): ReturnType<typeof createClient> => {
     const client = createClient(options)
@@ -102,14 +102,14 @@ t.test('limits and the refusal of redirects hold through the proxy', async (t) =
   }
   await t.rejects(clientOf().fetch('/'), { code: 'api_redirected' })
   t.equal(proxy.seen.length, 2)
-  api.answer = (response) => drip(response)
+  api.respond = (response) => drip(response)
   const response = await clientOf().fetch('/')
   await t.rejects(response.text(), { name: 'TimeoutError' })
-  issuer.answer = (response) => response.writeHead(302, { location: '/elsewhere' }).end()
+  issuer.respond = (response) => response.writeHead(302, { location: '/elsewhere' }).end()
   await t.rejects(clientOf().token(), { code: 'issuer_response_invalid', message: /redirect/ })
-  issuer.answer = json(200, 'x'.repeat(70_000))
+  issuer.respond = json(200, 'x'.repeat(70_000))
   await t.rejects(clientOf().token(), { code: 'issuer_response_invalid', message: /65536 bytes/ })
-  issuer.answer = (response) => drip(response)
+  issuer.respond = (response) => drip(response)
   await t.rejects(clientOf().token(), { code: 'issuer_unreachable', message: /within 1000 ms/ })
 })
 

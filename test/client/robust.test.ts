@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import t from 'tap'
-import { createClient, SettingsError, type ClientOptions } from '../../src/client/client.ts'
+import { createClient, SettingsError } from '../../src/client/client.ts'
 import { listen, tokens } from './fakes.ts'
 import { sourceProgram } from '../support/source-program.ts'
 
@@ -29,7 +29,7 @@ t.test('options of a wrong type are settings errors that name the option, never 
       t.ok(error instanceof SettingsError && error.problems.every((one) => one.option === option))
     }
   }
-  for (const given of [undefined, null, 'x', 5, []]) t.throws(() => createClient(given as unknown as ClientOptions), SettingsError)
+  for (const given of [undefined, null, 'x', 5, []]) t.throws(() => createClient(given as never), SettingsError)
 })
 
 t.test('close() while the function of the secret is pending: the call is refused, and nothing is sent when the secret arrives', async (t) => {

@@ -5,7 +5,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { createClient } from '../../src/client/client.ts'
 import { json, SECRET, story, tokens } from './fakes.ts'
-import type { Answer } from './fakes.ts'
+import type { Respond } from './fakes.ts'
 
 const TOKEN = 'eyJhbGciOi.the-token.c2lnbmF0dXJl'
 const BASIC = Buffer.from(`client+one:${encodeURIComponent(SECRET)}`).toString('base64')
@@ -37,7 +37,7 @@ async function raw (t: Test, bytes: string): Promise<string> {
 
 t.test('an issuer that says back everything it was sent', async (t) => {
   const good = { access_token: TOKEN, token_type: 'Bearer', expires_in: 300 }
-  const cases: [string, Answer][] = [
+  const cases: [string, Respond][] = [
     ['a refusal that quotes the form', (response, seen) => json(401, { error: 'invalid_client', error_description: seen.body, error_uri: SECRET })(response, seen)],
     ['a refusal that quotes the header', (response, seen) => json(400, { error: 'invalid_scope', error_description: seen.headers.authorization })(response, seen)],
     ['a secret as error code', json(400, { error: SECRET })],
@@ -52,9 +52,9 @@ t.test('an issuer that says back everything it was sent', async (t) => {
     ['an outage', json(500, { ...good, SECRET })]
   ]
   for (const clientAuthentication of ['post', 'basic'] as const) {
-    for (const [name, answer] of cases) {
+    for (const [name, respond] of cases) {
       const { client, issuer } = await story(t, { scope: ['one'], clientAuthentication })
-      issuer.answer = answer
+      issuer.respond = respond
       staysSecret(t, await caught(() => client.fetch('/')), `${name}, ${clientAuthentication}`)
     }
   }
@@ -68,26 +68,26 @@ t.test('the parser of HTTP keeps what it could not read in its error; ours does 
   staysSecret(t, error, 'issuer')
 
   const { client: other, issuer } = await story(t, { apiUrl: await raw(t, broken) })
-  issuer.answer = tokens({ access_token: TOKEN })
+  issuer.respond = tokens({ access_token: TOKEN })
   const response = await other.fetch('/').catch((fault: unknown) => fault)
   if (response instanceof Error) staysSecret(t, response, 'API')
 
   const { client: third, issuer: good } = await story(t, { apiUrl: await raw(t, `NOT HTTP ${TOKEN}`) })
-  good.answer = tokens({ access_token: TOKEN })
+  good.respond = tokens({ access_token: TOKEN })
   const fault = await caught(() => third.fetch('/'))
   t.match(fault, { code: 'api_unreachable' })
   staysSecret(t, fault, 'API')
 })
 
 t.test('an API that says back the token', async (t) => {
-  const answers: Answer[] = [
+  const cases: Respond[] = [
     (response) => response.writeHead(302, { location: `/${TOKEN}` }).end(TOKEN),
     (response) => response.destroy()
   ]
-  for (const answer of answers) {
+  for (const respond of cases) {
     const { client, issuer, api } = await story(t)
-    issuer.answer = tokens({ access_token: TOKEN })
-    api.answer = answer
+    issuer.respond = tokens({ access_token: TOKEN })
+    api.respond = respond
     staysSecret(t, await caught(() => client.fetch('/')), 'error')
     staysSecret(t, await caught(() => client.fetch(`//evil.example/${TOKEN.length}`)), 'error')
     staysSecret(t, await caught(() => client.fetch('/', { headers: { bad: '\n' } })), 'a fault of the call')
@@ -96,7 +96,7 @@ t.test('an API that says back the token', async (t) => {
 
 t.test('the client itself shows neither secret nor token', async (t) => {
   const { client, issuer, options } = await story(t)
-  issuer.answer = tokens({ access_token: TOKEN })
+  issuer.respond = tokens({ access_token: TOKEN })
   t.equal(await client.token(), TOKEN)
   staysSecret(t, client, 'client')
   staysSecret(t, createClient(options), 'unused client')

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { ClientErrorCode, ClientOptions } from '../../src/client/client.ts'
 import { drip } from '../support/wire.ts'
 import { json, listen, SECRET, silentAddress, story, tokens } from './fakes.ts'
-import type { Answer } from './fakes.ts'
+import type { Respond } from './fakes.ts'
 
 /** JSON in which `?` is a byte that no UTF-8 has. */
 function notUtf8 (body: object): Buffer {
@@ -48,7 +48,7 @@ t.test('a secret that cannot be read', async (t) => {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- what others may do
     [() => { throw null }, /cannot be read/],
     [() => '', /returned none/],
-    [() => 5 as unknown as string, /returned none/],
+    [() => 5 as never, /returned none/],
     [() => '\n', /line breaks/],
     [() => 'one\ntwo', /line breaks/],
     [() => 'one\n\n', /line breaks/]
@@ -62,7 +62,7 @@ t.test('a secret that cannot be read', async (t) => {
 
 t.test('the responses of the token endpoint, and their errors', (t) => {
   const good = { access_token: 'token', token_type: 'Bearer', expires_in: 300 }
-  const cases: [string, Answer, { code: ClientErrorCode, message?: RegExp | string, scopes?: string[] }][] = [
+  const cases: [string, Respond, { code: ClientErrorCode, message?: RegExp | string, scopes?: string[] }][] = [
     ['a wrong secret (Keycloak)', json(401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' }), { code: 'credentials_refused', message: /client id or the secret \(unauthorized_client\)/ }],
     ['an unknown client, with a challenge', json(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }), { code: 'credentials_refused', message: /\(invalid_client\)/ }],
     ['an assertion refused', json(400, { error: 'invalid_client' }), { code: 'credentials_refused' }],
@@ -101,10 +101,10 @@ t.test('the responses of the token endpoint, and their errors', (t) => {
     ['a cut line', (response) => response.destroy(), { code: 'issuer_unreachable', message: /cannot be reached at http:\/\/127/ }],
     ['silence', () => undefined, { code: 'issuer_unreachable', message: /within 1000 ms/ }]
   ]
-  for (const [name, answer, expected] of cases) {
+  for (const [name, respond, expected] of cases) {
     t.test(name, async (t) => {
       const { client, issuer, api } = await story(t, { scope: ['one', 'two'], tokenDeadlineMs: 1000 })
-      issuer.answer = answer
+      issuer.respond = respond
       await t.rejects(client.fetch('/'), expected)
       t.equal(issuer.seen.length, 1)
       t.equal(api.seen.length, 0)
@@ -136,20 +136,20 @@ t.test('what is fine', async (t) => {
   ]
   for (const [name, members] of cases) {
     const { client, issuer } = await story(t, { scope: ['one', 'two'] })
-    issuer.answer = tokens(members)
+    issuer.respond = tokens(members)
     t.equal(await client.token(), 'token-1', name)
   }
 })
 
 t.test('what is not UTF-8 in a member that the client does not read changes nothing', async (t) => {
   const { client, issuer } = await story(t)
-  issuer.answer = json(200, notUtf8({ access_token: 'token', token_type: 'Bearer', expires_in: 300, note: '?' }))
+  issuer.respond = json(200, notUtf8({ access_token: 'token', token_type: 'Bearer', expires_in: 300, note: '?' }))
   t.equal(await client.token(), 'token')
 })
 
 t.test('the token endpoint of an issuer', (t) => {
-  const options = (url: string): Partial<ClientOptions> => ({ issuer: url, tokenEndpoint: undefined } as unknown as Partial<ClientOptions>)
-  const document = (change: Record<string, unknown> = {}, status = 200): Answer =>
+  const options = (url: string): Partial<ClientOptions> => ({ issuer: url, tokenEndpoint: undefined } as object)
+  const document = (change: Record<string, unknown> = {}, status = 200): Respond =>
     (response, seen) => seen.method === 'POST'
       ? tokens()(response, seen)
       : json(status, { issuer: `http://${seen.headers.host!}/realm`, token_endpoint: `http://${seen.headers.host!}/token`, ...change })(response, seen)
@@ -162,7 +162,7 @@ t.test('the token endpoint of an issuer', (t) => {
     t.same(issuer.seen.map(({ path }) => path), ['/realm/.well-known/openid-configuration', '/token', '/token'])
   })
 
-  const problems: [string, Answer, RegExp][] = [
+  const problems: [string, Respond, RegExp][] = [
     ['no document', json(404, {}), /discovery document is not there/],
     ['another issuer', document({ issuer: 'https://other.example' }), /names another issuer/],
     ['no JSON', json(200, '<html>'), /discovery document/],
@@ -171,9 +171,9 @@ t.test('the token endpoint of an issuer', (t) => {
     ['down', json(503, {}), /cannot respond now/],
     ['overloaded', json(429, {}), /cannot respond now/]
   ]
-  for (const [name, answer, message] of problems) {
+  for (const [name, respond, message] of problems) {
     t.test(name, async (t) => {
-      const issuer = await listen(t, answer)
+      const issuer = await listen(t, respond)
       const { client } = await story(t, options(`${issuer.url}/realm`))
       await t.rejects(client.token(), { message })
       t.notOk(issuer.seen.some(({ body }) => body !== ''), 'no secret was sent')

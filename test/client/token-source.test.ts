@@ -27,12 +27,12 @@ t.test('the token is renewed in the background: nobody waits for it while the ol
   t.equal(issuer.seen.length, 1, 'not before its time')
 
   const held = gate()
-  const answer = issuer.answer
-  issuer.answer = (response, seen) => held.opened.then(() => answer(response, seen))
+  const respond = issuer.respond
+  issuer.respond = (response, seen) => held.opened.then(() => respond(response, seen))
   clock.ms += 1
   t.same(await Promise.all([client.token(), client.token(), client.token()]), ['token-1', 'token-1', 'token-1'])
   await until(() => issuer.seen.length === 2)
-  t.equal(await client.token(), 'token-1', 'the issuer has not answered yet')
+  t.equal(await client.token(), 'token-1', 'the issuer has not responded yet')
   held.open()
   while (await client.token() === 'token-1') await new Promise(setImmediate)
   t.equal(await client.token(), 'token-2')
@@ -54,10 +54,10 @@ t.test('when the renewal starts is different from client to client', async (t) =
 
 t.test('a token is not sent in its last seconds, and its lifetime counts from before it was requested', async (t) => {
   const { client, issuer, clock } = await story(t)
-  const answer = issuer.answer
-  issuer.answer = (response, seen) => {
-    clock.ms += 1000 // the answer is slow
-    answer(response, seen)
+  const respond = issuer.respond
+  issuer.respond = (response, seen) => {
+    clock.ms += 1000 // the response is slow
+    respond(response, seen)
   }
   await client.token()
   clock.ms += 300_000 - 1000 - 5000
@@ -67,7 +67,7 @@ t.test('a token is not sent in its last seconds, and its lifetime counts from be
 t.test('an issuer that is down for less than the remaining life makes no call fail', async (t) => {
   const { client, issuer, clock } = await story(t)
   await client.fetch('/')
-  issuer.answer = json(503, {})
+  issuer.respond = json(503, {})
   clock.ms += 180_000
   for (let call = 0; call < 100; call++) {
     t.equal((await client.fetch('/')).status, 200)
@@ -75,7 +75,7 @@ t.test('an issuer that is down for less than the remaining life makes no call fa
   }
   t.ok(issuer.seen.length > 5, 'it keeps asking')
   t.ok(issuer.seen.length < 60, 'with a growing pause')
-  issuer.answer = tokens()
+  issuer.respond = tokens()
   clock.ms += 10_000
   const asked = issuer.seen.length
   await client.fetch('/')
@@ -85,7 +85,7 @@ t.test('an issuer that is down for less than the remaining life makes no call fa
 
 t.test('without expires_in the token is kept for a minute, with an endless one for a day', async (t) => {
   const { client, issuer, clock } = await story(t)
-  issuer.answer = tokens({ expires_in: undefined })
+  issuer.respond = tokens({ expires_in: undefined })
   await client.token()
   clock.ms += 35_999
   t.equal(await client.token(), 'token-1')
@@ -94,7 +94,7 @@ t.test('without expires_in the token is kept for a minute, with an endless one f
   t.equal(await client.token(), 'token-2')
 
   for (const endless of [1e308, '99999999999']) {
-    issuer.answer = tokens({ access_token: String(endless), expires_in: endless })
+    issuer.respond = tokens({ access_token: String(endless), expires_in: endless })
     clock.ms += 2 * 24 * 60 * MINUTE
     t.equal(await client.token(), String(endless))
     clock.ms += 10 * 60 * MINUTE
@@ -106,21 +106,21 @@ t.test('without expires_in the token is kept for a minute, with an endless one f
 
 t.test('wrong credentials are remembered: a hot loop does not hammer the issuer', async (t) => {
   const { client, issuer, clock } = await story(t)
-  issuer.answer = json(401, { error: 'invalid_client' })
+  issuer.respond = json(401, { error: 'invalid_client' })
   for (let call = 0; call < 100; call++) await t.rejects(client.fetch('/'), { code: 'credentials_refused' })
   t.equal(issuer.seen.length, 1)
   clock.ms += 29_999
   await t.rejects(client.token(), { code: 'credentials_refused' })
   t.equal(issuer.seen.length, 1)
 
-  issuer.answer = tokens()
+  issuer.respond = tokens()
   clock.ms += 1
   t.equal(await client.token(), 'token-1', 'put right at the issuer, they work without a restart')
 })
 
 t.test('an issuer that is down gets another request after a pause that doubles, up to five seconds', async (t) => {
   const { client, issuer, clock } = await story(t, { random: () => 1 })
-  issuer.answer = json(500, {})
+  issuer.respond = json(500, {})
   for (const [attempt, pause] of [250, 500, 1000, 2000, 4000, 5000, 5000].entries()) {
     await t.rejects(client.token(), { code: 'issuer_unreachable' })
     t.equal(issuer.seen.length, attempt + 1)
@@ -134,15 +134,15 @@ t.test('an issuer that is down gets another request after a pause that doubles, 
 t.test('after a success the pauses begin anew', async (t) => {
   const { client, issuer, clock } = await story(t, { random: () => 1 })
   const down = json(500, {})
-  issuer.answer = down
+  issuer.respond = down
   for (let attempt = 0; attempt < 5; attempt++) {
     await t.rejects(client.token(), { code: 'issuer_unreachable' })
     clock.ms += 5000
   }
-  issuer.answer = tokens()
+  issuer.respond = tokens()
   await client.token()
   clock.ms += 300_000
-  issuer.answer = down
+  issuer.respond = down
   await t.rejects(client.token(), { code: 'issuer_unreachable' })
   const asked = issuer.seen.length
   clock.ms += 250
@@ -153,7 +153,7 @@ t.test('after a success the pauses begin anew', async (t) => {
 t.test('Retry-After is heeded, up to a minute', async (t) => {
   for (const [header, pause] of [['7', 7000], ['3600', 60_000], ['soon', 125]] as const) {
     const { client, issuer, clock } = await story(t)
-    issuer.answer = json(429, {}, { 'retry-after': header })
+    issuer.respond = json(429, {}, { 'retry-after': header })
     await t.rejects(client.token(), { code: 'issuer_unreachable' })
     clock.ms += pause - 1
     await t.rejects(client.token(), { code: 'issuer_unreachable' })
@@ -174,7 +174,7 @@ t.test('with the clock of the machine and its dice', async (t) => {
 
 t.test('a closed client does nothing more, and drops a token request under way', async (t) => {
   const { client, issuer } = await story(t)
-  issuer.answer = () => undefined
+  issuer.respond = () => undefined
   const waiting = t.rejects(client.token(), { code: 'client_closed' })
   await until(() => issuer.seen.length === 1)
   await client.close()

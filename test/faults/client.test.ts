@@ -39,7 +39,7 @@ const LATE = 4 * MINUTE
 t.test('token endpoint unreachable, a token is valid', async (t) => {
   const { client, issuer, api, clock, requested } = await start(t)
   await client.fetch('/')
-  issuer.answer = json(503, {})
+  issuer.respond = json(503, {})
   clock.ms += LATE
   t.equal((await client.fetch('/')).status, 200)
   while (await requested('issuer_unreachable') !== 1) await new Promise((resolve) => setTimeout(resolve, 2))
@@ -55,7 +55,7 @@ t.test('token endpoint unreachable, no token is valid', async (t) => {
   t.same([await requested('issuer_unreachable'), issuer.seen.length, api.seen.length], [2, 0, 0])
 })
 
-for (const [name, answer, code] of [
+for (const [name, respond, code] of [
   ['the issuer refuses the credentials', json(401, { error: 'invalid_client' }), 'credentials_refused'],
   ['the issuer refuses the scope', json(400, { error: 'invalid_scope' }), 'scope_refused'],
   ['the issuer refuses the request otherwise', json(400, { error: 'invalid_request' }), 'request_refused'],
@@ -63,7 +63,7 @@ for (const [name, answer, code] of [
 ] as const) {
   t.test(name, async (t) => {
     const { client, issuer, api, told, requested } = await start(t, { scope: ['reports:read'] })
-    issuer.answer = answer
+    issuer.respond = respond
     for (let call = 0; call < 20; call++) await t.rejects(client.fetch('/'), { code })
     t.same([issuer.seen.length, api.seen.length, await requested(code)], [1, 0, 1], 'one request, whatever the number of calls')
     t.match(told, [{ event: 'token', outcome: code, scope: ['reports:read'] }])
@@ -79,24 +79,24 @@ t.test('a secret that cannot be read', async (t) => {
 t.test('the API does not accept the token any more', async (t) => {
   const { client, issuer, api: service, requested } = await start(t)
   await client.fetch('/')
-  service.answer = api((token) => token !== 'token-1')
+  service.respond = api((token) => token !== 'token-1')
   t.equal((await client.fetch('/')).status, 200)
   t.same([issuer.seen.length, service.seen.length, await requested('ok')], [2, 3, 2])
-  service.answer = api(() => false)
+  service.respond = api(() => false)
   const statuses = await Promise.all(Array.from({ length: 20 }, async () => (await client.fetch('/')).status))
   t.same([new Set(statuses), await requested('ok')], [new Set([401]), 2], 'one new token in ten seconds')
 })
 
 t.test('the API requires a scope that the token lacks', async (t) => {
   const { client, api: service, requested } = await start(t)
-  service.answer = json(403, {}, { 'www-authenticate': 'Bearer error="insufficient_scope", scope="reports:write"' })
+  service.respond = json(403, {}, { 'www-authenticate': 'Bearer error="insufficient_scope", scope="reports:write"' })
   await t.rejects(client.fetch('/'), { code: 'insufficient_scope', missing: ['reports:write'] })
   t.same([service.seen.length, await requested('ok')], [1, 1])
 })
 
 t.test('the API is overloaded', async (t) => {
   const { client, api: service } = await start(t)
-  service.answer = json(503, {}, { 'retry-after': '0' })
+  service.respond = json(503, {}, { 'retry-after': '0' })
   t.equal((await client.fetch('/')).status, 503)
   t.equal(service.seen.length, 3, 'two more attempts')
   t.equal((await client.fetch('/', { method: 'POST', body: '{}' })).status, 503)
@@ -111,7 +111,7 @@ t.test('the API is unreachable', async (t) => {
 
 t.test('an issuer that grants fewer scopes than requested', async (t) => {
   const { client, issuer, told, requested } = await start(t, { scope: ['reports:read'] })
-  issuer.answer = tokens({ scope: 'email' })
+  issuer.respond = tokens({ scope: 'email' })
   t.equal((await client.fetch('/')).status, 200)
   t.match(told, [{ event: 'token', outcome: 'ok' }, { event: 'warning', code: 'scope_not_listed' }])
   t.equal(await requested('ok'), 1)

@@ -14,7 +14,7 @@ export async function startIssuer () {
   let keysAsked = 0
   const door = createServer((request, response) => {
     keysAsked++
-    get(new URL(request.url, issuer.jwksUrl), (answer) => answer.pipe(response.writeHead(answer.statusCode, answer.headers)))
+    get(new URL(request.url, issuer.jwksUrl), (served) => served.pipe(response.writeHead(served.statusCode, served.headers)))
   })
   await new Promise((resolve) => door.listen(0, '127.0.0.1', resolve))
   return {
@@ -31,8 +31,8 @@ export async function startIssuer () {
 
 async function askForToken (tokenEndpoint, scope) {
   const client = { client_id: 'test_api_client', client_secret: secretOf('test_api_client') }
-  const answer = await fetch(tokenEndpoint, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...client, scope }) })
-  return (await answer.json()).access_token
+  const response = await fetch(tokenEndpoint, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...client, scope }) })
+  return (await response.json()).access_token
 }
 
 function secretOf (clientId) {

@@ -3,15 +3,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const READY_DEADLINE_MS = 30_000
 
-/** How the service answers from inside its container. */
+/** How the service responds from inside its container. */
 export async function checkAnswers ({ check, api, issuer }) {
   await check('GET /health/live: 200', async () => assert.deepEqual(await ask(`${api}/health/live`), { status: 200, body: { status: 'ok' } }))
   await check('GET /health/ready: 200, the keys are there', () => untilReady(api))
   await check('GET /api/public: 200', async () => assert.equal((await fetch(`${api}/api/public`)).status, 200))
   await check('GET /api/private without a token: 401 and the challenge', async () => {
-    const answer = await fetch(`${api}/api/private`)
-    assert.equal(answer.status, 401)
-    assert.match(answer.headers.get('www-authenticate') ?? '', /^Bearer realm="scopegate"/)
+    const response = await fetch(`${api}/api/private`)
+    assert.equal(response.status, 401)
+    assert.match(response.headers.get('www-authenticate') ?? '', /^Bearer realm="scopegate"/)
   })
   await check('GET /api/private-scoped with a token of the issuer: 200', async () => {
     assert.equal((await withToken(api, await issuer.token('test_api_access'))).status, 200)
@@ -44,8 +44,8 @@ export async function checkEnd ({ check, api, container }) {
 }
 
 async function ask (url) {
-  const answer = await fetch(url)
-  return { status: answer.status, body: await answer.json() }
+  const response = await fetch(url)
+  return { status: response.status, body: await response.json() }
 }
 
 function withToken (api, token) {

@@ -60,8 +60,8 @@ const REGISTRATION = 'Admin API and client registration are not imitated'
 
 const LEFT_OUT: Readonly<Record<string, LeftOut>> = {
   'token-endpoint': new Map([
-    ['malformed percent escape in the form', 'Keycloak answers 500; here 400 invalid_request (refusals.test.ts)'],
-    ['many parameters (1,100)', 'Keycloak answers 500; here 400 invalid_request (refusals.test.ts)'],
+    ['malformed percent escape in the form', 'Keycloak responds with 500; here 400 invalid_request (refusals.test.ts)'],
+    ['many parameters (1,100)', 'Keycloak responds with 500; here 400 invalid_request (refusals.test.ts)'],
     ['multipart body', 'multipart forms are not imitated: they count as no form']
   ]),
   'access-tokens': new Map([
@@ -145,7 +145,7 @@ t.test('the comparison sees a difference', (t) => {
       same: (left: unknown, right: unknown) => count(JSON.stringify(left) === JSON.stringify(right)),
       match: (text: string, pattern: RegExp) => count(pattern.test(text)),
       fail: () => count(false)
-    } as unknown as typeof t
+    } as never
     compare(counting, found, wanted, 'body')
     return failures > 0
   }

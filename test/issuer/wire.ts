@@ -42,7 +42,7 @@ export const formRequest = (path: string, form: Readonly<Record<string, string |
   body: Object.entries(form).flatMap(([name, value]) => [value].flat().map((one) => String(new URLSearchParams([[name, one]])))).join('&')
 })
 
-/** A token answer that must be one: its body, and the claims of the access token. */
+/** A token response that must be one: its body, and the claims of the access token. */
 export async function tokens (port: number, realm: string, form: Readonly<Record<string, string>>): Promise<{ body: Json, claims: Json }> {
   const { status, text } = await send(port, formRequest(`/realms/${realm}/protocol/openid-connect/token`, form))
   if (status !== 200) throw new Error(`${status} ${text}`)

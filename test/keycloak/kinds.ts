@@ -60,7 +60,7 @@ async function noAccessTokens (t: Test, realm: TestRealm, api: Api): Promise<voi
     ['a user\'s ID token', await tokenOf(issuer, ofUser('openid'), 'id_token'), 'wrong_kind'],
     ['a service\'s ID token', await tokenOf(issuer, credentials('test_api_client', 'openid'), 'id_token'), 'wrong_kind'],
     ['a refresh token', await tokenOf(issuer, ofUser(), 'refresh_token'), 'algorithm_not_allowed'],
-    ['a signed userinfo answer', await userinfo.text(), 'claim_missing'],
+    ['a signed userinfo response', await userinfo.text(), 'claim_missing'],
     ['the client\'s secret', secretOf('test_api_client'), 'not_three_parts']
   ]
   for (const [name, token, reason] of cases) t.match(await api.refusal(token), { status: 401, reason, body: { error: 'invalid_token' } }, name)

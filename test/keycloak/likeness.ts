@@ -34,7 +34,7 @@ const HEADERS = [
   'content-type', 'cache-control', 'pragma', 'www-authenticate', 'x-content-type-options', 'x-frame-options', 'referrer-policy', 'strict-transport-security'
 ]
 
-/** The development issuer's answers held against those of a Keycloak with the same realm file, member by member. */
+/** The development issuer's responses held against those of a Keycloak with the same realm file, member by member. */
 export async function likeness (t: Test, url: string): Promise<void> {
   const issuer = await startDevelopmentIssuer({ realm: parseRealm(myorgFile()) })
   t.teardown(() => issuer.close())
@@ -72,7 +72,7 @@ function sameHeaders (t: Test, found: Headers, wanted: Headers): void {
   for (const name of HEADERS) t.equal(found.get(name), wanted.get(name), name)
 }
 
-/** The live answer as it would be at the other's address; tokens opened, so that their addresses are moved too. */
+/** The live response as it would be at the other's address; tokens opened, so that their addresses are moved too. */
 function here (body: Json, live: string, development: string): string {
   const opened = JSON.stringify(body, (_name, value: unknown) => {
     if (typeof value !== 'string' || !/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value)) return value

@@ -114,13 +114,13 @@ t.test('R4: a key that is published while a fetch is under way is still learnt a
 
 t.test('R6: 10,000 invented key ids cost at most 4 fetches in 10 s, and known keys do not wait', async (t) => {
   const { issuer, clock, keyring } = await scene(t)
-  const answers = new Set<string>()
+  const outcomes = new Set<string>()
   for (let step = 0; step < 100; step++) {
-    for (const answer of await Promise.all(Array.from({ length: 100 }, (_, n) => outcome(keyring, `invented-${step}-${n}`)))) answers.add(answer)
+    for (const one of await Promise.all(Array.from({ length: 100 }, (_, n) => outcome(keyring, `invented-${step}-${n}`)))) outcomes.add(one)
     t.equal(await outcome(keyring, 'first'), 'known: first')
     await clock.pass(100, () => keyring.settled())
   }
-  t.same([...answers], ['key_unknown'])
+  t.same([...outcomes], ['key_unknown'])
   t.ok(issuer.fetches - 1 <= 4, `${issuer.fetches - 1} fetches`)
 })
 

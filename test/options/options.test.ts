@@ -74,7 +74,7 @@ t.test('lists of issuers that are wrong', async (t) => {
 })
 
 t.test('everything that is wrong is reported at once', async (t) => {
-  t.throws(() => readOptions({ audience: [], errors: 'x', warn: 1, issuer: 2 } as unknown as ScopegateOptions), {
+  t.throws(() => readOptions({ audience: [], errors: 'x', warn: 1, issuer: 2 } as never), {
     name: 'OptionsError',
     message: '4 errors in the options of scopegate:\n  issuer: expected a string\n  audience: expected at least one name\n  errors: expected \'problem\' or \'throw\'\n  warn: expected a function'
   })

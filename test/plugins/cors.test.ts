@@ -49,10 +49,10 @@ t.test('without CORS_ORIGINS no response names an origin, and a preflight is a r
   t.equal(status, 401)
   t.equal(headers.get('access-control-allow-origin'), null)
   const { hostname, port } = new URL(url)
-  const answer = await new Promise<string>((resolve) => {
+  const response = await new Promise<string>((resolve) => {
     const socket = connect(Number(port), hostname.replace(/[[\]]/g, ''), () => socket.write(`OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`))
     let text = ''
     socket.on('data', (chunk) => { text += String(chunk) }).on('close', () => resolve(text))
   })
-  t.match(answer, /^HTTP\/1\.1 404/)
+  t.match(response, /^HTTP\/1\.1 404/)
 })

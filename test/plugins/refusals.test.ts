@@ -26,11 +26,11 @@ t.test('as RFC 6750 §3 requires: status, challenge and body of each refusal', a
     }))
   ]
   for (const { name, path, authorization, status, challenge, error } of refusals) {
-    const answer = await get(path, undefined, authorization === undefined ? {} : { authorization })
-    t.same({ status: answer.status, challenge: answer.challenge, error: answer.body.error }, { status, challenge, error }, name)
-    t.match(answer.body, { type: 'about:blank', title: String, status, request_id: /^[0-9a-f-]{36}$/ }, `${name}: body`)
-    t.equal(answer.headers.get('content-type'), 'application/problem+json; charset=utf-8')
-    t.equal(answer.headers.get('cache-control'), 'no-store')
+    const response = await get(path, undefined, authorization === undefined ? {} : { authorization })
+    t.same({ status: response.status, challenge: response.challenge, error: response.body.error }, { status, challenge, error }, name)
+    t.match(response.body, { type: 'about:blank', title: String, status, request_id: /^[0-9a-f-]{36}$/ }, `${name}: body`)
+    t.equal(response.headers.get('content-type'), 'application/problem+json; charset=utf-8')
+    t.equal(response.headers.get('cache-control'), 'no-store')
   }
   for (const scheme of ['bearer', 'BEARER', 'bEaReR', 'Bearer ', 'bearer    ']) t.equal((await get('/api/private', undefined, { authorization: `${scheme} ${issuer.token()}` })).status, 200, scheme)
 })
@@ -39,9 +39,9 @@ t.test('two Authorization lines are refused in both orders, and joined by a gate
   const service = await startService(t, { key })
   const token = service.issuer.token()
   for (const [one, two] of [[token, 'x.y.z'], ['x.y.z', token], [token, token]] as const) {
-    const answer = await raw(service, `GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${one}\r\nauthorization: Bearer ${two}\r\nConnection: close\r\n\r\n`)
-    t.equal(statusOf(answer), 400)
-    t.match(headersOf(answer), /www-authenticate: Bearer realm="scopegate", error="invalid_request"/)
+    const response = await raw(service, `GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${one}\r\nauthorization: Bearer ${two}\r\nConnection: close\r\n\r\n`)
+    t.equal(statusOf(response), 400)
+    t.match(headersOf(response), /www-authenticate: Bearer realm="scopegate", error="invalid_request"/)
   }
   t.match(service.lines.at(-1), { reason: 'credentials_repeated' })
 })
@@ -104,9 +104,9 @@ t.test('an unknown path or method gets 404 or 405 before a body is read', async 
   const service = await startService(t, { key })
   for (const [target, status] of [['POST /nope', 404], ['PUT /api/public', 405], ['QUERY /api/public', 405]] as const) {
     for (const body of ['Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{', 'Content-Type: text/odd\r\nContent-Length: 99999999\r\n\r\n', 'Content-Length: 5\r\nExpect: 100-continue\r\n\r\n']) {
-      const answer = await raw(service, `${target} HTTP/1.1\r\nHost: a\r\n${body}`)
-      t.equal(statusOf(answer), status, `${target} ${body}`)
-      t.notMatch(answer, /100 Continue/)
+      const response = await raw(service, `${target} HTTP/1.1\r\nHost: a\r\n${body}`)
+      t.equal(statusOf(response), status, `${target} ${body}`)
+      t.notMatch(response, /100 Continue/)
     }
   }
 })
@@ -141,13 +141,13 @@ t.test('what never reaches the routes gets a response in the same form, without 
     ['a space before the colon', 'GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer eVil\r\n\r\n', 400]
   ]
   for (const [name, text, status] of cases) {
-    const answer = await raw(service, text)
-    t.equal(statusOf(answer), status, name)
-    t.match(bodyOf(answer), new RegExp(`^\\{"type":"about:blank","title":"[^"]+","status":${status}[,}]`), `${name}: ${answer.slice(0, 300)}`)
-    t.match(headersOf(answer).toLowerCase(), /content-type: application\/problem\+json/, name)
-    for (const header of ['x-content-type-options: nosniff', 'content-security-policy: default-src \'none\'', 'referrer-policy: no-referrer']) t.match(headersOf(answer).toLowerCase(), header, name)
-    t.notMatch(answer, /eVil/, `${name}: no echo`)
-    t.notMatch(headersOf(answer).toLowerCase(), /server:|x-powered-by/)
+    const response = await raw(service, text)
+    t.equal(statusOf(response), status, name)
+    t.match(bodyOf(response), new RegExp(`^\\{"type":"about:blank","title":"[^"]+","status":${status}[,}]`), `${name}: ${response.slice(0, 300)}`)
+    t.match(headersOf(response).toLowerCase(), /content-type: application\/problem\+json/, name)
+    for (const header of ['x-content-type-options: nosniff', 'content-security-policy: default-src \'none\'', 'referrer-policy: no-referrer']) t.match(headersOf(response).toLowerCase(), header, name)
+    t.notMatch(response, /eVil/, `${name}: no echo`)
+    t.notMatch(headersOf(response).toLowerCase(), /server:|x-powered-by/)
   }
   t.match(await raw(service, `GET http://evil.example/api/private HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 40[14]/, 'absolute-form target')
   t.match(await raw(service, 'GET /api/public HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200/, 'HTTP/1.0 needs no Host')
@@ -203,9 +203,9 @@ t.test('draining: not ready, every response closes its connection, requests are 
   const service = await startService(t, { key })
   service.app.beginDrain()
   t.match(await service.get('/health/ready'), { status: 503, body: { status: 'unavailable', conditions: { draining: String } } })
-  const answer = await service.get('/api/private', service.issuer.token())
-  t.equal(answer.status, 200)
-  t.equal(answer.headers.get('connection'), 'close')
+  const response = await service.get('/api/private', service.issuer.token())
+  t.equal(response.status, 200)
+  t.equal(response.headers.get('connection'), 'close')
 })
 
 t.test('one log line for a request: method, route, status, client, reason; no header, no query', async (t) => {

@@ -45,29 +45,29 @@ t.test('all of Fastify\'s ways to register a route start, are held, are in the m
 
   const plain = service.issuer.token()
   const scoped = service.issuer.token({ scope: 'test_api_access' })
-  const answer = async (method: string, path: string, token?: string): Promise<string> => {
+  const outcomeOf = async (method: string, path: string, token?: string): Promise<string> => {
     const { status, headers } = await service.ask(path, { method, ...token !== undefined && { headers: { authorization: `Bearer ${token}` } } })
     return `${status} ${headers.get('allow') ?? ''}`.trim()
   }
   for (const path of ['/both', '/both/', '/slash/', '/no-slash', '/two', '/ends/', '/ends/x', '/no-head', '/files/a/b', '/items/5', '/optional', '/optional/x', '/all']) {
-    t.same([await answer('GET', path), await answer('GET', path, plain), await answer('GET', path, scoped)], ['401', '403', '200'], path)
+    t.same([await outcomeOf('GET', path), await outcomeOf('GET', path, plain), await outcomeOf('GET', path, scoped)], ['401', '403', '200'], path)
   }
-  for (const path of ['/slash', '/no-slash/', '/nowhere']) t.equal(await answer('GET', path, scoped), '404', path)
-  t.equal(await answer('GET', '/head', plain), '200')
-  t.equal(await answer('HEAD', '/head', plain), '403')
+  for (const path of ['/slash', '/no-slash/', '/nowhere']) t.equal(await outcomeOf('GET', path, scoped), '404', path)
+  t.equal(await outcomeOf('GET', '/head', plain), '200')
+  t.equal(await outcomeOf('HEAD', '/head', plain), '403')
   const expected: ReadonlyArray<readonly [string, string, string]> = [
     ['POST', '/both', 'GET, HEAD'], ['POST', '/both/', 'GET, HEAD'], ['PUT', '/two/', 'POST'], ['PUT', '/two', 'GET, HEAD, POST'], ['POST', '/ends/', 'GET, HEAD'],
     ['HEAD', '/no-head', 'GET'], ['POST', '/array', 'PATCH, PUT'], ['PUT', '/files/a/b', 'GET, HEAD'], ['POST', '/items/5', 'DELETE, GET, HEAD'],
     ['PUT', '/items/special', 'DELETE, GET, HEAD, POST'], ['POST', '/optional', 'GET, HEAD'], ['GET', '/api/messages', 'POST'], ['PURGE', '/items/5', 'DELETE, GET, HEAD']
   ]
   for (const [method, path, allow] of expected) {
-    t.equal(await answer(method, path), '401', `${method} ${path} without a token`)
-    t.equal(await answer(method, path, plain), `405 ${allow}`, `${method} ${path}`)
+    t.equal(await outcomeOf(method, path), '401', `${method} ${path} without a token`)
+    t.equal(await outcomeOf(method, path, plain), `405 ${allow}`, `${method} ${path}`)
   }
-  t.equal(await answer('DELETE', '/items/special', plain), '200', 'a static path of another method hides no parametric route')
-  t.equal(await answer('PUT', '/hosted'), '405 GET, HEAD, POST', 'as open as the most open route of the path')
-  t.equal(await answer('GET', '/hosted', plain), '404', 'for another host: no such route')
-  t.equal(await answer('POST', '/api/public'), '405 GET, HEAD')
+  t.equal(await outcomeOf('DELETE', '/items/special', plain), '200', 'a static path of another method hides no parametric route')
+  t.equal(await outcomeOf('PUT', '/hosted'), '405 GET, HEAD, POST', 'as open as the most open route of the path')
+  t.equal(await outcomeOf('GET', '/hosted', plain), '404', 'for another host: no such route')
+  t.equal(await outcomeOf('POST', '/api/public'), '405 GET, HEAD')
 })
 
 t.test('plugins with routes of their own: an allowance in the composition, written down in the matrix', async (t) => {

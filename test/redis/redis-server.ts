@@ -26,7 +26,7 @@ export class RedisServer {
     child.stdout.resume()
   }
 
-  /** `SIGSTOP`: connections stay open, and nothing is answered until `SIGCONT`. */
+  /** `SIGSTOP`: connections stay open, and no command gets a response until `SIGCONT`. */
   signal (name: 'SIGSTOP' | 'SIGCONT'): void {
     this.#child?.kill(name)
   }

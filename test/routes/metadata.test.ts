@@ -9,12 +9,12 @@ t.test('RFC 9728: the document at its well-known path, built from configuration,
   const { get, ask, issuer } = await startService(t, { key, environment: { PUBLIC_URL: 'https://api.example.com/v1/', ALGORITHMS: 'ES256' } })
   const address = '/.well-known/oauth-protected-resource/v1'
   for (const headers of [{}, { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http' }]) {
-    const answer = await get(address, undefined, headers)
-    t.equal(answer.status, 200)
-    t.same(answer.body, {
+    const response = await get(address, undefined, headers)
+    t.equal(response.status, 200)
+    t.same(response.body, {
       resource: 'https://api.example.com/v1', authorization_servers: [issuer.issuer], scopes_supported: ['test_api_access'], bearer_methods_supported: ['header'], resource_name: 'Scopegate'
     })
-    t.equal(answer.headers.get('access-control-allow-origin'), '*')
+    t.equal(response.headers.get('access-control-allow-origin'), '*')
   }
   const preflight = await ask(address, { method: 'OPTIONS', headers: { origin: 'https://app.example', 'access-control-request-method': 'GET' } })
   t.equal(preflight.status, 204)

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { createClient, type Client } from '../../src/client/client.ts'
-import { startApi, type Answer, type Api, type Json } from './keycloak-api.ts'
+import { startApi, type Respond, type Api, type Json } from './keycloak-api.ts'
 import { credentials, grant, ofUser, secretOf, tokenOf } from './keycloak-tokens.ts'
 
 /** An issuer that has imported keycloak/myorg-realm.json, and another one. */
@@ -39,7 +39,7 @@ const SCOPED = { status: 200, body: { message: 'Authorization with a scope named
 const LACKS_SCOPE = 'Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope test_api_access", scope="test_api_access"'
 const INVALID = 'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API"'
 
-const core = ({ status, body }: Answer): { status: number, body: Json } => ({ status, body })
+const core = ({ status, body }: Respond): { status: number, body: Json } => ({ status, body })
 
 async function withoutToken (t: Test, { api }: Scene): Promise<void> {
   t.same(core(await api.get('/api/public')), PUBLIC)
@@ -78,8 +78,8 @@ async function withScope (t: Test, { api, issuer }: Scene): Promise<void> {
 
 async function refusedByTheIssuer (t: Test, { issuer }: Scene): Promise<void> {
   const refused = async (form: Record<string, string>, status: number, body: Json): Promise<void> => {
-    const answer = await grant(issuer, form)
-    t.same({ status: answer.status, body: answer.body }, { status, body })
+    const response = await grant(issuer, form)
+    t.same({ status: response.status, body: response.body }, { status, body })
   }
   await refused(credentials('test_other_client', 'test_api_access'), 400, { error: 'invalid_scope', error_description: 'Invalid scopes: test_api_access' })
   await refused({ ...credentials('test_api_client'), client_secret: 'wrong' }, 401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' })

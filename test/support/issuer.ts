@@ -66,7 +66,7 @@ export class TestIssuer {
     const server = createServer((request, response) => {
       issuer.fetches++
       issuer.lastRequest = request
-      const behave = issuer.behaviour ?? ((_, answer) => answer.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: issuer.published })))
+      const behave = issuer.behaviour ?? ((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: issuer.published })))
       behave(request, response)
     })
     await new Promise<void>((resolve) => server.listen(0, resolve))

@@ -16,11 +16,11 @@ export interface TestRealm {
 /** A call of the Admin API below `/admin/realms`; throws unless it went well. Admin tokens live for a minute: one for every call. */
 export async function callAdmin (url: string, method: string, path: string, body?: unknown): Promise<unknown> {
   const token = await tokenOf(`${url}/realms/master`, { grant_type: 'password', client_id: 'admin-cli', ...DEMO_ADMIN })
-  const answer = await fetch(`${url}/admin/realms${path}`, {
+  const response = await fetch(`${url}/admin/realms${path}`, {
     method, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, ...body !== undefined && { body: JSON.stringify(body) }
   })
-  const text = await answer.text()
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
   return text === '' ? undefined : JSON.parse(text)
 }
 

@@ -9,14 +9,14 @@ import { ADDRESSES } from './two-addresses.ts'
 
 export type Json = Record<string, unknown>
 
-export interface Answer {
+export interface Respond {
   readonly status: number
   readonly challenge: string
   readonly body: Json
 }
 
 /** What the log has of a refused request, and what the caller received. */
-export interface Refused extends Answer {
+export interface Refused extends Respond {
   readonly reason: unknown
   readonly detail: unknown
   readonly hint: unknown
@@ -27,9 +27,9 @@ export interface Api {
   readonly app: FastifyInstance
   /** Every log line so far, parsed. */
   readonly lines: readonly Json[]
-  get: (path: string, token?: string) => Promise<Answer>
-  post: (path: string, body: Json, token?: string) => Promise<Answer>
-  /** GET with a token that is refused: the answer, and the log's words for it. */
+  get: (path: string, token?: string) => Promise<Respond>
+  post: (path: string, body: Json, token?: string) => Promise<Respond>
+  /** GET with a token that is refused: the response, and the log's words for it. */
   refusal: (token: string, path?: string) => Promise<Refused>
 }
 
@@ -59,7 +59,7 @@ export async function startApi (
   const url = address === undefined ? listening : listening.replace(new URL(listening).hostname, address)
   if (!impatient) await soon(() => app.keyring.state().knownKeys > 0)
 
-  const ask = async (path: string, token: string | undefined, init: RequestInit = {}): Promise<Answer> => {
+  const ask = async (path: string, token: string | undefined, init: RequestInit = {}): Promise<Respond> => {
     const headers = { 'content-type': 'application/json', ...token !== undefined && { authorization: `Bearer ${token}` } }
     const response = await fetch(`${url}${path}`, { ...init, headers })
     return { status: response.status, challenge: response.headers.get('www-authenticate') ?? '', body: await response.json() as Json }
@@ -72,11 +72,11 @@ export async function startApi (
     get,
     post: (path, body, token) => ask(path, token, { method: 'POST', body: JSON.stringify(body) }),
     async refusal (token, path = '/api/private') {
-      const answer = await get(path, token)
-      const lineOf = (): Json | undefined => lines.find(({ reqId, status }) => reqId === answer.body.request_id && status !== undefined)
+      const response = await get(path, token)
+      const lineOf = (): Json | undefined => lines.find(({ reqId, status }) => reqId === response.body.request_id && status !== undefined)
       await soon(() => lineOf() !== undefined)
       const { reason, detail, hint } = lineOf() ?? {}
-      return { ...answer, reason, detail, hint }
+      return { ...response, reason, detail, hint }
     }
   }
 }

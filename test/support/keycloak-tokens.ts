@@ -20,13 +20,13 @@ export const ofUser = (scope?: string): Record<string, string> => ({
   grant_type: 'password', client_id: 'test_user_client', username: 'test_user', password: 'test-user-demo-password', ...scope !== undefined && { scope }
 })
 
-/** Whatever the token endpoint of an issuer answers to this form. */
+/** The response of the token endpoint of an issuer to this form. */
 export async function grant (issuer: string, form: Record<string, string>, headers: Record<string, string> = {}): Promise<Granted> {
-  const answer = await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body: new URLSearchParams(form), headers })
-  return { status: answer.status, headers: answer.headers, body: await answer.json() as Json }
+  const response = await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body: new URLSearchParams(form), headers })
+  return { status: response.status, headers: response.headers, body: await response.json() as Json }
 }
 
-/** A member of a token answer that must be good: the access token, unless another is named. */
+/** A member of a token response that must be good: the access token, unless another is named. */
 export async function tokenOf (issuer: string, form: Record<string, string>, member = 'access_token'): Promise<string> {
   const { status, body } = await grant(issuer, form)
   if (status !== 200 || typeof body[member] !== 'string') throw new Error(`no ${member} from ${issuer}: ${status} ${JSON.stringify(body.error_description)}`)

@@ -7,7 +7,7 @@ import { loadConfig } from '../../src/config.ts'
 import type { SettingFiles } from '../../src/config/setting-files.ts'
 import { newKey, TestIssuer, type Json, type SigningKey } from './issuer.ts'
 
-export interface Answer {
+export interface Respond {
   readonly status: number
   readonly headers: Headers
   readonly challenge: string
@@ -21,8 +21,8 @@ export interface Service {
   readonly url: string
   /** Every log line so far, parsed. */
   readonly lines: Json[]
-  get: (path: string, token?: string, headers?: Record<string, string>) => Promise<Answer>
-  ask: (path: string, init: RequestInit) => Promise<Answer>
+  get: (path: string, token?: string, headers?: Record<string, string>) => Promise<Respond>
+  ask: (path: string, init: RequestInit) => Promise<Respond>
 }
 
 export interface ServiceOptions extends AppOptions {
@@ -55,7 +55,7 @@ export async function startService (t: Test, options: ServiceOptions = {}): Prom
   })
   if (options.impatient !== true) await until(() => app.keyring.state().knownKeys > 0)
 
-  const ask = async (path: string, init: RequestInit): Promise<Answer> => {
+  const ask = async (path: string, init: RequestInit): Promise<Respond> => {
     const response = await fetch(`${url}${path}`, init)
     const text = await response.text()
     return {

@@ -11,10 +11,10 @@ type Lookup = (host: string, options: { all?: boolean }, callback: LookupCallbac
 export function twoAddresses (t: Test): void {
   const lookup = dns.lookup as Lookup
   const replaced = (host: string, options: { all?: boolean } | LookupCallback, callback?: LookupCallback): void => {
-    const answer = typeof options === 'function' ? options : callback!
+    const found = typeof options === 'function' ? options : callback!
     const all = typeof options === 'object' && options.all === true
-    if (host !== 'localhost') { lookup(host, typeof options === 'function' ? {} : options, answer); return }
-    process.nextTick(() => all ? answer(null, ADDRESSES.map((address) => ({ address, family: 4 }))) : answer(null, ADDRESSES[0], 4))
+    if (host !== 'localhost') { lookup(host, typeof options === 'function' ? {} : options, found); return }
+    process.nextTick(() => all ? found(null, ADDRESSES.map((address) => ({ address, family: 4 }))) : found(null, ADDRESSES[0], 4))
   }
   Object.assign(dns, { lookup: replaced })
   t.teardown(() => Object.assign(dns, { lookup }))

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { launch } from '../../tools/keycloak/process.ts'
 import { startKeycloak } from '../../tools/keycloak/server.ts'
-import { answering, freePort, isAlive, JAVA_17, keycloak, machine, machineWith, until } from '../support/keycloak-fakes.ts'
+import { respondingWith, freePort, isAlive, JAVA_17, keycloak, machine, machineWith, until } from '../support/keycloak-fakes.ts'
 
 const ARCHIVE = 'keycloak-quarkus-dist-26.7.3.tar.gz'
 const skip = process.platform === 'win32' && 'the fakes are shell scripts'
@@ -37,7 +37,7 @@ test('a port that is taken is noticed before anything is started', async (t) => 
 })
 
 test('twice at nearly the same time: the second one reports the first, and starts nothing', async (t) => {
-  const { folder, notes } = machineWith(t, 'echo started >> "$NOTES"', '/bin/sleep 1', answering(200))
+  const { folder, notes } = machineWith(t, 'echo started >> "$NOTES"', '/bin/sleep 1', respondingWith(200))
   const args = ['--port', String(await freePort()), '--folder', folder]
   const first = keycloak(args, 'Authorization: Bearer')
   const second = await keycloak(args)
@@ -50,7 +50,7 @@ test('twice at nearly the same time: the second one reports the first, and start
 })
 
 test('once it is up, the second one says so; a claim of a process that is gone does not count', async (t) => {
-  const { folder } = machineWith(t, answering(200))
+  const { folder } = machineWith(t, respondingWith(200))
   const port = await freePort()
   const args = ['--port', String(port), '--folder', folder]
   const claim = join(tmpdir(), `scopegate-keycloak-${port}.pid`)
@@ -71,7 +71,7 @@ test('once it is up, the second one says so; a claim of a process that is gone d
 })
 
 test('https beside http on Java, with certificates of callers', async (t) => {
-  const { folder, notes } = machineWith(t, 'echo "$*" >> "$NOTES"', answering(200))
+  const { folder, notes } = machineWith(t, 'echo "$*" >> "$NOTES"', respondingWith(200))
   const port = await freePort()
   const started = await startKeycloak({ port, folder, https: { port: 8443, certFile: '/c', keyFile: '/k', authoritiesFile: '/a' } })
   t.equal(started.httpsUrl, 'https://localhost:8443')
@@ -82,7 +82,7 @@ test('https beside http on Java, with certificates of callers', async (t) => {
 test('KEYCLOAK_VERSION chooses another version', async (t) => {
   const { program, notes } = machine(t)
   t.teardown(() => { delete process.env.KEYCLOAK_VERSION })
-  program('docker', 'echo "$*" >> "$NOTES"', 'case "$1" in', `run) ${answering(200)};;`, 'esac')
+  program('docker', 'echo "$*" >> "$NOTES"', 'case "$1" in', `run) ${respondingWith(200)};;`, 'esac')
   process.env.KEYCLOAK_VERSION = '26.4.7'
   t.match(await keycloak(['--port', String(await freePort())], 'Authorization: Bearer'), { code: 0, out: /Keycloak 26\.4\.7 is up/ })
   t.match(notes()[1], /keycloak:26\.4\.7$/)
@@ -155,12 +155,12 @@ test('a Keycloak that never becomes ready is ended, with all its children', asyn
 })
 
 test('a Keycloak without the realm', async (t) => {
-  const { folder } = machineWith(t, answering(404))
+  const { folder } = machineWith(t, respondingWith(404))
   t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: /^Keycloak is running, but without the realm: http:.* responds with 404/ })
 })
 
 test('it is reported when Keycloak exits', async (t) => {
-  const { folder } = machineWith(t, answering(200, '; setTimeout(() => { console.log("out of memory"); process.exit(3) }, 300)'))
+  const { folder } = machineWith(t, respondingWith(200, '; setTimeout(() => { console.log("out of memory"); process.exit(3) }, 300)'))
   t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: 'Keycloak exited. Its last lines:\n  out of memory\n' })
 })
 
@@ -185,7 +185,7 @@ test('a process that does not end on request is ended by force', async (t) => {
 
 test('Ctrl-C: the settings were printed, and Keycloak is gone', async (t) => {
   const { PATH } = process.env
-  const { folder } = machineWith(t, answering(200))
+  const { folder } = machineWith(t, respondingWith(200))
   const port = await freePort()
   const child = spawn(process.execPath, ['dist/tools/keycloak/keycloak.js', '--port', String(port), '--folder', folder], { env: { ...process.env, PATH } })
   let out = ''
@@ -203,7 +203,7 @@ test('Ctrl-C: the settings were printed, and Keycloak is gone', async (t) => {
 })
 
 test('ended by force it takes Keycloak along', async (t) => {
-  const { folder, notes } = machineWith(t, 'echo $$ >> "$NOTES"', answering(200))
+  const { folder, notes } = machineWith(t, 'echo $$ >> "$NOTES"', respondingWith(200))
   const child = spawn(process.execPath, ['dist/tools/keycloak/keycloak.js', '--port', String(await freePort()), '--folder', folder])
   await until(() => notes().length === 1)
   t.ok(isAlive(Number(notes()[0])))
@@ -214,7 +214,7 @@ test('ended by force it takes Keycloak along', async (t) => {
 test('where a Docker engine responds, Keycloak runs in it', async (t) => {
   const { program, notes } = machine(t)
   const port = await freePort()
-  program('docker', 'echo "$*" >> "$NOTES"', 'case "$1" in', 'image) exit 1;;', `run) ${answering(200)};;`, 'esac')
+  program('docker', 'echo "$*" >> "$NOTES"', 'case "$1" in', 'image) exit 1;;', `run) ${respondingWith(200)};;`, 'esac')
   const { code, out } = await keycloak(['--port', String(port)], 'Keycloak 26.7.3 is up')
   t.equal(code, 0)
   t.match(out, /in Docker\n {2}fetching the image [^ ]*keycloak:26\.7\.3 …/)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { reporting, whileUnderWay } from '../../tools/keycloak/progress.ts'
-import { answering, freePort, keycloak, machine } from '../support/keycloak-fakes.ts'
+import { respondingWith, freePort, keycloak, machine } from '../support/keycloak-fakes.ts'
 
 const skip = process.platform === 'win32' && 'the fakes are shell scripts'
 const CLEAR = '\r\u001b[K'
@@ -8,7 +8,7 @@ const CLEAR = '\r\u001b[K'
 t.test('long work: a line that moves on a terminal, plain lines elsewhere', { skip }, async (t) => {
   const { program } = machine(t)
   // Slow enough for several looks.
-  program('docker', 'case "$1 $2" in', '"image inspect") exit 1;;', 'pull*) /bin/sleep 1.2;;', `run*) ${answering(200)};;`, 'esac')
+  program('docker', 'case "$1 $2" in', '"image inspect") exit 1;;', 'pull*) /bin/sleep 1.2;;', `run*) ${respondingWith(200)};;`, 'esac')
   const on = await keycloak(['--port', String(await freePort())], 'Authorization: Bearer', { isTTY: true, columns: 40 })
   t.equal(on.code, 0)
   const moves = on.out.split(CLEAR).filter((line) => /fetching the image: \d+ s/.test(line))

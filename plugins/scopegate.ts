@@ -1,3 +1,5 @@
+// First, before a collection of the heap: for hosts too.
+import '../src/tick-objects.ts'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { OptionsError, readOptions, type ScopegateOptions, type ScopegateSettings } from '../src/options/options.ts'

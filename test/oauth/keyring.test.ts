@@ -268,6 +268,18 @@ t.test('the refusal of an outage says when the next attempt is', async (t) => {
   t.match(refusal, { statusCode: 503, retryAfterSeconds: 1 })
 })
 
+t.test('a request waits 5 s for a key, to the millisecond, however long the fetch may take', async (t) => {
+  const { issuer, clock, keyring } = await scene(t)
+  issuer.behaviour = () => undefined
+  let refused: unknown
+  Promise.resolve(keyring.key('second', 'ES256')).catch((error: unknown) => { refused = error })
+  const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+  await clock.pass(4_999, turn)
+  t.equal(refused, undefined)
+  await clock.pass(1, turn)
+  t.match(refused, { statusCode: 503, reason: 'issuer_unavailable' })
+})
+
 t.test('a stopped keyring fetches no more', async (t) => {
   const { keyring, clock, issuer } = await scene(t)
   keyring.stop()

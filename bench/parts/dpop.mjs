@@ -16,6 +16,7 @@ const allowed = { env: { DPOP: 'allowed', PUBLIC_URL } }
 const CONTESTANTS = [
   { ...ours('public route', { path: PUBLIC }), sends: 'nothing' },
   { ...ours('public route again', { path: PUBLIC }), sends: 'nothing' },
+  { ...ours('public route, tokens sent', { path: PUBLIC }), sends: 'bearerToPublic' },
   { ...ours('bearer, DPOP=off'), sends: 'bearer' },
   { ...ours('bearer, DPOP=allowed', allowed), sends: 'bearer' },
   { ...ours('public route, DPOP=allowed', { path: PUBLIC, ...allowed }), sends: 'nothing' },
@@ -28,9 +29,11 @@ const CONTESTANTS = [
 export async function measureDpop ({ key, issuer, rounds, say }) {
   const pool = await mint(key, issuer, LIVE)
   const holders = Array.from({ length: HOLDERS }, () => newHolder(key, issuer))
+  const tokens = Array.from({ length: LIVE }, (_, at) => pool.at(at))
   const requests = {
     nothing: inTurn(texts(PUBLIC, [undefined])),
-    bearer: inTurn(texts(PRIVATE, Array.from({ length: LIVE }, (_, at) => pool.at(at))))
+    bearer: inTurn(texts(PRIVATE, tokens)),
+    bearerToPublic: inTurn(texts(PUBLIC, tokens))
   }
   // Of this visit, since a proof is valid for a minute.
   const proofs = (ms) => once(provenRequests(holders, PRIVATE, Math.ceil(ms / 1000 * PROOFS_PER_SECOND)))
@@ -65,6 +68,8 @@ function linesOf (measured) {
     line('', 'a request with a DPoP proof ÷ the bare server with one ES256 check', 'DPoP, each request a new proof', FLOOR),
     line('P1', '1,000 live bearer tokens ÷ own public route, DPOP=off', 'bearer, DPOP=off', 'public route', 0.9),
     line('P1', '1,000 live bearer tokens ÷ own public route, DPOP=allowed', 'bearer, DPOP=allowed', 'public route, DPOP=allowed', 0.9),
+    line('', '1,000 live bearer tokens, DPOP=off ÷ own public route when the same tokens are sent there', 'bearer, DPOP=off', 'public route, tokens sent'),
+    line('', '1,000 live bearer tokens, DPOP=allowed ÷ the same', 'bearer, DPOP=allowed', 'public route, tokens sent'),
     line('', 'the public route, DPOP=allowed ÷ DPOP=off', 'public route, DPOP=allowed', 'public route'),
     line('', '1,000 live bearer tokens, DPOP=allowed ÷ DPOP=off', 'bearer, DPOP=allowed', 'bearer, DPOP=off')
   ]

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AUDIENCE } from './issuer.mjs'
-import { load, requestText } from './load.mjs'
+import { requestText } from './load.mjs'
 import { freePort, pinLoad, spawnServer, until200 } from './machine.mjs'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
@@ -71,14 +71,6 @@ export async function startFleet (contestants, { issuer, token }) {
 function fateOf ({ exitCode, signalCode }, logFile) {
   if (exitCode === null && signalCode === null) return ''
   return ` (the server ended: ${signalCode ?? exitCode}; ${readFileSync(logFile, 'utf8').slice(-500)})`
-}
-
-/** One visit with one stream of requests that must all be answered 200. */
-export async function visit ({ port, pid, fate }, next, { connections, ...times }) {
-  const { streams: [stream], cpuMicros } = await load({ port, pid, streams: [{ next, connections }], ...times }).catch((error) => {
-    throw new Error(`${error.message}${fate()}`, { cause: error })
-  })
-  return { perSecond: stream.perSecond, cpuMicros, p50Ms: stream.p50Ms, p99Ms: stream.p99Ms }
 }
 
 export const texts = (path, tokens) => tokens.map((token) => requestText(path, token))

@@ -57,21 +57,15 @@ export async function sendAll ({ port, texts, statuses = [200], connections = 16
   stream.destroy()
 }
 
-/**
- * The connections to one contestant, kept from one short visit to the next. A visit has no untimed part: `warm` once, before the first.
- */
+/** The connections to one contestant, kept from one short visit to the next. A visit has no untimed part: a long one comes before. */
 export class Lane {
   #server
   #stream
 
-  /** `server`: { port, pid }. */
+  /** `server`: { port, pid, fate }, as a fleet has it. */
   constructor (server, { connections } = {}) {
     this.#server = server
     this.#stream = new Stream(server.port, { connections, next: () => undefined, opened: false })
-  }
-
-  async warm (next, ms) {
-    await this.visit(next, ms)
   }
 
   /** Sends for so long, and waits for every response. The figures are those of all requests that were sent. */
@@ -80,9 +74,13 @@ export class Lane {
     const startCpu = cpuMicrosOf(this.#server.pid)
     const startMs = performance.now()
     stream.resume(next)
-    await Promise.race([pause(ms), stream.failed])
-    stream.end()
-    await Promise.race([stream.drained(1), stream.failed])
+    try {
+      await Promise.race([pause(ms), stream.failed])
+      stream.end()
+      await Promise.race([stream.drained(1), stream.failed])
+    } catch (error) {
+      throw new Error(`${error.message}${this.#server.fate()}`, { cause: error })
+    }
     const seconds = (performance.now() - startMs) / 1000
     const cpu = cpuMicrosOf(this.#server.pid)
     const { requests, ...figures } = stream.endTimed(seconds)

@@ -33,7 +33,7 @@ const WARM_MS = 3_000
 export async function playShortVisits ({ contestants, rounds, laneOf, nextOf, say }) {
   const lanes = new Map(contestants.map(({ name }) => [name, laneOf(name)]))
   try {
-    for (const contestant of contestants) await lanes.get(contestant.name).warm(nextOf(contestant, WARM_MS), WARM_MS)
+    for (const contestant of contestants) await lanes.get(contestant.name).visit(nextOf(contestant, WARM_MS), WARM_MS)
     return await playRounds({
       contestants,
       rounds: rounds * VISITS_IN_ROUND,

@@ -43,7 +43,7 @@ function linesOf (measured) {
   return [
     controlLine({ measured, base: 'public route', twin: 'public route again' }),
     line('P1', '1 live token ÷ own public route', '1 live token', 'public route', 0.9),
-    line('P1', '1,000 live tokens ÷ own public route', '1,000 live tokens', 'public route', 0.9),
+    line('P1', '1,000 live tokens ÷ own public route', '1,000 live tokens', 'public route', 0.95),
     line('', '1,000 live tokens ÷ own public route when the same tokens are sent there', '1,000 live tokens', 'public route, tokens sent'),
     line('P1', '1,000 live tokens ÷ own public route, both with the log at info', '1,000 live tokens, log at info', 'public route, log at info', 0.9),
     ...PEERS.map(({ name, what, atLeast }) => line('P2', `1,000 live tokens ÷ ${what}`, '1,000 live tokens', name, atLeast)),

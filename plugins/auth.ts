@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Expectations } from '../src/oauth/access-token.ts'
-import { authorizationOf, readCredentials } from '../src/oauth/credentials.ts'
+import { authorizationOf, readCredentials, type Scheme } from '../src/oauth/credentials.ts'
 import type { Clock } from '../src/oauth/clock.ts'
 import { verified } from '../src/events.ts'
 import { HandlerMistake, InvalidRequest, MissingCredentials } from '../src/oauth/errors.ts'
@@ -46,6 +46,9 @@ export interface AuthOptions {
 const PREFIX = 'Bearer '
 const DPOP_PREFIX = 'DPoP '
 const PRINCIPAL = Symbol('principal')
+
+/** At once where nothing has to be waited for. */
+type Outcome = Principal | Promise<Principal>
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -119,35 +122,37 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     })
   }
 
-  function authenticate (this: FastifyRequest): Principal | Promise<Principal> {
+  function authenticate (this: FastifyRequest): Outcome {
     const { rawHeaders } = this.raw
     if (rawHeaders.length >= 2 * countedHeaders(app.server.maxHeadersCount)) throw new InvalidRequest('headers_too_many')
     const authorization = authorizationOf(rawHeaders)
-    const known = recall(authorization, this) ?? read(authorization, this)
-    if (known instanceof Promise) {
-      const sinceMs = verified.hasSubscribers ? performance.now() : undefined
-      return known.then((principal) => noted(this, principal, sinceMs))
-    }
-    return noted(this, known, undefined)
+    const known = recall(authorization, this)
+    return known === undefined ? read(authorization, this) : noted(this, known, undefined)
   }
 
   /** The look-up of the hot path, of a header that is written as nearly every caller does. */
-  function recall (authorization: string, request: FastifyRequest): Principal | Promise<Principal> | undefined {
+  function recall (authorization: string, request: FastifyRequest): Outcome | undefined {
     if (authorization.startsWith(PREFIX)) return verification.recall(authorization.slice(PREFIX.length), request, 'bearer', authorization)
     if (acceptsDpop && authorization.startsWith(DPOP_PREFIX)) return verification.recall(authorization.slice(DPOP_PREFIX.length), request, 'dpop')
     return undefined
   }
 
-  function read (authorization: string, request: FastifyRequest): Principal | Promise<Principal> {
+  function read (authorization: string, request: FastifyRequest): Outcome {
     const { scheme, token } = readCredentials(authorization, acceptsDpop)
     // Another scheme, another spelling of it, or more spaces: the look-up before was for another text.
     const isWritten = (prefix: string): boolean => authorization.length === prefix.length + token.length && authorization.startsWith(prefix)
     const isUsual = isWritten(PREFIX)
     const isLookedUp = isUsual || (acceptsDpop && isWritten(DPOP_PREFIX))
     const known = isLookedUp ? undefined : verification.recall(token, request, scheme)
-    const verify = (): Promise<Principal> => verification.verify(token, request, scheme, isUsual ? authorization : undefined)
-    // A span for each verification, where there is a SDK of OpenTelemetry.
-    return known ?? app.tracing?.inSpan('scopegate.verify', { attributes: {} }, async () => verify()) ?? verify()
+    if (known !== undefined) return noted(request, known, undefined)
+    const sinceMs = verified.hasSubscribers ? performance.now() : 0
+    return noted(request, verify(token, request, scheme, isUsual ? authorization : undefined), sinceMs)
+  }
+
+  /** A span for each verification, where there is a SDK of OpenTelemetry. */
+  function verify (token: string, request: FastifyRequest, scheme: Scheme, text: string | undefined): Outcome {
+    return app.tracing?.inSpan('scopegate.verify', { attributes: {} }, async () => verification.verify(token, request, scheme, text)) ??
+      verification.verify(token, request, scheme, text)
   }
 }, { name: 'auth' })
 
@@ -155,8 +160,13 @@ function sourceOf ({ jwksUrl, keys, keysFetchTimeoutSeconds, useEnvProxy }: Issu
   return keys === undefined ? createGetJwksSource({ jwksUrl, timeoutMs: keysFetchTimeoutSeconds * 1000, useEnvProxy }) : keySetFrom(keys)
 }
 
+/** `sinceMs`: when the verification began; undefined for a token that was in the cache. */
+function noted (request: FastifyRequest, outcome: Outcome, sinceMs: number | undefined): Outcome {
+  return outcome instanceof Promise ? outcome.then((principal) => known(request, principal, sinceMs)) : known(request, outcome, sinceMs)
+}
+
 /** The caller is known from here on. An event is made only while somebody listens. */
-function noted (request: FastifyRequest, principal: Principal, sinceMs: number | undefined): Principal {
+function known (request: FastifyRequest, principal: Principal, sinceMs: number | undefined): Principal {
   request[PRINCIPAL] = principal
   if (verified.hasSubscribers) {
     const { issuer, clientId, subject } = principal

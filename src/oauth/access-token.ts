@@ -8,7 +8,7 @@ import { CLAIM_RULES } from './rules/claims.ts'
 import { DATE_RULES } from './rules/dates.ts'
 import { HEADER_RULES } from './rules/header.ts'
 import { problem, type Expectations, type Problem, type Rule, type Unproven } from './rules/rule.ts'
-import { duplicateMember, readJsonPart } from './strict-json.ts'
+import { duplicateMember, isBase64url, readJsonPart, type PartFault } from './strict-json.ts'
 
 export type { Expectations, Rule } from './rules/rule.ts'
 
@@ -97,11 +97,27 @@ function decode (text: string, { maxTokenBytes }: Pick<Expectations, 'maxTokenBy
   if (parts.length === 5) return { reason: 'token_encrypted', detail: 'five parts: a JWE' }
   const [head = '', body = '', signature = ''] = parts
   if (parts.length !== 3 || head === '' || body === '' || signature === '') return { reason: 'not_three_parts', ...notThreeParts(text, parts.length) }
-  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) return { reason: 'not_base64url', detail: 'signature' }
-  const header = readJsonPart(head)
+  if (!isBase64url(signature)) return { reason: 'not_base64url', detail: 'signature' }
+  const header = readHeader(head)
   if (typeof header === 'string') return findingIn('header', head, header)
   const claims = readJsonPart(body)
   return typeof claims === 'string' ? findingIn('payload', body, claims) : { header, claims }
+}
+
+/** All tokens of a key have the same header: it is read once. */
+const headers = new Map<string, Readonly<Record<string, unknown>>>()
+const HEADERS = 64
+const LONGEST_HEADER = 512
+
+function readHeader (part: string): Readonly<Record<string, unknown>> | PartFault {
+  const known = headers.get(part)
+  if (known !== undefined) return known
+  const header = readJsonPart(part)
+  if (typeof header === 'string' || part.length > LONGEST_HEADER) return header
+  if (headers.size === HEADERS) headers.clear()
+  // A text of its own: a part of another would keep all of it in memory.
+  headers.set(Buffer.from(part, 'latin1').toString('latin1'), header)
+  return header
 }
 
 function notThreeParts (text: string, count: number): Problem {

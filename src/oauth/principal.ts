@@ -19,6 +19,7 @@ export interface Principal {
   readonly expiresAt: number
   /** What the token is bound to, proven for this request; undefined for a bearer token. */
   readonly confirmation: Confirmation | undefined
+  /** Of the prototype, as `has` is: JSON.stringify of a principal leaves them out. */
   readonly claims: Claims
   /** Whether the token holds this one scope (RFC 6749 §3.3: compared exactly). */
   has (scope: string): boolean
@@ -58,7 +59,7 @@ const KEYCLOAK: IssuerProofs = { tokenKind: 'keycloak', serviceClaim: undefined 
  * Not checked here: anything about the claims; they come from a token that was read and verified.
  */
 export function principalOf (claims: Claims, issuer: IssuerProofs = KEYCLOAK): Principal {
-  return Object.freeze(new TokenPrincipal(deepFreeze(claims), issuer))
+  return Object.freeze(new TokenPrincipal(claims, issuer))
 }
 
 class TokenPrincipal implements Principal {
@@ -71,19 +72,24 @@ class TokenPrincipal implements Principal {
   readonly issuer: string
   readonly expiresAt: number
   readonly confirmation: Confirmation | undefined
-  readonly claims: Claims
+  readonly #claims: Claims
 
   constructor (claims: Claims, issuer: IssuerProofs) {
     this.clientId = clientIdOf(claims, issuer)
     this.subject = claims.sub
     this.kind = kindOf(claims, issuer)
     this.scopes = claims.scope === undefined || claims.scope === '' ? NONE : Object.freeze(claims.scope.split(' '))
-    this.realmRoles = claims.realm_access?.roles ?? NONE
+    this.realmRoles = Object.freeze(claims.realm_access?.roles ?? NONE)
     this.clientRoles = clientRolesOf(claims.resource_access)
     this.issuer = claims.iss
     this.expiresAt = claims.exp
     this.confirmation = confirmationOf(claims.cnf)
-    this.claims = claims
+    this.#claims = claims
+  }
+
+  /** Frozen when they are first asked for: most handlers never do. */
+  get claims (): Claims {
+    return deepFreeze(this.#claims)
   }
 
   has (scope: string): boolean {
@@ -96,7 +102,7 @@ const NO_ROLES: Principal['clientRoles'] = Object.freeze(Object.create(null) as 
 function clientRolesOf (access: Claims['resource_access']): Principal['clientRoles'] {
   if (access === undefined) return NO_ROLES
   const roles = Object.create(null) as Record<string, readonly string[]>
-  for (const [client, entry] of Object.entries(access)) roles[client] = entry.roles ?? NONE
+  for (const [client, entry] of Object.entries(access)) roles[client] = Object.freeze(entry.roles ?? NONE)
   return Object.freeze(roles)
 }
 

@@ -10,7 +10,11 @@ export class RecentNames {
     this.#nowMs = nowMs
   }
 
+  /** A name keeps the latest of its times. */
   add (name: string, untilMs: number): void {
+    const present = this.#untilMs.get(name)
+    // The usual case, and a Map in which names come and go is made anew again and again.
+    if (present !== undefined && present >= untilMs) return
     this.#untilMs.delete(name)
     this.#untilMs.set(name, untilMs)
     if (this.#untilMs.size > this.#most) this.#untilMs.delete(this.#untilMs.keys().next().value as string)

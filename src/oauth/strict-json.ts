@@ -12,8 +12,8 @@ const MAX_DEPTH = 16
  * strict UTF-8 without BOM, the value an object, no member name twice in any object (RFC 7519 §4 leaves that to us).
  */
 export function readJsonPart (part: string): Record<string, unknown> | PartFault {
-  const bytes = Buffer.from(part, 'base64url')
-  if (bytes.toString('base64url') !== part) return 'not_base64url'
+  const bytes = decoded(part)
+  if (bytes === undefined) return 'not_base64url'
   if (!isUtf8(bytes)) return 'not_utf8'
   const text = bytes.toString('utf8')
   const value = parse(text)
@@ -21,6 +21,20 @@ export function readJsonPart (part: string): Record<string, unknown> | PartFault
   const { members, depth } = measure(text)
   if (depth > MAX_DEPTH) return 'nested_too_deep'
   return members === countMembers(value) ? value as Record<string, unknown> : 'duplicate_member'
+}
+
+/** Whether a part is canonical base64url, whatever it encodes. */
+export function isBase64url (part: string): boolean {
+  return decoded(part) !== undefined
+}
+
+/** Every token is decoded here, one after the other: memory of its own for each part would be collected at once. */
+const space = Buffer.allocUnsafeSlow(16_384)
+
+/** The bytes of a part, until the next call; undefined where encoding them does not give the part again. */
+function decoded (part: string): Buffer | undefined {
+  const bytes = part.length > space.length ? Buffer.from(part, 'base64url') : space.subarray(0, space.write(part, 'base64url'))
+  return bytes.toString('base64url') === part ? bytes : undefined
 }
 
 function parse (text: string): unknown {

@@ -1,7 +1,7 @@
 import { EntryList, type Entry } from './entry-list.ts'
 import { heldBytes } from './held-bytes.ts'
 import type { VerificationKey } from './key-set.ts'
-import type { Principal } from './principal.ts'
+import type { Claims, Principal } from './principal.ts'
 import { TokenIndex } from './token-index.ts'
 
 /** Fixed, and each one shown by a test. */
@@ -19,6 +19,8 @@ interface Presented {
   readonly token: string
   /** The header that presents it, where it is `Bearer`, one space and the token. */
   readonly text?: string | undefined
+  /** Those of the principal, where they are at hand: read from it, they would be frozen. */
+  readonly claims?: Claims
 }
 
 /**
@@ -73,8 +75,8 @@ export class TokenCache {
    * Keeps a verified token. Only the caller knows that it is verified. One that alone is over the bound is not kept. `text` as for `get`: a
    * text that is a part of no other.
    */
-  set ({ token, text }: Presented, principal: Principal, key: VerificationKey, deadlineMs: number): void {
-    const bytes = heldBytes(token, principal)
+  set ({ token, text, claims }: Presented, principal: Principal, key: VerificationKey, deadlineMs: number): void {
+    const bytes = heldBytes(token, principal, claims)
     if (bytes > this.#capacityBytes * CACHE_LIMITS.newcomersShare) return
     const entry: Entry = {
       text: text ?? copied(textOf(token)),

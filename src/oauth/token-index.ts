@@ -25,14 +25,14 @@ export class TokenIndex {
   }
 
   get (text: string): Entry | undefined {
-    const entry = this.#shardOf(text).get(keyOf(text))
+    const entry = this.#shardOf(text).get(numberOf(text))
     return entry?.text === text ? entry : undefined
   }
 
   /** Returns the entry that has lost its place: of the same text or, by chance once for 10¹⁰ pairs of tokens, of another. */
   set (entry: Entry): Entry | undefined {
     const shard = this.#shardOf(entry.text)
-    const key = keyOf(entry.text)
+    const key = numberOf(entry.text)
     const before = shard.get(key)
     shard.set(key, entry)
     return before
@@ -41,7 +41,7 @@ export class TokenIndex {
   /** Only the entry itself, not one that has taken its place. */
   delete (entry: Entry): void {
     const shard = this.#shardOf(entry.text)
-    const key = keyOf(entry.text)
+    const key = numberOf(entry.text)
     if (shard.get(key) === entry) shard.delete(key)
   }
 
@@ -56,7 +56,8 @@ export class TokenIndex {
   }
 }
 
-function keyOf (text: string): number {
+/** Of a token, or of a text that ends with it. Another token has the same number by chance, or because somebody made it so. */
+export function numberOf (text: string): number {
   const { length } = text
   let key = 0
   for (let at = length - FIRST + 1; at <= length - LAST; at++) key = key * FACTOR + text.charCodeAt(at) | 0

@@ -30,13 +30,13 @@ export interface Check {
   readonly standing: () => Standing
   /** Nobody waits for the outcome any more. */
   readonly isAbandoned: () => boolean
-  readonly run: () => void | Promise<void>
+  readonly run: () => void
 }
 
 interface Waiting {
   readonly check: Check
   readonly sinceMs: number
-  readonly settle: (outcome: void | Promise<void>) => void
+  readonly settle: () => void
   readonly refuse: (error: unknown) => void
 }
 
@@ -74,11 +74,30 @@ export class VerificationQueue {
     return this.#shares.length
   }
 
+  /** Whether a check would run at once. */
+  get isFree (): boolean {
+    return this.#owedMs < QUEUE_LIMITS.perTurnMs && this.length === 0
+  }
+
   /** Runs the check now or in a later turn. Rejects with Unavailable when too many wait, or when nobody waits for it any more. */
   async enter (check: Check): Promise<void> {
-    if (this.length > 0 || this.#owedMs >= QUEUE_LIMITS.perTurnMs) { await this.#wait(check); return }
+    if (!this.isFree) return new Promise<void>((settle, refuse) => { this.#wait(check, settle, refuse) })
     if (check.isAbandoned()) throw unavailable()
-    await this.#spend(check)
+    this.spend(check.run)
+  }
+
+  /** Runs one check now, while the queue is free, and owes its time to other work. */
+  spend (run: () => void): void {
+    const beganMs = this.#turns.nowMs()
+    if (!this.#turnPending) this.#awaitTurn(beganMs)
+    try {
+      run()
+    } finally {
+      const tookMs = Math.min(this.#turns.nowMs() - beganMs, LONGEST_SAMPLE_MS)
+      this.#spentMs += tookMs
+      this.#owedMs += tookMs
+      this.#averageMs += (tookMs - this.#averageMs) / 16
+    }
   }
 
   /** This caller is known from here on. */
@@ -86,29 +105,13 @@ export class VerificationQueue {
     this.#shares.promote(caller)
   }
 
-  async #wait (check: Check): Promise<void> {
+  #wait (check: Check, settle: () => void, refuse: (error: unknown) => void): void {
     const shares = this.#shares
     const standing = check.standing()
     const waitingMs = standing === 'suspect' ? this.times.suspectsWaitingMs : this.times.waitingMs
     const bound = Math.min(QUEUE_LIMITS.waiting, Math.ceil(waitingMs / this.#averageMs))
-    return new Promise<void>((settle, refuse) => {
-      while (shares.lengthOf(standing) >= bound) shares.dropFromLongest(standing)?.refuse(unavailable())
-      shares.push(check.caller, standing, { check, sinceMs: this.#turns.nowMs(), settle, refuse })
-    })
-  }
-
-  /** Runs one check, and owes its time to other work. */
-  #spend ({ run }: Check): void | Promise<void> {
-    const beganMs = this.#turns.nowMs()
-    if (!this.#turnPending) this.#awaitTurn(beganMs)
-    try {
-      return run()
-    } finally {
-      const tookMs = Math.min(this.#turns.nowMs() - beganMs, LONGEST_SAMPLE_MS)
-      this.#spentMs += tookMs
-      this.#owedMs += tookMs
-      this.#averageMs += (tookMs - this.#averageMs) / 16
-    }
+    while (shares.lengthOf(standing) >= bound) shares.dropFromLongest(standing)?.refuse(unavailable())
+    shares.push(check.caller, standing, { check, sinceMs: this.#turns.nowMs(), settle, refuse })
   }
 
   /** Two calls one after the other: what the checks set off, the responses, happens between them. */
@@ -142,7 +145,8 @@ export class VerificationQueue {
 
   #settle ({ check, settle, refuse }: Waiting): void {
     try {
-      settle(this.#spend(check))
+      this.spend(check.run)
+      settle()
     } catch (error) {
       refuse(error)
     }

@@ -1,4 +1,4 @@
-import { evidenceOf, readAccessToken, type AccessToken } from './access-token.ts'
+import { evidenceOf, readAccessToken } from './access-token.ts'
 import type { Scheme } from './credentials.ts'
 import { InvalidToken } from './errors.ts'
 import type { Caller } from './fair-lines.ts'
@@ -8,12 +8,13 @@ import { KnownCallers } from './known-callers.ts'
 import { principalOf, type Claims, type Principal } from './principal.ts'
 import { bearer, type Proof } from './proof.ts'
 import { TokenCache } from './token-cache.ts'
+import { numberOf } from './token-index.ts'
 import type { TrustedIssuer, TrustedIssuers } from './trusted-issuers.ts'
 import { unverifiedClientOf } from './unverified-client.ts'
 import { VerificationQueue } from './verification-queue.ts'
 
-/** Checks signature and claims of one token with the key that it was created for; throws or rejects with InvalidToken. */
-export type Verifier = (token: string) => void | Promise<void>
+/** Checks signature and claims of one token with the key that it was created for; throws InvalidToken. */
+export type Verifier = (token: string) => void
 
 export interface VerificationOptions<C> {
   readonly issuers: TrustedIssuers
@@ -30,19 +31,24 @@ export interface VerificationOptions<C> {
   readonly nowMs?: () => number
 }
 
-interface Pending<C> {
+/** A token that was read: its issuer is one of ours, nothing else is proven. */
+interface Unproven {
   readonly token: string
   readonly text: string | undefined
-  /** The requests that present it and wait. */
-  readonly contexts: C[]
-  principal: Promise<Principal> | undefined
-}
-
-/** A token that was read: its issuer is one of ours, nothing else is proven. */
-interface Unproven<C> extends Pending<C> {
-  readonly tail: string
   readonly claims: Claims
   readonly issuer: TrustedIssuer
+  readonly caller: Caller
+}
+
+/** What a check is made with. */
+type Means = readonly [VerificationKey, Verifier]
+
+/** A token whose check waits: for its key, or for its turn. */
+interface Pending<C> {
+  readonly token: string
+  /** The requests that present it. */
+  readonly contexts: C[]
+  principal: Promise<Principal> | undefined
 }
 
 /** A caller, as far as it can be seen before its token is verified. */
@@ -64,7 +70,7 @@ export class Verification<C> {
   readonly #options: VerificationOptions<C>
   readonly #proof: Proof<C>
   readonly #nowMs: () => number
-  readonly #pending = new Map<string, Pending<C>>()
+  readonly #pending = new Map<number, Pending<C>>()
   readonly #callers: KnownCallers
 
   constructor (options: VerificationOptions<C>) {
@@ -86,9 +92,14 @@ export class Verification<C> {
     return this.#proof(principal, context, scheme, token)
   }
 
-  /** The caller that presents a token which `recall` does not know; `text` as there. Throws or rejects with a Refusal. */
-  verify (token: string, context: C, scheme: Scheme = 'bearer', text?: string): Promise<Principal> {
-    return this.#verified(token, context, text).then((principal) => this.#proof(principal, context, scheme, token))
+  /**
+   * The caller that presents a token which `recall` does not know, at once unless the check has to wait for its key or its turn; `text` as
+   * there. Throws or rejects with a Refusal.
+   */
+  verify (token: string, context: C, scheme: Scheme = 'bearer', text?: string): Principal | Promise<Principal> {
+    const verified = this.#verified(token, context, text)
+    if (verified instanceof Promise) return verified.then((principal) => this.#proof(principal, context, scheme, token))
+    return this.#proof(verified, context, scheme, token)
   }
 
   /** Who presents a token that waits to be read: by the cache, or by what the token says of itself. */
@@ -98,80 +109,81 @@ export class Verification<C> {
     return { caller, standing: principal === undefined ? this.#callers.standingOf(caller) : 'known' }
   }
 
-  #verified (token: string, context: C, text: string | undefined): Promise<Principal> {
-    const tail = tailOf(token)
-    const pending = this.#pending.get(tail)
+  #verified (token: string, context: C, text: string | undefined): Principal | Promise<Principal> {
+    const pending = this.#pending.size === 0 ? undefined : this.#pending.get(numberOf(token))
     if (pending?.token === token) {
       pending.contexts.push(context)
       return pending.principal as Promise<Principal>
     }
     this.counts.tokensRead++
-    const { issuers } = this.#options
+    const { issuers, addressOf, hasLeft, verifierOf } = this.#options
     const { header, claims } = readAccessToken(token, issuers, this.#nowMs() / 1000)
     const issuer = issuers.of(claims.iss) as TrustedIssuer
-    const key = keyOf(header, claims, issuer)
-    // Set before the work begins and removed when it ends, even if it ends at once.
-    const begun: Unproven<C> = { token, text, contexts: [context], principal: undefined, tail, claims, issuer }
-    this.#pending.set(tail, begun)
-    return (begun.principal = this.#check(begun, key))
-  }
-
-  async #check (unproven: Unproven<C>, found: VerificationKey | Promise<VerificationKey>): Promise<Principal> {
-    const { token, tail, claims, contexts, issuer } = unproven
-    const caller = { address: this.#options.addressOf(contexts[0] as C), client: clientOf(claims) }
+    const unproven: Unproven = { token, text, claims, issuer, caller: { address: addressOf(context), client: clientOf(claims) } }
     try {
-      const key = found instanceof Promise ? await found : found
-      const prepared = this.#options.verifierOf(key, issuer)
-      const verifier = prepared instanceof Promise ? await prepared : prepared
-      await this.queue.enter({
-        caller,
-        standing: () => this.#callers.standingOf(caller),
-        isAbandoned: () => contexts.every(this.#options.hasLeft),
-        run: () => {
-          this.counts.signatureChecks++
-          return verifier(token)
-        }
-      })
-      return this.#keep(unproven, key, caller)
+      const key = issuer.keyring.key(header.kid, header.alg)
+      if (key instanceof Promise) {
+        return this.#later(unproven, context, key.then(async (fetched) => [fetched, await verifierOf(fetched, issuer)]))
+      }
+      const verifier = verifierOf(key, issuer)
+      if (verifier instanceof Promise) return this.#later(unproven, context, verifier.then((prepared) => [key, prepared]))
+      if (!this.queue.isFree || hasLeft(context)) return this.#later(unproven, context, [key, verifier])
+      this.queue.spend(() => { this.#check(token, verifier) })
+      return this.#keep(unproven, key)
     } catch (error) {
-      if (error instanceof InvalidToken && error.reason === 'signature_invalid') this.#callers.suspect(caller)
-      throw withEvidence(error, unproven)
-    } finally {
-      this.#pending.delete(tail)
+      throw this.#refusal(error, unproven)
     }
   }
 
-  #keep ({ token, text, claims, issuer }: Unproven<C>, key: VerificationKey, caller: Caller): Principal {
+  /** However many requests present the token meanwhile, they wait for one check. */
+  #later (unproven: Unproven, context: C, means: Means | Promise<Means>): Promise<Principal> {
+    const pending: Pending<C> = { token: unproven.token, contexts: [context], principal: undefined }
+    this.#pending.set(numberOf(unproven.token), pending)
+    return (pending.principal = this.#checkLater(unproven, pending.contexts, means))
+  }
+
+  async #checkLater (unproven: Unproven, contexts: C[], means: Means | Promise<Means>): Promise<Principal> {
+    const { token, caller } = unproven
+    const standing = (): Standing => this.#callers.standingOf(caller)
+    const isAbandoned = (): boolean => contexts.every(this.#options.hasLeft)
+    try {
+      const [key, verifier] = means instanceof Promise ? await means : means
+      await this.queue.enter({ caller, standing, isAbandoned, run: () => { this.#check(token, verifier) } })
+      return this.#keep(unproven, key)
+    } catch (error) {
+      throw this.#refusal(error, unproven)
+    } finally {
+      this.#pending.delete(numberOf(token))
+      // V8 keeps what a Map once held until it collects the whole heap: it must not be whole requests.
+      contexts.length = 0
+    }
+  }
+
+  #check (token: string, verifier: Verifier): void {
+    this.counts.signatureChecks++
+    verifier(token)
+  }
+
+  #keep ({ token, text, claims, issuer, caller }: Unproven, key: VerificationKey): Principal {
     const principal = principalOf(claims, issuer)
     const deadlineMs = (principal.expiresAt + issuer.clockToleranceSeconds) * 1000
     // Both may have ended while the signature waited for its turn.
     if (!key.alive) throw new InvalidToken('key_unknown', 'withdrawn meanwhile')
     if (this.#nowMs() >= deadlineMs) throw new InvalidToken('expired', 'meanwhile')
-    this.cache.set({ token, text }, principal, key, deadlineMs)
+    this.cache.set({ token, text, claims }, principal, key, deadlineMs)
     if (this.#callers.standingOf(caller) !== 'known') this.queue.promote(caller)
     this.#callers.add(caller, deadlineMs)
     return principal
   }
-}
 
-/** 43 characters of base64url are 256 bits of the signature, and faster to hash than the whole token. */
-function tailOf (token: string): string {
-  return token.slice(-43)
+  /** By key or signature, it says what the token says of its client, as a refusal by the reader does. */
+  #refusal (error: unknown, { claims, issuer, caller }: Unproven): unknown {
+    if (!(error instanceof InvalidToken)) return error
+    if (error.reason === 'signature_invalid') this.#callers.suspect(caller)
+    return error.about(evidenceOf(claims, issuer))
+  }
 }
 
 function clientOf ({ azp, client_id: clientId }: Claims): string {
   return azp ?? clientId ?? ''
-}
-
-function keyOf ({ kid, alg }: AccessToken['header'], claims: Claims, issuer: TrustedIssuer): VerificationKey | Promise<VerificationKey> {
-  try {
-    return issuer.keyring.key(kid, alg)
-  } catch (error) {
-    throw withEvidence(error, { claims, issuer })
-  }
-}
-
-/** A refusal by key or signature says what the token says of its client, as a refusal by the reader does. */
-function withEvidence (error: unknown, { claims, issuer }: Pick<Unproven<unknown>, 'claims' | 'issuer'>): unknown {
-  return error instanceof InvalidToken ? error.about(evidenceOf(claims, issuer)) : error
 }

@@ -14,7 +14,7 @@ const tokenOf = (claims: object = {}, header: object = {}): string => `${b64({ .
 interface Scene {
   readonly verification: Verification<undefined>
   readonly key: VerificationKey
-  /** Lets a signature check that waits go on. */
+  /** Lets what waits for its verifier go on; with an error, the signature is bad. */
   release: (error?: Error) => void
   nowMs: number
 }
@@ -30,7 +30,9 @@ function scene (): Scene {
     verification: new Verification<undefined>({
       issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: keyringOf(key) }]),
       cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => one.nowMs,
-      verifierOf: () => () => new Promise((resolve, reject) => { one.release = (error) => error === undefined ? resolve() : reject(error) })
+      verifierOf: async () => new Promise((resolve) => {
+        one.release = (error) => { resolve(() => { if (error !== undefined) throw error }) }
+      })
     })
   }
   return one
@@ -98,4 +100,33 @@ t.test('the proof of a request is required for cached tokens too, and receives w
   t.match(t.throws(() => verification.recall(tokenOf(), 'thief')), { reason: 'confirmation_unsupported' })
   t.same(proven, [['client', 'first'], ['client', 'second'], ['client', 'thief']])
   t.match(verification.counts, { signatureChecks: 1, cacheHits: 2 })
+})
+
+t.test('at once where nothing has to be waited for; what waits is checked once, and a caller who has left is not served', async (t) => {
+  const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
+  let busyMs = 0
+  const verification = new Verification<string>({
+    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: keyringOf(key) }]),
+    cacheBytes: 1 << 20, addressOf: () => '', hasLeft: (context) => context === 'left', nowMs: () => 0,
+    verifierOf: () => () => { for (const end = performance.now() + busyMs; performance.now() < end;); }
+  })
+  t.match(verification.verify(tokenOf({ jti: '1' }), 'here'), { clientId: 'client' })
+  t.match(await Promise.resolve(verification.verify(tokenOf({ jti: '2' }), 'left')).catch((error: unknown) => error), { reason: 'overloaded' })
+  t.match(verification.verify(tokenOf({ jti: '2' }), 'here'), { clientId: 'client' }, 'the next one who presents it')
+  busyMs = 2
+  verification.verify(tokenOf({ jti: '3' }), 'here')
+  const waiting = ['here', 'left', 'here'].map(async (context) => verification.verify(tokenOf({ jti: '4' }), context))
+  t.equal(verification.counts.signatureChecks, 3, 'the turn is used up')
+  const [first, ...others] = await Promise.all(waiting)
+  t.same(others, [first, first])
+  t.match(verification.counts, { signatureChecks: 4, tokensRead: 5 })
+})
+
+t.test('a header is read once for all tokens of a key, and never taken for another', async (t) => {
+  const kids = Array.from({ length: 200 }, (_, n) => 'k'.repeat(n + 1))
+  for (let round = 0; round < 2; round++) {
+    t.same(kids.map((kid) => readAccessToken(tokenOf({}, { kid }), EXPECTED, 50).header.kid), kids)
+    t.match(t.throws(() => readAccessToken(tokenOf({}, { alg: 'none' }), EXPECTED, 50)), { reason: 'algorithm_not_allowed' })
+  }
+  t.match(t.throws(() => readAccessToken(tokenOf({ many: 'x'.repeat(20_000) }), { ...EXPECTED, maxTokenBytes: 40_000 }, 200)), { reason: 'expired' })
 })

@@ -1,3 +1,4 @@
+// In a process of its own: it waits for time-outs.
 import t from 'tap'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import { Unavailable } from '../src/oauth/errors.ts'

@@ -1,3 +1,4 @@
+// In a process of its own: it counts what is left of a service.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'

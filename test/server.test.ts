@@ -1,3 +1,4 @@
+// In a process of its own: it replaces dns.lookup.
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import t from 'tap'

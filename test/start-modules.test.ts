@@ -1,3 +1,4 @@
+// In a process of its own: it looks at what is loaded.
 import { readFileSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

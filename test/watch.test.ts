@@ -1,3 +1,4 @@
+// In a process of its own: it waits for processes.
 import { execFile } from 'node:child_process'
 import { cpSync } from 'node:fs'
 import { promisify } from 'node:util'

@@ -127,7 +127,7 @@ t.test('the response of fetch is as any other, and its deadline costs no timer o
   const { client, api } = await parties(t, (request, response) => {
     if (request.url === '/cut') response.destroy()
     else if (request.url === '/half') response.write('half', () => setTimeout(() => response.destroy(), 100))
-    else response.writeHead(200, { 'x-own': 'one', 'set-cookie': ['a=1', 'b=2'] }).write('{"a":', () => setTimeout(() => response.end('1}'), 300))
+    else response.writeHead(200, { 'x-own': 'one', 'set-cookie': ['a=1', 'b=2'] }).write('{"a":', () => setTimeout(() => response.end('1}'), 100))
   }, { apiDeadlineMs: LONG_MS })
   for (let call = 0; call < 20; call++) {
     const response = await client.fetch('/', { signal: new AbortController().signal })

@@ -1,3 +1,4 @@
+// In a process of its own: it replaces the environment.
 import { execFile } from 'node:child_process'
 import { request as forward } from 'node:http'
 import { connect } from 'node:net'

@@ -1,3 +1,4 @@
+// In a process of its own: it waits for time-outs.
 import t, { type Test } from 'tap'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 import { startService, until, type Service, type ServiceOptions } from '../support/service.ts'

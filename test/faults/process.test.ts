@@ -1,3 +1,4 @@
+// In a process of its own: it waits for processes.
 import { createServer, type AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'

@@ -1,3 +1,4 @@
+// In a process of its own: it fills the heap.
 import { hash } from 'node:crypto'
 import t from 'tap'
 import type { VerificationKey } from '../../src/oauth/key-set.ts'
@@ -62,7 +63,7 @@ t.test('the bound in bytes is hard, and 0 switches the cache off', async (t) => 
   t.equal(off.size, 0)
 })
 
-t.test('a million one-shot tokens do not flush the hot ones', async (t) => {
+t.test('200,000 one-shot tokens do not flush the hot ones', async (t) => {
   const cache = new TokenCache(2000 * COST)
   const shared = key()
   const hot = Array.from({ length: 1000 }, (_, n) => tokenOf(n))
@@ -70,7 +71,7 @@ t.test('a million one-shot tokens do not flush the hot ones', async (t) => {
     cache.set({ token: token }, principal, shared, 1000)
     cache.get(token, 0)
   }
-  for (let n = 1000; n < 1_001_000; n++) {
+  for (let n = 1000; n < 201_000; n++) {
     cache.set({ token: tokenOf(n) }, principal, shared, 1000)
     if (n % 1000 === 0) for (const token of hot) cache.get(token, 0)
   }

@@ -1,3 +1,4 @@
+// In a process of its own: it keeps the process busy.
 import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { EXCESS } from '../../plugins/excess.ts'

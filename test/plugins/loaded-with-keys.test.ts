@@ -1,3 +1,4 @@
+// In a process of its own: it looks at what is loaded.
 import Module from 'node:module'
 import t from 'tap'
 import { newKey } from '../support/issuer.ts'

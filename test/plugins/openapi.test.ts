@@ -1,3 +1,4 @@
+// In a process of its own: its snapshot has its name.
 import t from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'

@@ -1,3 +1,4 @@
+// In a process of its own: it keeps the process busy.
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { connected, crowd } from '../support/crowd.ts'

@@ -1,3 +1,4 @@
+// In a process of its own: it counts what is called of the libraries.
 import { createRequire } from 'node:module'
 import t from 'tap'
 import { newKey } from '../support/issuer.ts'

@@ -1,3 +1,4 @@
+// In a process of its own: it changes the environment, and waits.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'

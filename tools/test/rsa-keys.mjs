@@ -20,9 +20,10 @@ export const deleteKeys = () => rmSync(FILE, { force: true })
 
 const isPlain = (type, options) => type === 'rsa' && options.modulusLength === 2048 && Object.keys(options).length === 1
 
-/** From now on, this process takes its keys from those of the run. */
+/** From now on, this process takes its keys from those of the run. Returns what begins with the first of them again. */
 export function useKeys () {
-  const pems = JSON.parse(readFileSync(FILE, 'utf8'))
+  const all = JSON.parse(readFileSync(FILE, 'utf8'))
+  let pems = []
   const { generateKeyPair, generateKeyPairSync } = crypto
   const next = (type, options) => {
     const pem = isPlain(type, options) ? pems.shift() : undefined
@@ -34,4 +35,5 @@ export function useKeys () {
     [promisify.custom]: async (type, options) => next(type, options) ?? await generated(type, options)
   })
   syncBuiltinESMExports()
+  return () => { pems = [...all] }
 }

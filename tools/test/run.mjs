@@ -1,5 +1,6 @@
-// Runs the test files, the longest first, three at a time, each in a process of its own, as `tap run` does. tap starts each file, and each
-// program that it starts, with hooks that record what it loads: half of the time of the tests, and only coverage has a use for them.
+// Runs the test files: those that say so in their first line each in a process of its own, the longest first; the others several to a
+// process, which loads the service once. Four processes at a time. `tap run` starts each file, and each program that it starts, with hooks
+// that record what it loads: half of the time of the tests, and only coverage has a use for them.
 //
 //   node tools/test/run.mjs [test/x.test.ts …]
 import { spawn } from 'node:child_process'
@@ -10,13 +11,17 @@ import { ROOT } from '../transpile.mjs'
 import { compileTests } from './compile.mjs'
 import { deleteKeys, generateKeys } from './rsa-keys.mjs'
 
-const JOBS = 3
+const JOBS = 4
 const TIMEOUT_MS = 180_000
-const ONE = fileURLToPath(new URL('one.mjs', import.meta.url))
+const SOME = fileURLToPath(new URL('some.mjs', import.meta.url))
+/** The first line of a file that changes what others would see, or is busy for long. */
+const ALONE = '// In a process of its own: '
+const TOGETHER = 10
 
 /** Those that take longest, by time: started first, they end before the short ones have. */
 const LONGEST = [
-  'issuer-faults', 'client/deadlines', 'properties', 'readme', 'key-fetches', 'ports', 'development', 'tools/keycloak', 'plugins/listeners', 'management'
+  'faults/issuer', 'client/deadlines', 'issuer-faults', 'key-fetches', 'restarts', 'tools/keycloak', 'properties', 'plugins/listeners', 'watch', 'readme',
+  'management', 'development', 'faults/process', 'no-keys', 'ports'
 ].map((name) => `test/${name}.test.ts`)
 
 /** `include` and `exclude` of .taprc, which lists folders and files. */
@@ -25,13 +30,23 @@ function testFiles () {
   const left = excluded.trim().split('\n').map((line) => line.replace(/^ *- /, '').replace(/\*\*$/, ''))
   const found = readdirSync(join(ROOT, 'test'), { recursive: true }).map((file) => `test/${file.split(sep).join('/')}`)
     .filter((file) => file.endsWith('.test.ts') && !left.some((start) => file.startsWith(start)))
-  return [...LONGEST, ...found.filter((file) => !LONGEST.includes(file)).sort()]
+  return found.sort()
 }
 
-/** Runs a file to its end. Resolves to its exit code or signal, all that it wrote, and the seconds it took. */
-function run (file) {
+/** Files by process: those that take longest come first, and single ones last, since they end soon. */
+function groupsOf (files) {
+  const others = files.filter((file) => !LONGEST.includes(file))
+  const isAlone = (file) => readFileSync(join(ROOT, file), 'utf8').startsWith(ALONE)
+  const alone = others.filter(isAlone)
+  const together = others.filter((file) => !isAlone(file))
+  const groups = Array.from({ length: Math.ceil(together.length / TOGETHER) }, (_, at) => together.slice(at * TOGETHER, (at + 1) * TOGETHER))
+  return [...LONGEST.map((file) => [file]), ...groups, ...alone.map((file) => [file])]
+}
+
+/** Runs files of one process to their end. Resolves to its exit code or signal, all that it wrote, and the seconds it took. */
+function run (files) {
   const started = process.hrtime.bigint()
-  const child = spawn(process.execPath, ['--enable-source-maps', ONE, file], {
+  const child = spawn(process.execPath, ['--enable-source-maps', SOME, ...files], {
     cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_MS / 1000) }
   })
   let written = ''
@@ -58,16 +73,16 @@ function counted ({ end, written }) {
 
 const shown = (counts) => NAMES.filter((name) => counts[name] > 0 || name === 'total').map((name) => `${name}: ${counts[name]}`).join(', ')
 
-async function runAll (files) {
+async function runAll (groups) {
   const sum = Object.fromEntries(NAMES.map((name) => [name, 0]))
-  const waiting = [...files]
+  const waiting = [...groups]
   const queue = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const result = await run(file)
+    for (let files = waiting.shift(); files !== undefined; files = waiting.shift()) {
+      const result = await run(files)
       const counts = counted(result)
       for (const name of NAMES) sum[name] += counts[name]
       if (counts.fail > 0) process.stdout.write(`${result.written.replace(/^ *ok .*\n/gm, '')}\n`)
-      process.stdout.write(`${counts.fail > 0 ? `not ok ${file} (${result.end})` : `ok ${file}`} # ${shown(counts)}, ${result.seconds.toFixed(1)} s\n`)
+      process.stdout.write(`${counts.fail > 0 ? `not ok ${files.join(' ')} (${result.end})` : `ok ${files.join(' ')}`} # ${shown(counts)}, ${result.seconds.toFixed(1)} s\n`)
     }
   }
   await Promise.all(Array.from({ length: JOBS }, queue))
@@ -78,5 +93,5 @@ async function runAll (files) {
 const wanted = process.argv.slice(2).map((file) => relative(ROOT, join(process.cwd(), file)).split(sep).join('/'))
 const compiled = compileTests()
 await generateKeys()
-if (!await runAll(wanted.length > 0 ? wanted : testFiles()) || !compiled) process.exitCode = 1
+if (!await runAll(wanted.length > 0 ? wanted.map((file) => [file]) : groupsOf(testFiles())) || !compiled) process.exitCode = 1
 deleteKeys()

@@ -39,7 +39,8 @@ function groupsOf (files) {
   const isAlone = (file) => readFileSync(join(ROOT, file), 'utf8').startsWith(ALONE)
   const alone = others.filter(isAlone)
   const together = others.filter((file) => !isAlone(file))
-  const groups = Array.from({ length: Math.ceil(together.length / TOGETHER) }, (_, at) => together.slice(at * TOGETHER, (at + 1) * TOGETHER))
+  const groups = []
+  while (together.length > 0) groups.push(together.splice(0, TOGETHER))
   return [...LONGEST.map((file) => [file]), ...groups, ...alone.map((file) => [file])]
 }
 

@@ -106,7 +106,9 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
 
   if (config.metrics) await app.register(import('../plugins/metrics.ts'), { droppedLines })
   await app.register(healthRoutes, { readiness: app.readiness })
-  if (config.metrics && config.managementPort === undefined) await app.register((await import('../routes/metrics.ts')).metricsRoute, { metrics: app.metrics })
+  if (config.metrics && config.managementPort === undefined) {
+    await app.register((await import('../routes/metrics.ts')).metricsRoute, { metrics: app.metrics })
+  }
   await app.register(resourceRoutes)
   await app.register(messageRoutes)
   const issuers = config.issuers.map(({ issuer }) => issuer)
@@ -125,10 +127,18 @@ async function addPages (app: FastifyInstance, config: Config, { client }: Pages
   const tokenPath = `${below}/token`
   const offered = developmentIssuer && client ? { ...client, tokenPath } : undefined
   await app.register(import('../plugins/recent-refusals.ts'))
-  await app.register((await import('../routes/access-page.ts')).accessPage, { title: NAME, below, hasApiPage: swaggerUi !== undefined, docsUrl })
+  await app.register(
+    (await import('../routes/access-page.ts')).accessPage,
+    { title: NAME, below, hasApiPage: swaggerUi !== undefined, docsUrl }
+  )
   if (swaggerUi === undefined) { app.log.info('the API page is not served: @fastify/swagger-ui is not installed'); return }
   await app.register((await import('../plugins/api-page.ts')).apiPage(swaggerUi), { title: NAME, below, issuer, client: offered })
-  if (offered) await app.register((await import('../routes/development-token.ts')).developmentToken, { path: tokenPath, tokenEndpoint: tokenUrlOf(config) })
+  if (offered) {
+    await app.register(
+      (await import('../routes/development-token.ts')).developmentToken,
+      { path: tokenPath, tokenEndpoint: tokenUrlOf(config) }
+    )
+  }
 }
 
 async function tlsOf ({ tls, clientCertificate }: Config): Promise<ListenerTls | undefined> {

@@ -61,7 +61,11 @@ export class BlockWriter {
       const block = Buffer.from(this.#lines.join(''))
       this.#lines = []
       await writeAll(this.#options.fd, block)
-      if (this.#dropped > 0) this.#lines.push(`{"level":40,"time":${Date.now()},"dropped":${this.#dropped},"msg":"log lines were dropped: the log is read too slowly"}\n`)
+      if (this.#dropped > 0) {
+        this.#lines.push(
+          `{"level":40,"time":${Date.now()},"dropped":${this.#dropped},"msg":"log lines were dropped: the log is read too slowly"}\n`
+        )
+      }
       this.#dropped = 0
       this.#pendingBytes = this.#lines.reduce((sum, line) => sum + line.length, 0)
     }

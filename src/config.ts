@@ -47,7 +47,8 @@ export function loadConfig (environment: Environment, sources: Partial<Environme
  * there. NODE_ENV as it is: what is not exactly one of its values counts as production.
  */
 function tidy (environment: Environment): Record<string, string> {
-  const given = Object.fromEntries(Object.entries(withoutEmpty(environment)).map(([name, value]) => [name, name === 'NODE_ENV' ? value : value.trim()]))
+  const given =
+    Object.fromEntries(Object.entries(withoutEmpty(environment)).map(([name, value]) => [name, name === 'NODE_ENV' ? value : value.trim()]))
   const old = given[OLD_CHALLENGE_REALM]
   return old === undefined ? given : { CHALLENGE_REALM: old, ...given }
 }

@@ -42,7 +42,13 @@ export interface RefusedEvent extends RequestEvent {
 
 /** `scopegate:keys`: a fetch of an issuer's key set has ended, or the state of its keys has changed. */
 export type KeysEvent = { readonly issuer: string } & (
-  | { readonly event: 'fetched', readonly result: 'ok' | 'failed', readonly durationMs: number, readonly knownKeys: number, readonly error?: string }
+  | {
+    readonly event: 'fetched'
+    readonly result: 'ok' | 'failed'
+    readonly durationMs: number
+    readonly knownKeys: number
+    readonly error?: string
+  }
   | { readonly event: 'unavailable', readonly error: string, readonly knownKeys: number }
   | { readonly event: 'available', readonly afterMs: number }
   | { readonly event: 'loaded' | 'ambiguous', readonly kids: readonly string[] }

@@ -23,7 +23,9 @@ const READABLE = {
 }
 
 /** Where a handler of somebody's own might log what was received. Wildcards would cost every line. */
-const SECRET_MEMBERS = ['headers.authorization', 'headers.cookie', 'req.headers.authorization', 'req.headers.cookie', 'authorization', 'client_secret']
+const SECRET_MEMBERS = [
+  'headers.authorization', 'headers.cookie', 'req.headers.authorization', 'req.headers.cookie', 'authorization', 'client_secret'
+]
 
 /** JSON in production and into pipes, readable on a terminal (pino-pretty, where it is installed). Requests are logged without headers. */
 export async function createLog ({ logLevel, production }: Pick<Config, 'logLevel' | 'production'>, terminal: boolean): Promise<Log> {
@@ -47,5 +49,8 @@ export function printableLine (line: string): string {
 
 /** A line of JSON for a reader that writes its values to a terminal: control and direction characters stay escapes there too. */
 export function keptEscapes (line: string): string {
-  return printableLine(line).replace(/\\\\|\\[bfr]|\\u(?:00[01][0-9a-f]|007f|00[89][0-9a-f]|20[0-9a-f]{2}|feff)/gi, (found) => found === '\\\\' ? found : `\\${found}`)
+  return printableLine(line).replace(
+    /\\\\|\\[bfr]|\\u(?:00[01][0-9a-f]|007f|00[89][0-9a-f]|20[0-9a-f]{2}|feff)/gi,
+    (found) => found === '\\\\' ? found : `\\${found}`
+  )
 }

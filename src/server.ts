@@ -81,7 +81,8 @@ function addressOf (app: FastifyInstance, { tls }: Config): string {
 }
 
 function acceptedBy ({ issuers }: Config): string {
-  return issuers.map(({ issuer, audience }) => `${issuer} made for ${audience === 'any' ? 'any API' : audience.join(' or ')}`).join(', and of ')
+  return issuers.map(({ issuer, audience }) => `${issuer} made for ${audience === 'any' ? 'any API' : audience.join(' or ')}`)
+    .join(', and of ')
 }
 
 function greeting (api: string, config: Config, development: Development | undefined, missingScopes: readonly string[] = []): string {

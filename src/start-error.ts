@@ -16,7 +16,8 @@ export function listenProblem (error: unknown, { host, port }: Config): string {
 
 /** What to change when the management listener cannot listen. */
 export function managementProblem (error: unknown, { managementHost, managementPort = 0 }: Config): string {
-  return portProblem(error, 'MANAGEMENT_PORT', managementPort) ?? addressProblem(error, 'MANAGEMENT_HOST', managementHost) ?? sentenceOf(error)
+  return portProblem(error, 'MANAGEMENT_PORT', managementPort) ?? addressProblem(error, 'MANAGEMENT_HOST', managementHost) ??
+    sentenceOf(error)
 }
 
 /** What to change when the development issuer cannot start. */
@@ -24,7 +25,9 @@ export function issuerProblem (error: unknown, { developmentIssuerPort: port, is
   const { code } = error as NodeJS.ErrnoException
   if (code === 'ERR_MODULE_NOT_FOUND') return 'this build has no development issuer. Set ISSUER and AUDIENCE.'
   if (code === 'EADDRINUSE') {
-    return `port ${port} is taken, and the development issuer needs it. If a Keycloak with the realm myorg listens there, set ISSUER=${issuer} and AUDIENCE=${String(audience)} (in the environment or in .env). If not, set DEVELOPMENT_ISSUER_PORT to another port, or stop what listens there.`
+    return `port ${port} is taken, and the development issuer needs it. If a Keycloak with the realm myorg listens there, set ` +
+      `ISSUER=${issuer} and AUDIENCE=${String(audience)} (in the environment or in .env). ` +
+      'If not, set DEVELOPMENT_ISSUER_PORT to another port, or stop what listens there.'
   }
   return portProblem(error, 'DEVELOPMENT_ISSUER_PORT', port) ?? sentenceOf(error)
 }
@@ -35,7 +38,9 @@ export function sentenceOf (error: unknown): string {
 
 function portProblem (error: unknown, variable: string, port: number): string | undefined {
   const { code } = error as NodeJS.ErrnoException
-  if (code === 'EADDRINUSE') return `port ${port} is taken. Set ${variable} to another port (in the environment or in .env), or stop what listens there.`
+  if (code === 'EADDRINUSE') {
+    return `port ${port} is taken. Set ${variable} to another port (in the environment or in .env), or stop what listens there.`
+  }
   if (code === 'EACCES') return `port ${port} requires rights that this process does not have. Set ${variable} to a port above 1023.`
   return undefined
 }

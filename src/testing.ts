@@ -1,4 +1,6 @@
-import { readProjectRealm, startDevelopmentIssuer as start, type DevelopmentIssuer, type DevelopmentIssuerOptions } from './issuer/development-issuer.ts'
+import {
+  readProjectRealm, startDevelopmentIssuer as start, type DevelopmentIssuer, type DevelopmentIssuerOptions
+} from './issuer/development-issuer.ts'
 
 export { createTestIssuer, type TestIssuer, type TestIssuerOptions } from './issuer/test-issuer.ts'
 export type { DevelopmentIssuer, DevelopmentIssuerOptions, LoopbackHost, Realm } from './issuer/development-issuer.ts'

@@ -20,7 +20,9 @@ function configured (): Config {
 }
 
 async function main (): Promise<void> {
-  const { values } = parseArgs({ options: { json: { type: 'boolean' }, openapi: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+  const { values } = parseArgs({
+    options: { json: { type: 'boolean' }, openapi: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
+  })
   if (values.help === true) return void process.stdout.write(HELP)
   const app = await buildApp(values.openapi === true ? configured() : ANY_CONFIG, { openapi: values.openapi === true })
   try {

@@ -80,7 +80,8 @@ async function run (
 }
 
 async function callOnce (
-  client: Client, { address, scope }: Pick<Call, 'address' | 'scope'>, notListed: readonly string[], hidden: Set<string>, tell: Say, complain: Say
+  client: Client, { address, scope }: Pick<Call, 'address' | 'scope'>, notListed: readonly string[], hidden: Set<string>, tell: Say,
+  complain: Say
 ): Promise<Verdict> {
   hidden.add(await client.token())
   const response = await client.fetch(address, { headers: { accept: 'application/json' } }).catch((error: unknown) => {
@@ -91,7 +92,9 @@ async function callOnce (
   const latest = await client.token().catch(() => undefined) // another one, if the first was refused
   if (latest !== undefined) hidden.add(latest)
   complain(`${response.status} ${response.statusText}`.trim())
-  if (body === undefined) return { exitCode: EXIT.unreachable, text: 'The API began to respond, and then the connection was cut or the deadline passed.' }
+  if (body === undefined) {
+    return { exitCode: EXIT.unreachable, text: 'The API began to respond, and then the connection was cut or the deadline passed.' }
+  }
   if (body !== '') tell(body)
   return readResponse(response, scope, notListed)
 }

@@ -29,7 +29,8 @@ Settings, from the environment or from a file .env in the current folder (the en
   CLIENT_ASSERTION_FILE  a file with an assertion that another program keeps fresh
   CLIENT_CERTIFICATE_FILE, CLIENT_CERTIFICATE_KEY_FILE   certificate and key, PEM (tls_client_auth)
   CLIENT_AUTHENTICATION  for a secret: client_secret_basic (in the header, the default) or client_secret_post (in the form)
-  CLIENT_MTLS            on: this certificate is presented to the API too, beside any other credentials; the token may be bound to it (RFC 8705)
+  CLIENT_MTLS            on: this certificate is presented to the API too, beside any other credentials; \
+the token may be bound to it (RFC 8705)
   CLIENT_DPOP            on: the token is bound to a new key, and each request proves that it has it (DPoP); not for scopegate token
   SCOPE                  scopes to request, separated by spaces or commas: ${DEFAULTS.scope}
   TOKEN_AUDIENCE         audience of the token request, for issuers that require it
@@ -42,7 +43,8 @@ Settings, from the environment or from a file .env in the current folder (the en
   USE_ENV_PROXY          on: through the proxies of HTTP_PROXY, HTTPS_PROXY and NO_PROXY
   ALLOW_INSECURE_HTTP    on: secret and token are also sent over plain http to other hosts than localhost
 
-The body of the API's response goes to standard output, everything else to standard error; "npm run -s client" adds nothing of npm. Exit code:
+The body of the API's response goes to standard output, everything else to standard error; \
+"npm run -s client" adds nothing of npm. Exit code:
   0  the API responded with success
   1  something unexpected, also any other response of the API
   2  a setting cannot be used

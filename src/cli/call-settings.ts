@@ -74,10 +74,13 @@ export function readArguments (args: readonly string[]): Arguments {
     args: [...args],
     allowPositionals: true,
     options: {
-      help: { type: 'boolean', short: 'h' }, verbose: { type: 'boolean', short: 'v' }, scope: { type: 'string' }, 'no-scope': { type: 'boolean' }
+      help: { type: 'boolean', short: 'h' }, verbose: { type: 'boolean', short: 'v' }, scope: { type: 'string' },
+      'no-scope': { type: 'boolean' }
     }
   })
-  if (positionals.length > 1) throw Object.assign(new TypeError('One path or address only.'), { code: 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' })
+  if (positionals.length > 1) {
+    throw Object.assign(new TypeError('One path or address only.'), { code: 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' })
+  }
   const { help = false, verbose = false, scope, 'no-scope': withoutScope = false } = values
   return { help, verbose, scope, withoutScope, target: positionals[0] }
 }
@@ -106,11 +109,17 @@ export function readCall (env: Variables, { scope = env.SCOPE, withoutScope, tar
     ...env.TOKEN_TIMEOUT_SECONDS !== undefined && { tokenDeadlineMs: Number(env.TOKEN_TIMEOUT_SECONDS) * 1000 },
     ...env.API_TIMEOUT_SECONDS !== undefined && { apiDeadlineMs: Number(env.API_TIMEOUT_SECONDS) * 1000 }
   }
-  return { options, address, scope: words, secret: typeof credentials.clientSecret === 'string' ? credentials.clientSecret : undefined, verbose }
+  return {
+    options, address, scope: words, secret: typeof credentials.clientSecret === 'string' ? credentials.clientSecret : undefined, verbose
+  }
 }
 
 /** How a client proves who it is. */
-export type Credentials = Pick<ClientOptions, 'clientSecret' | 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAssertion' | 'clientCertificate' | 'mtls' | 'clientAuthentication'>
+export type Credentials = Pick<
+  ClientOptions,
+  'clientSecret' | 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAssertion' | 'clientCertificate' | 'mtls' |
+  'clientAuthentication'
+>
 
 /** Whether there is a secret, a key, an assertion or a certificate. */
 export function hasProof ({ clientSecret, clientKey, clientAssertion, clientCertificate, mtls }: Credentials): boolean {

@@ -29,7 +29,9 @@ async function main (): Promise<void> {
   const app = await buildApp(loadConfig({ ISSUER: issuer.issuer, AUDIENCE: 'test_api', PORT: '0' }), { logger })
   const story = createStory((text) => process.stdout.write(text), process.stdout.isTTY, () => log.findLast(({ msg }) => msg === 'request'))
   try {
-    const stage = { api: await app.listen({ host: 'localhost', port: 0 }), issuer, otherRealm, shiftClock: (byMs: number) => { shiftMs = byMs }, story }
+    const stage = {
+      api: await app.listen({ host: 'localhost', port: 0 }), issuer, otherRealm, shiftClock: (byMs: number) => { shiftMs = byMs }, story
+    }
     introduce(stage)
     await play(stage)
     story.end()
@@ -59,20 +61,45 @@ async function play (stage: Stage): Promise<void> {
 
 async function withoutToken ({ story, api }: Stage): Promise<void> {
   await story.call('Anyone may call the public route', `${api}/api/public`, {}, { status: 200, body: 'No need of Authorization' })
-  await story.call('The private route requires a token: the challenge names the scheme', `${api}/api/private`, {}, { status: 401, challenge: 'Bearer realm=' })
+  await story.call(
+    'The private route requires a token: the challenge names the scheme',
+    `${api}/api/private`,
+    {},
+    { status: 401, challenge: 'Bearer realm=' }
+  )
 }
 
 async function withToken (stage: Stage): Promise<void> {
   const { story, api } = stage
   const plain = await tokenOf(stage, 'test_api_client')
-  await story.call('The private route accepts a token without the scope', `${api}/api/private`, bearer(plain), { status: 200, body: 'Authorization is required' })
+  await story.call(
+    'The private route accepts a token without the scope',
+    `${api}/api/private`,
+    bearer(plain),
+    { status: 200, body: 'Authorization is required' }
+  )
   await story.call('… but not the scoped one: the response names the scope that is missing', `${api}/api/private-scoped`, bearer(plain),
     { status: 403, challenge: 'scope="test_api_access"', body: 'insufficient_scope' })
-  const client = createClient({ tokenEndpoint: stage.issuer.tokenEndpoint, clientId: 'test_api_client', clientSecret: secretOf('test_api_client'), scope: ['test_api_access'], apiUrl: api })
+  const client = createClient({
+    tokenEndpoint: stage.issuer.tokenEndpoint, clientId: 'test_api_client', clientSecret: secretOf('test_api_client'),
+    scope: ['test_api_access'], apiUrl: api
+  })
   try {
-    await story.show('The client requests the scope, and calls again', 'GET /api/private-scoped', await client.fetch('/api/private-scoped'), { status: 200, body: 'scope named test_api_access' })
-    const posted = await client.fetch('/api/messages', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: 'Hello' }) })
-    await story.show('It posts a message: the API knows the sender', 'POST /api/messages {"text":"Hello"}', posted, { status: 201, body: '"from":"test_api_client"' })
+    await story.show(
+      'The client requests the scope, and calls again',
+      'GET /api/private-scoped',
+      await client.fetch('/api/private-scoped'),
+      { status: 200, body: 'scope named test_api_access' }
+    )
+    const posted = await client.fetch('/api/messages', {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: 'Hello' })
+    })
+    await story.show(
+      'It posts a message: the API knows the sender',
+      'POST /api/messages {"text":"Hello"}',
+      posted,
+      { status: 201, body: '"from":"test_api_client"' }
+    )
   } finally {
     await client.close()
   }
@@ -93,7 +120,12 @@ async function refusedByTheIssuer (stage: Stage): Promise<void> {
   }
   story.result('The issuer refuses the scope to a client that does not have it', 'test_other_client requests test_api_access',
     await ask('test_other_client', secretOf('test_other_client')), 'scope_refused')
-  story.result('A wrong secret: the client reports it', 'test_api_client with a wrong secret', await ask('test_api_client', 'wrong'), 'credentials_refused')
+  story.result(
+    'A wrong secret: the client reports it',
+    'test_api_client with a wrong secret',
+    await ask('test_api_client', 'wrong'),
+    'credentials_refused'
+  )
 }
 
 async function refusedByTheApi (stage: Stage): Promise<void> {
@@ -119,7 +151,9 @@ function bearer (token: string): RequestInit {
 }
 
 async function tokenOf ({ issuer }: Pick<Stage, 'issuer'>, clientId: string, scope?: string): Promise<string> {
-  const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, client_secret: secretOf(clientId), ...scope !== undefined && { scope } })
+  const form = new URLSearchParams({
+    grant_type: 'client_credentials', client_id: clientId, client_secret: secretOf(clientId), ...scope !== undefined && { scope }
+  })
   const response = await fetch(issuer.tokenEndpoint, { method: 'POST', body: form })
   if (!response.ok) throw new StepFailed(`a token for ${clientId}`, `the response of the issuer was ${response.status}`)
   return ((await response.json()) as { access_token: string }).access_token
@@ -128,6 +162,9 @@ async function tokenOf ({ issuer }: Pick<Stage, 'issuer'>, clientId: string, sco
 try {
   await main()
 } catch (error) {
-  process.stderr.write(`\nThe demo failed. ${error instanceof StepFailed ? error.message : error instanceof Error ? error.stack ?? error.message : String(error)}\n`)
+  process.stderr.write(
+    '\nThe demo failed. ' +
+    `${error instanceof StepFailed ? error.message : error instanceof Error ? error.stack ?? error.message : String(error)}\n`
+  )
   process.exitCode = 1
 }

@@ -31,9 +31,11 @@ const WITHOUT_COUNTERPART: Readonly<Record<string, string>> = {
   'ssl-required': 'Plain http to another host is an error unless ALLOW_INSECURE_HTTP=on.',
   'public-client': 'An API does not log users in: a browser application does, with an OpenID Connect library.',
   'enable-cors': 'List the origins in CORS_ORIGINS.',
-  'use-resource-role-mappings': 'Roles of a client are required by route: { clientRoles: { <client>: [\'writer\'] } }; roles of the realm with realmRoles.',
+  'use-resource-role-mappings':
+    'Roles of a client are required by route: { clientRoles: { <client>: [\'writer\'] } }; roles of the realm with realmRoles.',
   'verify-token-audience': 'The audience is always checked: AUDIENCE names this API.',
-  'policy-enforcer': 'Permissions (UMA) are not evaluated. Let scopes and roles express them, or ask Keycloak\'s Authorization Services from your handler.',
+  'policy-enforcer':
+    'Permissions (UMA) are not evaluated. Let scopes and roles express them, or ask Keycloak\'s Authorization Services from your handler.',
   'bearer-only': 'Every service is bearer-only: there are no sessions and no login.',
   'autodetect-bearer-only': 'Every service is bearer-only: there are no sessions and no login.',
   'realm-public-key': 'The keys are fetched from the issuer, so that a rotation needs no change.',
@@ -48,7 +50,9 @@ export function migrate (text: string): Migration {
   const server = textOf(given, 'auth-server-url')
   const issuer = `${server.replace(/\/+$/, '')}/realms/${encodeURIComponent(realm)}`
   const problem = issuerAddressProblem(issuer, { allowInsecureHttp: true })
-  if (problem !== undefined) throw new MigrationError(`"auth-server-url" with "realm" is not an issuer that can be used: expected ${problem}.`)
+  if (problem !== undefined) {
+    throw new MigrationError(`"auth-server-url" with "realm" is not an issuer that can be used: expected ${problem}.`)
+  }
   const client = clientOf(given)
   const audience = client ?? '<the name of this API in aud>'
   return {
@@ -64,19 +68,29 @@ function parsed (text: string): Given {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new MigrationError(/^\s*</.test(text) ? 'The file is XML or HTML. keycloak.json is at Clients, the client, Action, Download adapter config, format Keycloak OIDC JSON.' : 'The file is not JSON.')
+    throw new MigrationError(/^\s*</.test(text)
+      ? 'The file is XML or HTML. keycloak.json is at Clients, the client, Action, Download adapter config, format Keycloak OIDC JSON.'
+      : 'The file is not JSON.')
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MigrationError('The file is JSON, but not an object as keycloak.json is.')
-  if ('web' in value || 'installed' in value || 'private_key' in value) throw new MigrationError('The file holds the credentials of another provider, and is not a keycloak.json.')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new MigrationError('The file is JSON, but not an object as keycloak.json is.')
+  }
+  if ('web' in value || 'installed' in value || 'private_key' in value) {
+    throw new MigrationError('The file holds the credentials of another provider, and is not a keycloak.json.')
+  }
   if ('clients' in value || 'clientId' in value) {
-    throw new MigrationError('The file is an export of a realm or a client. The keycloak.json is at Clients, the client, Action, Download adapter config.')
+    throw new MigrationError(
+      'The file is an export of a realm or a client. The keycloak.json is at Clients, the client, Action, Download adapter config.'
+    )
   }
   return value as Given
 }
 
 function textOf (given: Given, name: string): string {
   const value = given[name]
-  if (typeof value !== 'string' || value.trim() === '') throw new MigrationError(`The file has no "${name}": a keycloak.json has "realm", "auth-server-url" and "resource".`)
+  if (typeof value !== 'string' || value.trim() === '') {
+    throw new MigrationError(`The file has no "${name}": a keycloak.json has "realm", "auth-server-url" and "resource".`)
+  }
   if (/\$\{/.test(value)) throw new MigrationError(`"${name}" is a placeholder: put the value of the variable in its place.`)
   if (/[\p{Cc}\p{Cf}\p{Cs}]/u.test(value)) throw new MigrationError(`"${name}" contains a character that cannot be printed.`)
   return value.trim()
@@ -99,11 +113,19 @@ function notesOf (given: Given, client: string | undefined): string[] {
   const server = String(given['auth-server-url'])
   return [
     ...client === undefined ? ['resource: the file names no client. AUDIENCE is the name of this API in aud.'] : [
-      `resource: keycloak-connect checks aud only with verify-token-audience, here it is always checked. Add an audience mapper for ${client} to the client scopes of the callers (docs/how-to/keycloak.md), else every token is refused as audience_mismatch.`
+      'resource: keycloak-connect checks aud only with verify-token-audience, here it is always checked. Add an audience mapper for ' +
+      `${client} to the client scopes of the callers (docs/how-to/keycloak.md), else every token is refused as audience_mismatch.`
     ],
-    ...given.credentials === undefined ? [] : ['credentials: an API needs no secret to verify tokens. A client that calls other APIs has CLIENT_ID and CLIENT_SECRET.'],
-    .../\/auth\/?$/.test(server) ? ['auth-server-url: it ends with /auth, which Keycloak leaves out since version 17. ISSUER must be the iss of the tokens, exactly: scopegate doctor compares them.'] : [],
-    ...Object.keys(given).filter((name) => Object.hasOwn(WITHOUT_COUNTERPART, name)).map((name) => `${name}: ${WITHOUT_COUNTERPART[name] ?? ''}`),
+    ...given.credentials === undefined
+      ? []
+      : ['credentials: an API needs no secret to verify tokens. A client that calls other APIs has CLIENT_ID and CLIENT_SECRET.'],
+    .../\/auth\/?$/.test(server) ? [
+      'auth-server-url: it ends with /auth, which Keycloak leaves out since version 17. ' +
+      'ISSUER must be the iss of the tokens, exactly: scopegate doctor compares them.'
+    ] : [],
+    ...Object.keys(given)
+      .filter((name) => Object.hasOwn(WITHOUT_COUNTERPART, name))
+      .map((name) => `${name}: ${WITHOUT_COUNTERPART[name] ?? ''}`),
     ...unknown(Object.keys(given).filter((name) => !Object.hasOwn(WITHOUT_COUNTERPART, name) && !KNOWN.includes(name)))
   ]
 }
@@ -147,7 +169,10 @@ export function runMigrate (args: readonly string[], out: Output, err: Output): 
     out.write(escaped(formatted(migrate(textIn(file)))))
     return 0
   } catch (error) {
-    err.write(`${error instanceof MigrationError ? error.message : `The file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`}\n`)
+    const message = error instanceof MigrationError
+      ? error.message
+      : `The file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`
+    err.write(`${message}\n`)
     return 1
   }
 }

@@ -38,7 +38,8 @@ export function createStory (write: (text: string) => unknown, coloured: boolean
   let steps = 0
   const paint = (format: 'bold' | 'dim' | 'green' | 'yellow', text: string): string => coloured ? styleText(format, text) : text
   const say = (text: string): void => void write(`${text}\n`)
-  const head = (step: string, request: string): void => say(`${paint('bold', `${String(++steps).padStart(2)}  ${step}`)}\n    ${paint('dim', request)}`)
+  const head = (step: string, request: string): void =>
+    say(`${paint('bold', `${String(++steps).padStart(2)}  ${step}`)}\n    ${paint('dim', request)}`)
 
   async function show (step: string, request: string, response: Response, expected: Expected): Promise<void> {
     const body = await response.text()
@@ -49,9 +50,13 @@ export function createStory (write: (text: string) => unknown, coloured: boolean
     say(`    ${body}`)
     const reason = await loggedReason(expected, say)
     say('')
-    if (reason !== expected.reason) throw new StepFailed(step, `the log should give the reason ${expected.reason ?? ''}, not ${reason ?? ''}`)
+    if (reason !== expected.reason) {
+      throw new StepFailed(step, `the log should give the reason ${expected.reason ?? ''}, not ${reason ?? ''}`)
+    }
     if (response.status !== expected.status) throw new StepFailed(step, `${expected.status} was expected, not ${response.status}`)
-    if (!challenge.includes(expected.challenge ?? '')) throw new StepFailed(step, `the challenge should contain ${expected.challenge ?? ''}`)
+    if (!challenge.includes(expected.challenge ?? '')) {
+      throw new StepFailed(step, `the challenge should contain ${expected.challenge ?? ''}`)
+    }
     if (!body.includes(expected.body ?? '')) throw new StepFailed(step, `the response should contain ${expected.body ?? ''}`)
   }
 

@@ -106,7 +106,9 @@ class Ending implements ExchangeReceiver {
     this.reason = reason
     this.#abort?.abort(reason)
     const { href, deadlineMs, request: { signal } } = this.#attempt
-    this.#reject(signal?.aborted === true ? reason as Error : new ApiUnreachable(`the API at ${new URL(href).origin} gave no response within ${deadlineMs} ms`))
+    this.#reject(signal?.aborted === true ? reason as Error : new ApiUnreachable(
+      `the API at ${new URL(href).origin} gave no response within ${deadlineMs} ms`
+    ))
   }
 }
 
@@ -136,7 +138,9 @@ function failure (error: unknown, href: string): Error {
 /** A message without a code may quote the response. */
 function unreachable (error: unknown, href: string): ApiUnreachable {
   const { code, message } = readConnectionError(error)
-  return new ApiUnreachable(`the API cannot be reached at ${new URL(href).origin} (${code === undefined ? 'the connection failed' : message})`)
+  return new ApiUnreachable(
+    `the API cannot be reached at ${new URL(href).origin} (${code === undefined ? 'the connection failed' : message})`
+  )
 }
 
 /** The headers of the request that are replaced. */

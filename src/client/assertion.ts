@@ -31,7 +31,11 @@ export function readAssertionKey (given: string | KeyObject | JsonWebKey, { clie
   const fitting = algorithmsFor(key)
   const algorithm = clientKeyAlgorithm ?? jwk?.alg ?? fitting[0]
   const found = fitting.find((one) => one === algorithm)
-  if (found === undefined) throw new KeyProblem(fitting.length === 0 ? 'a key for RS256, PS256, ES256 or EdDSA' : `a key that fits the algorithm: this one is for ${fitting.join(', ')}`)
+  if (found === undefined) {
+    throw new KeyProblem(fitting.length === 0
+      ? 'a key for RS256, PS256, ES256 or EdDSA'
+      : `a key that fits the algorithm: this one is for ${fitting.join(', ')}`)
+  }
   return { key, algorithm: found, keyId: clientKeyId ?? jwk?.kid }
 }
 

@@ -142,7 +142,9 @@ function withCertificate (
       const identity = { cert: await readMaterial(cert, 'the certificate'), key: await readMaterial(key, 'the key of the certificate') }
       const of = `${identity.cert}\n${identity.key}`
       if (of !== read) {
-        if (!isIdentity(identity)) throw new SecretUnavailable('certificate and key cannot be used: expected a certificate and its key as PEM')
+        if (!isIdentity(identity)) {
+          throw new SecretUnavailable('certificate and key cannot be used: expected a certificate and its key as PEM')
+        }
         current = { ...authorities, identity }
         read = of
       }

@@ -38,7 +38,9 @@ async function documentOf (issuer: string, bounded: BoundedFetch): Promise<Docum
   if (isUnavailable(response)) throw unavailable(response)
   const document = response.status === 200 ? readObject(response.text) : undefined
   if (document?.issuer !== issuer) {
-    throw new IssuerResponseInvalid(`the issuer's discovery document is not there, or names another issuer than ${issuer}: check the address`)
+    throw new IssuerResponseInvalid(
+      `the issuer's discovery document is not there, or names another issuer than ${issuer}: check the address`
+    )
   }
   return document
 }
@@ -51,7 +53,9 @@ export async function exchange (bounded: BoundedFetch, url: string, init: Reques
     const { code, message, systemCode } = error as FetchError
     const { origin } = new URL(url)
     if (code === 'unreachable') {
-      throw new IssuerUnreachable(`the issuer cannot be reached at ${origin} (${systemCode === undefined ? 'the connection failed' : message})`)
+      throw new IssuerUnreachable(
+        `the issuer cannot be reached at ${origin} (${systemCode === undefined ? 'the connection failed' : message})`
+      )
     }
     if (code === 'deadline') throw new IssuerUnreachable(`the issuer at ${origin} gave ${message}`)
     throw new IssuerResponseInvalid(`the issuer responded with ${message}`)

@@ -68,7 +68,11 @@ function publicJwkOf (key: KeyObject): JsonWebKey {
 }
 
 /** The headers that present a token (RFC 6750 section 2.1, RFC 9449 section 7.1). Names in lower case. */
-export function presented (dpop: Dpop | undefined, token: string, { method, url }: Omit<Proven, 'token'>): Readonly<Record<string, string>> {
+export function presented (
+  dpop: Dpop | undefined,
+  token: string,
+  { method, url }: Omit<Proven, 'token'>
+): Readonly<Record<string, string>> {
   if (dpop === undefined) return { authorization: `Bearer ${token}` }
   return { authorization: `DPoP ${token}`, dpop: dpop.prove({ method, url, token }) }
 }

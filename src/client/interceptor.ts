@@ -75,13 +75,19 @@ const NO_CONNECTION: Controller = {
   abort: () => undefined, pause: () => undefined, resume: () => undefined
 }
 
-async function tokenOf ({ sources, stepUps }: Calling, wish: Settings['wish']): Promise<{ readonly source: TokenSource, readonly token: string }> {
+async function tokenOf (
+  { sources, stepUps }: Calling,
+  wish: Settings['wish']
+): Promise<{ readonly source: TokenSource, readonly token: string }> {
   const source = sources.sourceFor(stepUps.grown(wish))
   return { source, token: await source.current() }
 }
 
 /** As undici accepts them: pairs in a list or in an iterable, or an object. */
-function headersWith (given: Dispatcher.DispatchOptions['headers'], replacing: PresentedToken): Record<string, string | string[] | undefined> {
+function headersWith (
+  given: Dispatcher.DispatchOptions['headers'],
+  replacing: PresentedToken
+): Record<string, string | string[] | undefined> {
   const pairs = Array.isArray(given)
     ? given.flatMap((name, at): Array<[string, string]> => at % 2 === 0 ? [[name, String(given[at + 1])]] : [])
     : Symbol.iterator in Object(given) ? [...given as Iterable<[string, string | string[] | undefined]>] : Object.entries(given ?? {})

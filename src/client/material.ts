@@ -21,7 +21,9 @@ async function readFunction (source: () => string | Promise<string>, what: strin
   try {
     text = await source()
   } catch (error) {
-    throw new SecretUnavailable(`${what} cannot be read (${systemCode((error as NodeJS.ErrnoException | null)?.code, 'its function threw')})`)
+    throw new SecretUnavailable(
+      `${what} cannot be read (${systemCode((error as NodeJS.ErrnoException | null)?.code, 'its function threw')})`
+    )
   }
   if (typeof text !== 'string' || text === '') throw new SecretUnavailable(`the function that returns ${what} returned none`)
   return text

@@ -27,7 +27,8 @@ export function problemsOf (options: unknown): readonly SettingsProblem[] {
   const { issuer, tokenEndpoint, clientId, allowInsecureHttp = false } = given
   const allow = allowInsecureHttp === true
   return [
-    (issuer === undefined) === (tokenEndpoint === undefined) && { option: 'issuer', expected: 'either the issuer or the tokenEndpoint, not both' },
+    (issuer === undefined) === (tokenEndpoint === undefined) &&
+    { option: 'issuer', expected: 'either the issuer or the tokenEndpoint, not both' },
     issuer !== undefined && addressProblemOf('issuer', issuer, allow),
     tokenEndpoint !== undefined && addressProblemOf('tokenEndpoint', tokenEndpoint, allow),
     !isOneLine(clientId) && { option: 'clientId', expected: 'the id of a client at the issuer, without line breaks' },
@@ -50,7 +51,9 @@ function credentialProblems (given: Given): readonly Found[] {
     kind === 'clientSecret' && !isSource(clientSecret) && !isOneLine(clientSecret) &&
     { option: 'clientSecret', expected: 'the secret of the client without line breaks, a function that returns it, or { file }' },
     kind === 'clientKey' && keyProblem(clientKey, clientKeyAlgorithm),
-    kind === 'clientAssertion' && !isSource(clientAssertion) && { option: 'clientAssertion', expected: 'a function that returns the assertion, or { file }' },
+    kind === 'clientAssertion' &&
+    !isSource(clientAssertion) &&
+    { option: 'clientAssertion', expected: 'a function that returns the assertion, or { file }' },
     kind === 'clientCertificate' && certificateProblem(kind, clientCertificate),
     ...mtls === undefined ? [] : mtlsProblems(given),
     clientAuthentication !== undefined && !methods.some((method) => method === clientAuthentication) &&
@@ -75,7 +78,9 @@ function isSource (value: unknown): boolean {
 
 function keyProblem (key: unknown, algorithm: unknown): Found {
   if (isSource(key)) return false
-  if (typeof key !== 'string' && !(typeof key === 'object' && key !== null)) return { option: 'clientKey', expected: 'a private key as PEM or JWK, a function that returns it, or { file }' }
+  if (typeof key !== 'string' && !(typeof key === 'object' && key !== null)) {
+    return { option: 'clientKey', expected: 'a private key as PEM or JWK, a function that returns it, or { file }' }
+  }
   try {
     const known = ALGORITHMS.find((name) => name === algorithm) as AssertionAlgorithm | undefined
     readAssertionKey(key as string | KeyObject | JsonWebKey, { clientKeyId: undefined, clientKeyAlgorithm: known })
@@ -89,7 +94,8 @@ function keyProblem (key: unknown, algorithm: unknown): Found {
 function mtlsProblems ({ mtls, clientCertificate, issuer = '', tokenEndpoint = issuer }: Given): readonly Found[] {
   return [
     certificateProblem('mtls', mtls),
-    clientCertificate !== undefined && { option: 'mtls', expected: 'one certificate: mtls alone, which authenticates the client too, or clientCertificate alone' },
+    clientCertificate !== undefined &&
+    { option: 'mtls', expected: 'one certificate: mtls alone, which authenticates the client too, or clientCertificate alone' },
     /^http:/i.test(String(tokenEndpoint)) && { option: 'mtls', expected: 'an issuer with https: a certificate is presented in TLS only' }
   ]
 }
@@ -97,14 +103,18 @@ function mtlsProblems ({ mtls, clientCertificate, issuer = '', tokenEndpoint = i
 function certificateProblem (option: 'clientCertificate' | 'mtls', given: unknown): Found {
   const { cert, key } = typeof given === 'object' && given !== null ? given as Readonly<Record<string, unknown>> : {}
   const read = [cert, key].every((part) => typeof part === 'string')
-  const usable = read ? isIdentity({ cert, key } as { cert: string, key: string }) : [cert, key].every((part) => typeof part === 'string' || isSource(part))
+  const usable = read
+    ? isIdentity({ cert, key } as { cert: string, key: string })
+    : [cert, key].every((part) => typeof part === 'string' || isSource(part))
   return !usable && { option, expected: 'a certificate and its key, { cert, key }, each as PEM or { file }' }
 }
 
 function dpopProblem (dpop: unknown): Found {
   if (dpop === undefined || typeof dpop === 'boolean') return false
   const { key } = typeof dpop === 'object' && dpop !== null ? dpop as Readonly<Record<string, unknown>> : {}
-  if (typeof key !== 'string' && !(typeof key === 'object' && key !== null)) return { option: 'dpop', expected: 'true or false, or { key } with a private key as PEM or JWK' }
+  if (typeof key !== 'string' && !(typeof key === 'object' && key !== null)) {
+    return { option: 'dpop', expected: 'true or false, or { key } with a private key as PEM or JWK' }
+  }
   try {
     readProofKey(key as string | KeyObject | JsonWebKey)
     return false
@@ -114,7 +124,9 @@ function dpopProblem (dpop: unknown): Found {
 }
 
 /** Those of a client, of one of its APIs, or of one call. */
-export function parameterProblems ({ scope = [], audience, resource }: Readonly<Record<'scope' | 'audience' | 'resource', unknown>>): readonly SettingsProblem[] {
+export function parameterProblems ({
+  scope = [], audience, resource
+}: Readonly<Record<'scope' | 'audience' | 'resource', unknown>>): readonly SettingsProblem[] {
   const resources: readonly unknown[] = Array.isArray(resource) ? resource : [resource ?? 'https://none']
   return [
     !(Array.isArray(scope) && Array.from(scope).every(isScopeWord)) &&
@@ -131,7 +143,9 @@ function apiProblems (apiUrl: unknown, allow: boolean): readonly Found[] {
   return apis.flatMap((api): readonly Found[] => {
     if (typeof api !== 'object' || api === null) return [addressProblemOf('apiUrl', api, allow)]
     const { url, scope, audience, resource } = api as Readonly<Record<string, unknown>>
-    const parameters = parameterProblems({ scope, audience, resource }).map(({ option, expected }) => ({ option: `apiUrl.${option}`, expected }))
+    const parameters = parameterProblems({ scope, audience, resource }).map(({ option, expected }) => ({
+      option: `apiUrl.${option}`, expected
+    }))
     return [addressProblemOf('apiUrl', url, allow), ...parameters]
   })
 }

@@ -12,7 +12,8 @@ export function requiredScopes (response: Response, token: string, bound: boolea
   if (response.status !== 403) return undefined
   const challenge = readRefusal(response.headers.get('www-authenticate'), bound)
   if (challenge?.error !== 'insufficient_scope') return undefined
-  const words = [...new Set(challenge.scope?.split(' '))].filter((word) => isScopeWord(word) && word.length <= LONGEST_SCOPE && !word.includes(token))
+  const words =
+    [...new Set(challenge.scope?.split(' '))].filter((word) => isScopeWord(word) && word.length <= LONGEST_SCOPE && !word.includes(token))
   return words.length === 0 ? undefined : words.slice(0, MOST_SCOPES)
 }
 

@@ -28,7 +28,9 @@ export function readTokenResponse (response: BoundedResponse, requested: readonl
   const { access_token: value, token_type: type, expires_in: expiresIn, scope } = body
   // RFC 6750 section 2.1: what cannot stand in an Authorization header is not a bearer token.
   if (typeof value !== 'string' || !/^[\w.~+/-]+=*$/.test(value)) throw new IssuerResponseInvalid(`${STRANGE}: no usable access_token`)
-  if (typeof type !== 'string' || type.toLowerCase() !== (bound ? 'dpop' : 'bearer')) throw new IssuerResponseInvalid(typeFault(type, bound))
+  if (typeof type !== 'string' || type.toLowerCase() !== (bound ? 'dpop' : 'bearer')) {
+    throw new IssuerResponseInvalid(typeFault(type, bound))
+  }
   return { value, lifeMs: readLifeSeconds(expiresIn) * 1000, notListed: notListed(scope, requested) }
 }
 
@@ -50,7 +52,10 @@ export function readObject (text: string): Readonly<Record<string, unknown>> | u
  */
 function typeFault (type: unknown, bound: boolean): string {
   const name = typeof type === 'string' ? type.toLowerCase() : ''
-  if (bound && name === 'bearer') return 'the token is not bound to the key (its type is Bearer, not DPoP), and is not used: the issuer does not support DPoP, or not for this client; without dpop it is used as it is'
+  if (bound && name === 'bearer') {
+    return 'the token is not bound to the key (its type is Bearer, not DPoP), and is not used: ' +
+      'the issuer does not support DPoP, or not for this client; without dpop it is used as it is'
+  }
   if (!bound && name === 'dpop') return 'the token is of the type DPoP, although no proof was sent: set dpop'
   return `${STRANGE}: the token_type is not ${bound ? 'DPoP' : 'Bearer'}`
 }
@@ -85,7 +90,12 @@ function refusal (response: BoundedResponse, body: Readonly<Record<string, unkno
   const { status } = response
   if (isUnavailable(response)) return unavailable(response)
   if (error === 'invalid_client' || error === 'unauthorized_client') return new CredentialsRefused(credentialsSentence(error, description))
-  if (error === 'invalid_scope') return new ScopeRefused(`the issuer does not grant this client what was requested (invalid_scope): scope "${requested.join(' ')}"`, requested)
+  if (error === 'invalid_scope') {
+    return new ScopeRefused(
+      `the issuer does not grant this client what was requested (invalid_scope): scope "${requested.join(' ')}"`,
+      requested
+    )
+  }
   if (typeof error === 'string' && OTHER_REFUSALS.includes(error)) {
     return new RequestRefused(`the issuer refuses the token request (${error})${BINDING_HINTS.get(description) ?? ''}`)
   }
@@ -108,12 +118,15 @@ const BINDING_HINTS: ReadonlyMap<unknown, string> = new Map([
   ['Client Certification missing for MTLS HoK Token Binding', ': it requires a client certificate of this client: set mtls']
 ])
 
-const OTHER_REFUSALS: readonly string[] = ['invalid_request', 'invalid_grant', 'unsupported_grant_type', 'access_denied', 'invalid_target', 'invalid_dpop_proof', 'use_dpop_nonce']
+const OTHER_REFUSALS: readonly string[] = [
+  'invalid_request', 'invalid_grant', 'unsupported_grant_type', 'access_denied', 'invalid_target', 'invalid_dpop_proof', 'use_dpop_nonce'
+]
 
 /** Keycloak responds with `unauthorized_client` for a wrong secret and for a client that may not use this grant; only the text differs. */
 function credentialsSentence (error: string, description: unknown): string {
   if (description === 'Token reuse detected') {
-    return `the issuer has seen this assertion before (${error}): let each token request have a new one, or allow reuse at the identity provider in Keycloak`
+    return `the issuer has seen this assertion before (${error}): let each token request have a new one, ` +
+      'or allow reuse at the identity provider in Keycloak'
   }
   return description === 'Client not enabled to retrieve service account'
     ? `the issuer knows the client, but it may not get tokens of its own (${error}): switch on "Service accounts roles" for it in Keycloak`

@@ -30,7 +30,9 @@ export function createTokenSources (request: TokenRequest, settings: Settings, c
     const { scope } = wish
     const sinceMs = performance.now()
     const publish = (outcome: string): void => {
-      if (events.client.hasSubscribers) events.client.publish({ event: 'token', clientId, scope, outcome, durationMs: performance.now() - sinceMs })
+      if (events.client.hasSubscribers) {
+        events.client.publish({ event: 'token', clientId, scope, outcome, durationMs: performance.now() - sinceMs })
+      }
     }
     const issued = await untilAborted(tracedRequest(wish), closing).catch((thrown: unknown) => {
       const error = closing.aborted ? new ClientClosed() : thrown
@@ -83,7 +85,8 @@ function nameOf (wish: TokenWish): string {
 }
 
 function scopeWarning (scopes: readonly string[]): ClientWarning {
-  const message = `the issuer's response does not list the requested scope ${scopes.join(' ')}; an API that requires it refuses the token (403): ` +
+  const message = `the issuer's response does not list the requested scope ${scopes.join(' ')}; ` +
+    'an API that requires it refuses the token (403): ' +
     'in Keycloak switch on "Include in token scope" for this client scope'
   return { code: 'scope_not_listed', message, scopes }
 }

@@ -38,7 +38,12 @@ export function parseEnvFile (bytes: Uint8Array): EnvFile {
       continue
     }
     entries.push({ name: read.name, value: parseEnv(read.text)[read.name] ?? '', line })
-    if (read.cut) warnings.push(`.env, line ${line}: ${read.name} ends before an unquoted #, as the rest is a comment; if the # is part of the value, put quotes around it`)
+    if (read.cut) {
+      warnings.push(
+        `.env, line ${line}: ${read.name} ends before an unquoted #, as the rest is a comment; ` +
+        'if the # is part of the value, put quotes around it'
+      )
+    }
     at += read.furtherLines
   }
   if (problems.length > 0) throw new ConfigError(problems)
@@ -47,7 +52,9 @@ export function parseEnvFile (bytes: Uint8Array): EnvFile {
 
 function decode (bytes: Uint8Array): string {
   const text = decodeText(bytes)
-  if (text === undefined) throw new ConfigError(['.env: is not text in UTF-8; save it as UTF-8 (in PowerShell: … | Out-File -Encoding utf8 .env)'])
+  if (text === undefined) {
+    throw new ConfigError(['.env: is not text in UTF-8; save it as UTF-8 (in PowerShell: … | Out-File -Encoding utf8 .env)'])
+  }
   return text
 }
 
@@ -57,7 +64,11 @@ type ReadEntry =
 
 function readEntry (lines: readonly string[], at: number): ReadEntry {
   const [, name = '', rest = ''] = SETTING.exec(lines[at] ?? '') ?? []
-  if (name === '') return { problem: `is not a setting; write NAME=value${/^\s*[\w.-]+\s*:/.test(lines[at] ?? '') ? ' (with = and not with : as in YAML)' : ''}` }
+  if (name === '') {
+    return {
+      problem: `is not a setting; write NAME=value${/^\s*[\w.-]+\s*:/.test(lines[at] ?? '') ? ' (with = and not with : as in YAML)' : ''}`
+    }
+  }
   const quote = /^\s*(["'`])/.exec(rest)?.[1]
   if (quote === undefined) return { name, text: `${name}=${rest}`, furtherLines: 0, cut: /^#|\S#/.test(rest) }
   return readQuoted(name, quote, [rest.trimStart().slice(1), ...lines.slice(at + 1)])
@@ -66,8 +77,12 @@ function readEntry (lines: readonly string[], at: number): ReadEntry {
 function readQuoted (name: string, quote: string, lines: readonly string[]): ReadEntry {
   const last = lines.findIndex((line) => line.includes(quote))
   const end = lines[last]?.indexOf(quote) ?? 0
-  if (last < 0 || lines.slice(1, last + 1).some((line) => NEXT_SETTING.test(line))) return { problem: `the value of ${name} begins with a quote that is not closed` }
-  if (!/^\s*(#|$)/.test((lines[last] ?? '').slice(end + 1))) return { problem: `text after the closing quote of ${name}; put another kind of quote around the whole value` }
+  if (last < 0 || lines.slice(1, last + 1).some((line) => NEXT_SETTING.test(line))) {
+    return { problem: `the value of ${name} begins with a quote that is not closed` }
+  }
+  if (!/^\s*(#|$)/.test((lines[last] ?? '').slice(end + 1))) {
+    return { problem: `text after the closing quote of ${name}; put another kind of quote around the whole value` }
+  }
   const content = [...lines.slice(0, last), (lines[last] ?? '').slice(0, end)].join('\n')
   return { name, text: `${name}=${quote}${content}${quote}`, furtherLines: last, cut: false }
 }

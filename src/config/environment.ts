@@ -52,5 +52,6 @@ function readFile (folder: string): EnvFile {
 }
 
 export function withoutEmpty (environment: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1].trim() !== ''))
+  return Object.fromEntries(Object.entries(environment)
+    .filter((pair): pair is [string, string] => pair[1] !== undefined && pair[1].trim() !== ''))
 }

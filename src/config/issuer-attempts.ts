@@ -4,19 +4,27 @@ import { isOwn, nearest } from './names.ts'
 export type Attempt = 'ISSUER' | 'AUDIENCE' | undefined
 
 /** Words that may stand beside ISSUER or AUDIENCE in the name of a setting for an OAuth issuer. */
-const COMPANIONS = new Set(`OIDC OPENID CONNECT OAUTH OAUTH2 JWT TOKEN ACCESS KEYCLOAK KC AUTH AUTH0 SSO IDP IDENTITY PROVIDER API APP SERVICE SERVER SECURITY SPRING
-  RESOURCESERVER RESOURCE QUARKUS MICRONAUT MP VERIFY FASTIFY NEXT VITE OKTA SCOPEGATE URL URI BASE ID NAME HOST DOMAIN ADDRESS ENDPOINT EXPECTED REQUIRED ALLOWED
-  TRUSTED VALID PUBLIC INTERNAL EXTERNAL DEFAULT REALM MY THE`.split(/\s+/))
+const COMPANIONS = new Set(`
+  OIDC OPENID CONNECT OAUTH OAUTH2 JWT TOKEN ACCESS KEYCLOAK KC AUTH AUTH0 SSO IDP IDENTITY PROVIDER API APP SERVICE SERVER SECURITY SPRING
+  RESOURCESERVER RESOURCE QUARKUS MICRONAUT MP VERIFY FASTIFY NEXT VITE OKTA SCOPEGATE URL URI BASE ID NAME HOST DOMAIN ADDRESS ENDPOINT
+  EXPECTED REQUIRED ALLOWED TRUSTED VALID PUBLIC INTERNAL EXTERNAL DEFAULT REALM MY THE
+`.trim().split(/\s+/))
 /** Certificates, payment cards, clouds and build systems have issuers, realms and identities of their own. */
-const FOREIGN = new Set(`CERT CERTS CERTIFICATE CLUSTER CA TLS SSL X509 ACME CARD PAYMENT STRIPE AWS AZURE GOOGLE GCP GITHUB GITLAB ACTIONS CIRCLE VAULT
-  DOCKER GIT NPM KRB5 KERBEROS`.split(/\s+/))
+const FOREIGN = new Set(`
+  CERT CERTS CERTIFICATE CLUSTER CA TLS SSL X509 ACME CARD PAYMENT STRIPE AWS AZURE GOOGLE GCP GITHUB GITLAB ACTIONS CIRCLE VAULT
+  DOCKER GIT NPM KRB5 KERBEROS
+`.trim().split(/\s+/))
 /** Settings of a Keycloak server, of a client, or of a login page. */
-const NOT_AN_ISSUER = new Set('ADMIN BOOTSTRAP REDIRECT CALLBACK LOGOUT DB DATABASE IMAGE VERSION USER USERNAME PASSWORD SECRET CLIENT PROXY PORT'.split(' '))
+const NOT_AN_ISSUER = new Set(`
+  ADMIN BOOTSTRAP REDIRECT CALLBACK LOGOUT DB DATABASE IMAGE VERSION USER USERNAME PASSWORD SECRET CLIENT PROXY PORT
+`.trim().split(/\s+/))
 /** Products and protocols: with a word for a place, their address. */
 const ISSUER_KINDS = new Set(['KEYCLOAK', 'OIDC', 'OPENID', 'OAUTH', 'OAUTH2'])
 /** More general words: only when the value is an address. */
 const VAGUE_KINDS = new Set(['AUTH', 'AUTHN', 'SSO', 'IDP', 'IDENTITY', 'JWT', 'JWKS', 'IAM', 'LOGIN'])
-const PLACES = new Set(['URL', 'URI', 'HOST', 'HOSTNAME', 'DOMAIN', 'SERVER', 'AUTHORITY', 'REALM', 'ADDRESS', 'BASE', 'DISCOVERY', 'ENDPOINT', 'PROVIDER', 'JWKS'])
+const PLACES = new Set([
+  'URL', 'URI', 'HOST', 'HOSTNAME', 'DOMAIN', 'SERVER', 'AUTHORITY', 'REALM', 'ADDRESS', 'BASE', 'DISCOVERY', 'ENDPOINT', 'PROVIDER', 'JWKS'
+])
 
 /** Families whose variables are read by somebody else, and the addresses that Kubernetes sets for every service beside this one. */
 const OF_OTHERS = /^(?:NODE|npm|COMPOSE|OTEL)_|_(?:SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_\w+)$/
@@ -50,7 +58,9 @@ function isIssuerAddress (words: readonly string[], value: string): boolean {
 
 function namesPlace (words: readonly string[], value: string): boolean {
   const [first = ''] = words
-  if (words.length === 1) return first === 'REALM' || (['KEYCLOAK', 'AUTHORITY', 'OIDC', 'SSO', 'IDP'].includes(first) && ADDRESS.test(value))
+  if (words.length === 1) {
+    return first === 'REALM' || (['KEYCLOAK', 'AUTHORITY', 'OIDC', 'SSO', 'IDP'].includes(first) && ADDRESS.test(value))
+  }
   const place = words.some((word) => PLACES.has(word))
   // Keycloak's own settings begin with KC_ too: KC_HOSTNAME_URL, KC_DB_URL, KC_HTTP_HOST.
   if (first === 'KC') return !words.includes('HOSTNAME') && words.slice(1).every((word) => PLACES.has(word) || word === 'AUTH')

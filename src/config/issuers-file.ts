@@ -25,7 +25,8 @@ export function readIssuersFile (path: string): string {
 
 /** The content of the file: a JSON array of the plugin's options for each issuer, checked like the environment. */
 export function parseIssuersFile (text: string, given: Readonly<Record<string, string>>): IssuersFile {
-  const beside = INSTEAD_OF.filter((name) => given[name] !== undefined).map((name) => `${name}: not together with ${NAME}, which names the issuers`)
+  const beside =
+    INSTEAD_OF.filter((name) => given[name] !== undefined).map((name) => `${name}: not together with ${NAME}, which names the issuers`)
   let value: unknown
   try {
     value = JSON.parse(text)

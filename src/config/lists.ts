@@ -23,9 +23,13 @@ export function listProblems (given: Given): string[] {
     ...AUDIENCE === undefined ? [] : audienceProblems(items(AUDIENCE)).map((problem) => `AUDIENCE: ${problem}`),
     ...ALGORITHMS === undefined || (words(ALGORITHMS).length > 0 && words(ALGORITHMS).every(isAlgorithm))
       ? [] : [`ALGORITHMS: expected ${expectedOf('ALGORITHMS')} (asymmetric only), got ${quote(ALGORITHMS)}`],
-    ...words(TRUST_PROXY).filter((place) => !isProxyAddress(place)).map((place) => `TRUST_PROXY: expected ${expectedOf('TRUST_PROXY')}, got ${quote(place)}`),
+    ...words(TRUST_PROXY)
+      .filter((place) => !isProxyAddress(place))
+      .map((place) => `TRUST_PROXY: expected ${expectedOf('TRUST_PROXY')}, got ${quote(place)}`),
     ...items(CORS_ORIGINS).map(originProblem).filter((problem) => problem !== undefined),
-    ...SERVICE_CLAIM === undefined ? [] : [serviceClaimProblem(SERVICE_CLAIM)].filter((problem) => problem !== undefined).map((problem) => `SERVICE_CLAIM: ${problem}`)
+    ...SERVICE_CLAIM === undefined
+      ? []
+      : [serviceClaimProblem(SERVICE_CLAIM)].filter((problem) => problem !== undefined).map((problem) => `SERVICE_CLAIM: ${problem}`)
   ]
 }
 

@@ -40,7 +40,8 @@ const TOO_LATE = /^(?:NODE_(?!ENV$).*|UV_THREADPOOL_SIZE|SSL_CERT_(?:FILE|DIR)|(
 export function namesReadTooEarly (fileNames: readonly string[]): string | undefined {
   const names = fileNames.filter((name) => TOO_LATE.test(name))
   return names.length === 0 ? undefined
-    : `.env: ${names.join(', ')} ${names.length === 1 ? 'does' : 'do'} nothing there, since only the environment of the process is read for it; set ${names.length === 1 ? 'it' : 'them'} before Node starts`
+    : `.env: ${names.join(', ')} ${names.length === 1 ? 'does' : 'do'} nothing there, ` +
+      `since only the environment of the process is read for it; set ${names.length === 1 ? 'it' : 'them'} before Node starts`
 }
 
 /** The setting of this service that a name probably means. */

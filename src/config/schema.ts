@@ -6,7 +6,11 @@ import { RANGES } from '../options/ranges.ts'
 import { matching, oneOf, optional, port, switchedOn, text, whole, type Setting } from './setting.ts'
 import { LOG_LEVELS } from './settings.ts'
 
-const HOST_TEXT = matching(/^(?:[A-Za-z\d._-]+|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*(?:%[\w.-]+)?)$/, 'a host name or an address to listen on, without a port', 'localhost')
+const HOST_TEXT = matching(
+  /^(?:[A-Za-z\d._-]+|[\dA-Fa-f:.]*:[\dA-Fa-f:.]*(?:%[\w.-]+)?)$/,
+  'a host name or an address to listen on, without a port',
+  'localhost'
+)
 
 /** The one schema of the environment: names, defaults, types, and what an error says was expected. */
 export const ENVIRONMENT = {

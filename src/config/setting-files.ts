@@ -33,7 +33,9 @@ export function fileProblems (files: SettingFiles, given: Given): string[] {
     if ('error' in file) return [`${name}: ${String(given[name])} cannot be read (${file.error})`]
     if (name !== 'DPOP_NONCE_SECRET_FILE') return file.text.includes('-----BEGIN ') ? [] : [`${name}: expected a file in PEM`]
     const secrets = linesOf(file.text)
-    return secrets.length >= 1 && secrets.length <= 2 && secrets.every(isSecret) ? [] : [`${name}: expected a file with ${NONCE_SECRETS_TEXT}, one in a line`]
+    return secrets.length >= 1 && secrets.length <= 2 && secrets.every(isSecret)
+      ? []
+      : [`${name}: expected a file with ${NONCE_SECRETS_TEXT}, one in a line`]
   })
 }
 

@@ -38,5 +38,6 @@ function warningsOfIssuers ({ issuers, publicUrl }: Pick<Config, 'issuers' | 'pu
 
 function oldNameWarning (given: Given): string | undefined {
   return given[OLD_CHALLENGE_REALM] === undefined ? undefined
-    : `${OLD_CHALLENGE_REALM} is now CHALLENGE_REALM (the realm of the challenge, not the Keycloak realm), and will not be read in the next version`
+    : `${OLD_CHALLENGE_REALM} is now CHALLENGE_REALM (the realm of the challenge, not the Keycloak realm), ` +
+      'and will not be read in the next version'
 }

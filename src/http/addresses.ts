@@ -59,7 +59,9 @@ function formProblem (value: string): string | undefined {
   if (/https?:\/\/.*https?:\/\//s.test(value)) return 'one address, not several'
   if (/[\s\p{Cc}\p{Cf}]/u.test(value)) return 'an address without spaces, line breaks or invisible characters'
   if (value.includes('\\')) return 'an address without backslashes'
-  if (!/^https?:\/\/[^/]/.test(value) || !URL.canParse(value)) return 'an address that begins with https:// or http://, such as https://host/path'
+  if (!/^https?:\/\/[^/]/.test(value) || !URL.canParse(value)) {
+    return 'an address that begins with https:// or http://, such as https://host/path'
+  }
   return undefined
 }
 

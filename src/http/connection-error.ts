@@ -6,13 +6,15 @@ export interface ConnectionError {
   readonly message: string
 }
 
-const AUTHORITY = 'the certificate is not signed by an authority that Node trusts: name the file with the certificate of that authority in NODE_EXTRA_CA_CERTS, ' +
+const AUTHORITY = 'the certificate is not signed by an authority that Node trusts: ' +
+  'name the file with the certificate of that authority in NODE_EXTRA_CA_CERTS, ' +
   'in the environment of the process and not in .env'
 const NO_TLS = 'the server at this port does not use TLS: the address may have to begin with http://'
 const NAME = 'the host name cannot be resolved'
 const NO_ROUTE = 'the host cannot be reached'
 const LATE = 'no connection in time'
-const CLOSED = 'the server closed the connection before its response was complete; a server that uses TLS does so when the address begins with http://'
+const CLOSED =
+  'the server closed the connection before its response was complete; a server that uses TLS does so when the address begins with http://'
 
 const WORDS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: AUTHORITY,
@@ -54,6 +56,8 @@ export function readConnectionError (error: unknown): ConnectionError {
 
 /** A code with what it means, such as `ECONNREFUSED: nothing listens at this address`. */
 function inWords (code: string): string {
-  const words = code.startsWith('HPE_') ? 'the response is not HTTP; a server that uses TLS responds so when the address begins with http://' : WORDS[code]
+  const words = code.startsWith('HPE_')
+    ? 'the response is not HTTP; a server that uses TLS responds so when the address begins with http://'
+    : WORDS[code]
   return words === undefined ? code : `${code}: ${words}`
 }

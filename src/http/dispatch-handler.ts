@@ -47,7 +47,8 @@ export function passTo (handler: Handler): Passing {
 
 /** undici hands the lines of a repeated header, such as Set-Cookie, to an older fetch as one list, which that one makes one line of. */
 function passHead (handler: OldHandler, { controller, status, headers, statusMessage }: Head): void {
-  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((line) => [Buffer.from(name, 'latin1'), Buffer.from(String(line), 'latin1')]))
+  const lines = Object.entries(headers)
+    .flatMap(([name, value]) => [value].flat().flatMap((line) => [Buffer.from(name, 'latin1'), Buffer.from(String(line), 'latin1')]))
   if (handler.onHeaders(status, lines, () => { controller.resume() }, statusMessage) === false) controller.pause()
 }
 

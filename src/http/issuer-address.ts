@@ -7,15 +7,22 @@ export function issuerProblem (value: string): string | undefined {
   const { origin, pathname } = new URL(value)
   const written = (issuer: string): string => `the issuer itself, ${issuer}`
   const discovery = /^(.*)\/\.well-known\/(?:openid-configuration|oauth-authorization-server)(\/.*)?$/.exec(pathname)
-  if (discovery !== null) return `${written(`${origin}${discovery[1] ?? ''}${discovery[2] ?? ''}`)}, and not the address of its discovery document`
-  const endpoint = /^(.*\/realms\/[^/]+)\/(?:protocol|account|clients-registrations|login-actions|broker|\.well-known)(?:\/.*)?$/.exec(pathname)
+  if (discovery !== null) {
+    return `${written(`${origin}${discovery[1] ?? ''}${discovery[2] ?? ''}`)}, and not the address of its discovery document`
+  }
+  const endpoint =
+    /^(.*\/realms\/[^/]+)\/(?:protocol|account|clients-registrations|login-actions|broker|\.well-known)(?:\/.*)?$/.exec(pathname)
   if (endpoint !== null) return `${written(`${origin}${endpoint[1] ?? ''}`)}, and not one of its endpoints`
   const admin = /^(.*)\/admin\/(?:realms\/([^/]+)|[^/]+\/console)(?:\/.*)?$/.exec(pathname)
-  if (admin !== null) return `${written(`${origin}${admin[1] ?? ''}/realms/${admin[2] ?? '<realm>'}`)}, and not an address of the admin console`
+  if (admin !== null) {
+    return `${written(`${origin}${admin[1] ?? ''}/realms/${admin[2] ?? '<realm>'}`)}, and not an address of the admin console`
+  }
   if (/\/realms\/?$/.test(pathname)) return `the name of the realm too, ${origin}${pathname.replace(/\/?$/, '/')}<realm>`
   if (/\/realms\/[^/]+\/$/.test(pathname)) return 'no slash at the end (Keycloak puts none in iss)'
   if (/\/\/realms\//.test(pathname)) return 'one slash before realms'
-  if (/\/(?:token|certs|jwks|jwks\.json)$|\/\.well-known\//.test(pathname)) return 'the issuer itself, and not the address of its token endpoint or key set'
+  if (/\/(?:token|certs|jwks|jwks\.json)$|\/\.well-known\//.test(pathname)) {
+    return 'the issuer itself, and not the address of its token endpoint or key set'
+  }
   return undefined
 }
 

@@ -38,7 +38,9 @@ interface Key {
 }
 
 /** An issuer whose keys exist in this process only. For tests: whoever has it can sign any claims. */
-export function createTestIssuer ({ issuer = 'https://issuer.test/realms/test', alg = 'RS256', nowMs = Date.now }: TestIssuerOptions = {}): TestIssuer {
+export function createTestIssuer ({
+  issuer = 'https://issuer.test/realms/test', alg = 'RS256', nowMs = Date.now
+}: TestIssuerOptions = {}): TestIssuer {
   let keys: readonly [Key, ...Key[]] = [newKey(alg)]
   let failing = false
   const keySet = (): { readonly keys: readonly object[] } => ({ keys: keys.map(({ jwk }) => jwk) })
@@ -52,7 +54,9 @@ export function createTestIssuer ({ issuer = 'https://issuer.test/realms/test', 
     sign (claims = {}, header = {}) {
       const [{ kid, privateKey }] = keys
       const seconds = Math.floor(nowMs() / 1000)
-      const preset = { exp: seconds + 300, iat: seconds, jti: `trrtcc:${randomUUID()}`, iss: issuer, sub: randomUUID(), typ: 'Bearer', azp: 'test-client' }
+      const preset = {
+        exp: seconds + 300, iat: seconds, jti: `trrtcc:${randomUUID()}`, iss: issuer, sub: randomUUID(), typ: 'Bearer', azp: 'test-client'
+      }
       const input = `${encode({ alg, typ: 'JWT', kid, ...header })}.${encode({ ...preset, ...claims })}`
       return `${input}.${signature(input, privateKey, alg).toString('base64url')}`
     },

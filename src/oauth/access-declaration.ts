@@ -33,7 +33,9 @@ const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 export function compileAccess (declared: unknown, catalogue?: ScopeCatalogue): Access | readonly string[] {
   if (declared === undefined) return [UNDECLARED]
   if (declared === 'public') return PUBLIC
-  if (typeof declared !== 'object' || declared === null || Array.isArray(declared)) return [`config.auth is ${printed(declared)}: 'public' or an object is expected`]
+  if (typeof declared !== 'object' || declared === null || Array.isArray(declared)) {
+    return [`config.auth is ${printed(declared)}: 'public' or an object is expected`]
+  }
   const own = readOnce(declared) as Readonly<Record<string, unknown>>
   const inherited = KNOWN.filter((name) => name in declared && !Object.hasOwn(own, name))
   if (inherited.length > 0) return inherited.map((name) => `config.auth.${name} is inherited: write it into the object itself`)
@@ -47,7 +49,9 @@ export function compileAccess (declared: unknown, catalogue?: ScopeCatalogue): A
 
 /** Where a declaration probably stands under a wrong name: sentences for a route that declares nothing. */
 export function misplacedAccess (config: object, route: object): string[] {
-  const misspelt = Object.keys(config).filter((name) => name !== 'auth' && nearMiss(name, ['auth']) !== undefined).map((name) => `config.${name} is not config.auth: did you mean 'auth'?`)
+  const misspelt = Object.keys(config)
+    .filter((name) => name !== 'auth' && nearMiss(name, ['auth']) !== undefined)
+    .map((name) => `config.${name} is not config.auth: did you mean 'auth'?`)
   return Object.hasOwn(route, 'auth') ? [...misspelt, 'auth stands beside config: write config: { auth: … }'] : misspelt
 }
 
@@ -73,12 +77,20 @@ function faultsOf (declared: Readonly<Record<string, unknown>>, catalogue: Scope
   const faults = Reflect.ownKeys(declared).map(String).filter((name) => !MEMBERS.includes(name)).map(unknownMember)
   if (Reflect.ownKeys(declared).length === 0) faults.push('config.auth is {}: write { scopes: [] } for any valid token')
   if (has('scopes') && !isWords(scopes)) faults.push('config.auth.scopes is not an array of scope names')
-  if (has('anyScope') && !(isWords(anyScope) && anyScope.length > 0)) faults.push('config.auth.anyScope is not an array of one or more scope names')
-  if (has('anyScope') && isWords(anyScope) && anyScope.some((scope) => scope.includes(' '))) faults.push('config.auth.anyScope takes one name in each string')
+  if (has('anyScope') && !(isWords(anyScope) && anyScope.length > 0)) {
+    faults.push('config.auth.anyScope is not an array of one or more scope names')
+  }
+  if (has('anyScope') && isWords(anyScope) && anyScope.some((scope) => scope.includes(' '))) {
+    faults.push('config.auth.anyScope takes one name in each string')
+  }
   if (has('realmRoles') && !isNames(realmRoles)) faults.push('config.auth.realmRoles is not an array of one or more role names')
-  if (has('clientRoles') && !isClientRoles(clientRoles)) faults.push('config.auth.clientRoles is not an object of client → array of one or more role names')
+  if (has('clientRoles') && !isClientRoles(clientRoles)) {
+    faults.push('config.auth.clientRoles is not an object of client → array of one or more role names')
+  }
   if (has('kind') && kind !== 'service' && kind !== 'user') faults.push('config.auth.kind is neither \'service\' nor \'user\'')
-  if (has('clientId') && clientId !== true) faults.push('config.auth.clientId is not true: a route that does not need a client leaves it out')
+  if (has('clientId') && clientId !== true) {
+    faults.push('config.auth.clientId is not true: a route that does not need a client leaves it out')
+  }
   if (has('bound') && bound !== true) faults.push('config.auth.bound is not true: a route that also accepts bearer tokens leaves it out')
   const named = [...isWords(scopes) ? wordsOf(scopes) : [], ...isWords(anyScope) ? anyScope : []]
   return [...faults, ...named.flatMap((scope) => unknownScope(scope, catalogue) ?? [])]
@@ -93,7 +105,8 @@ function unknownMember (name: string): string {
 export function unknownScope (scope: string, catalogue: ScopeCatalogue | undefined): string | undefined {
   if (catalogue === undefined || Object.hasOwn(catalogue, scope)) return undefined
   const meant = nearMiss(scope, Object.keys(catalogue))
-  return `the scope ${JSON.stringify(scope)} is not in the catalogue (${Object.keys(catalogue).join(', ')})${meant === undefined ? '' : `: did you mean '${meant}'?`}`
+  return `the scope ${JSON.stringify(scope)} is not in the catalogue ` +
+    `(${Object.keys(catalogue).join(', ')})${meant === undefined ? '' : `: did you mean '${meant}'?`}`
 }
 
 function printed (value: unknown): string {
@@ -115,5 +128,6 @@ function isNames (value: unknown): boolean {
 function isClientRoles (value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const clients = Reflect.ownKeys(value)
-  return clients.length > 0 && clients.every((client) => typeof client === 'string' && client !== '' && isNames((value as Record<string, unknown>)[client]))
+  return clients.length > 0 &&
+    clients.every((client) => typeof client === 'string' && client !== '' && isNames((value as Record<string, unknown>)[client]))
 }

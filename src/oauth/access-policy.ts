@@ -69,15 +69,23 @@ export function enforceAccess (access: Access, principal: Principal): void {
   }
   for (const role of access.realmRoles) if (!principal.realmRoles.includes(role)) refuseRole(access, `realm role ${role}`)
   for (const [client, roles] of Object.entries(access.clientRoles)) {
-    for (const role of roles) if (principal.clientRoles[client]?.includes(role) !== true) refuseRole(access, `role ${role} of client ${client}`)
+    for (const role of roles) {
+      if (principal.clientRoles[client]?.includes(role) !== true) refuseRole(access, `role ${role} of client ${client}`)
+    }
   }
 }
 
 function enforceKind ({ kind, challengeScopes }: Access, principal: Principal): void {
   if (kind === 'user') {
-    if (principal.kind === 'service') throw new InsufficientScope('kind_not_allowed', 'Only a user\'s access token may do this', challengeScopes)
+    if (principal.kind === 'service') {
+      throw new InsufficientScope('kind_not_allowed', 'Only a user\'s access token may do this', challengeScopes)
+    }
   } else if (principal.kind !== 'service') {
-    throw new InsufficientScope(principal.kind === 'user' ? 'kind_not_allowed' : 'kind_unknown', 'Only a service\'s own access token may do this', challengeScopes)
+    throw new InsufficientScope(
+      principal.kind === 'user' ? 'kind_not_allowed' : 'kind_unknown',
+      'Only a service\'s own access token may do this',
+      challengeScopes
+    )
   }
 }
 

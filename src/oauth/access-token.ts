@@ -57,7 +57,9 @@ export function readAccessToken (text: string, expectations: Expectations | Expe
 /** What a token says of its client, not verified, and the settings of its issuer: for the log line and the hint of a refusal. */
 export function evidenceOf ({ azp, client_id: clientId }: Unproven['claims'], settings: Expectations): Evidence {
   const client = azp ?? clientId
-  return { settings, ...client !== undefined && { unverifiedClient: typeof client === 'string' ? printableText(client) : printable(client) } }
+  return {
+    settings, ...client !== undefined && { unverifiedClient: typeof client === 'string' ? printableText(client) : printable(client) }
+  }
 }
 
 /** The cache keeps thousands of tokens: texts that are equal anyway are kept once. The rules have checked the types. */
@@ -96,7 +98,9 @@ function decode (text: string, { maxTokenBytes }: Pick<Expectations, 'maxTokenBy
   const parts = text.split('.', 6)
   if (parts.length === 5) return { reason: 'token_encrypted', detail: 'five parts: a JWE' }
   const [head = '', body = '', signature = ''] = parts
-  if (parts.length !== 3 || head === '' || body === '' || signature === '') return { reason: 'not_three_parts', ...notThreeParts(text, parts.length) }
+  if (parts.length !== 3 || head === '' || body === '' || signature === '') {
+    return { reason: 'not_three_parts', ...notThreeParts(text, parts.length) }
+  }
   if (!isBase64url(signature)) return { reason: 'not_base64url', detail: 'signature' }
   const header = readHeader(head)
   if (typeof header === 'string') return findingIn('header', head, header)

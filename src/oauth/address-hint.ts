@@ -14,9 +14,13 @@ export function addressHint (issuer: string, jwksUrl: string): string {
   const { origin, pathname } = new URL(issuer)
   const prefix = /^\/auth(?:\/|$)/.test(pathname) ? '/auth' : ''
   const form = 'Keycloak\'s issuer is <base>/realms/<realm>'
-  if (!jwksUrl.startsWith(issuer.replace(/\/$/, ''))) return `${form}, and JWKS_URL is that with /protocol/openid-connect/certs: check JWKS_URL`
+  if (!jwksUrl.startsWith(issuer.replace(/\/$/, ''))) {
+    return `${form}, and JWKS_URL is that with /protocol/openid-connect/certs: check JWKS_URL`
+  }
   const mistake = MISTAKES.find(([path]) => path.test(pathname))
   if (mistake !== undefined) return `${form}, such as ${origin}/realms/myorg; ISSUER ${mistake[1]}`
-  const other = prefix === '' ? `${origin}/auth${pathname} (Keycloak before 17)` : `${origin}${pathname.slice(prefix.length)} (Keycloak 17 and later)`
+  const other = prefix === ''
+    ? `${origin}/auth${pathname} (Keycloak before 17)`
+    : `${origin}${pathname.slice(prefix.length)} (Keycloak 17 and later)`
   return `${form}: check the realm's name (upper and lower case differ), or try ${other}`
 }

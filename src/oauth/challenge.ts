@@ -21,7 +21,9 @@ export interface AcceptedBindings {
 }
 
 /** The schemes that a route accepts, the one that the request has used first. `bound`: the route accepts only bound tokens. */
-export function schemesOf (bindings: AcceptedBindings | undefined, bound: boolean, authorization = ''): readonly [ChallengeScheme, ...ChallengeScheme[]] {
+export function schemesOf (
+  bindings: AcceptedBindings | undefined, bound: boolean, authorization = ''
+): readonly [ChallengeScheme, ...ChallengeScheme[]] {
   if (bindings === undefined || bindings.dpop === 'off') return ['Bearer']
   if (bindings.dpop === 'required' || (bound && bindings.clientCertificate === 'off')) return ['DPoP']
   return isDpop(authorization) ? ['DPoP', 'Bearer'] : ['Bearer', 'DPoP']

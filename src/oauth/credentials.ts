@@ -39,7 +39,8 @@ export function isDpop (authorization: string): boolean {
 }
 
 /** Only well-known names are repeated in a log line: whatever else comes first can be a secret. */
-const SCHEME = /^(basic|digest|dpop|gnap|hoba|mutual|negotiate|ntlm|oauth|privatetoken|token|jwt|apikey|api-key|aws4-hmac-sha256|hawk|vapid)(?=[ \t])/i
+const SCHEME =
+  /^(basic|digest|dpop|gnap|hoba|mutual|negotiate|ntlm|oauth|privatetoken|token|jwt|apikey|api-key|aws4-hmac-sha256|hawk|vapid)(?=[ \t])/i
 
 function sentAfterBearer (authorization: string): string {
   const rest = authorization.slice('bearer'.length)
@@ -52,7 +53,8 @@ function evidence (name: 'mistake' | 'scheme', value: string | undefined): { rea
 
 const NAME = 'authorization'
 /** The two spellings of nearly every caller, which need no copy in lower case. */
-const isName = (name: string): boolean => name.length === NAME.length && (name === NAME || name === 'Authorization' || name.toLowerCase() === NAME)
+const isName = (name: string): boolean =>
+  name.length === NAME.length && (name === NAME || name === 'Authorization' || name.toLowerCase() === NAME)
 
 /** The values of every header of this name (in lower case), from the headers as received. */
 export function valuesOf (rawHeaders: readonly string[], name: string): string[] {

@@ -49,7 +49,9 @@ async function fetchOnce (bounded: BoundedFetch, jwksUrl: string, { kid, alg, ne
 function textOf ({ status, headers, text }: BoundedResponse): string {
   if (status !== 200) {
     const pauseMs = retryAfterMs(headers['retry-after'], Date.now())
-    throw new KeySetError(`status ${status}`, { status, ...pauseMs !== undefined && { retryAfterMs: Math.min(pauseMs, LONGEST_RETRY_AFTER_MS) } })
+    throw new KeySetError(`status ${status}`, {
+      status, ...pauseMs !== undefined && { retryAfterMs: Math.min(pauseMs, LONGEST_RETRY_AFTER_MS) }
+    })
   }
   const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (/^(?:text\/html|application\/xhtml\+xml)$/.test(type)) throw new KeySetError(`content type "${type}"`)

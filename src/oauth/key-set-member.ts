@@ -31,7 +31,9 @@ export function readKeyMember (member: unknown): KeyMember {
   if (purpose !== undefined) return ignored(purpose)
   if (PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return ignored('contains a private or secret key')
   const algorithms = algorithmsOf(jwk)
-  if (algorithms.length === 0) return ignored(`unsupported: kty ${printable(jwk.kty)}, crv ${printable(jwk.crv)}, alg ${printable(jwk.alg)}`)
+  if (algorithms.length === 0) {
+    return ignored(`unsupported: kty ${printable(jwk.kty)}, crv ${printable(jwk.crv)}, alg ${printable(jwk.alg)}`)
+  }
   const pem = pemOf(jwk)
   return typeof pem === 'string' ? { keys: algorithms.map((alg) => ({ kid, alg, pem })), ignored: undefined } : ignored(pem.problem)
 }

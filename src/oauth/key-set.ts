@@ -42,7 +42,9 @@ export function readKeySet (text: string): KeySet {
     }
   }
   for (const name of ambiguous.keys()) keys.delete(name)
-  if (keys.size === 0) throw new KeySetError(`a key set without a usable signing key${ambiguous.size > 0 ? `: ${twoKeysUnder([...ambiguous.values()])}` : ''}`)
+  if (keys.size === 0) {
+    throw new KeySetError(`a key set without a usable signing key${ambiguous.size > 0 ? `: ${twoKeysUnder([...ambiguous.values()])}` : ''}`)
+  }
   return { keys, ambiguous }
 }
 

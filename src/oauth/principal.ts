@@ -122,7 +122,9 @@ const MARK = /^[a-z]{4}([a-z]{2}):/
  * have such names. RFC 9068 gives nothing to tell by.
  */
 function kindOf (claims: Claims, { tokenKind, serviceClaim }: IssuerProofs): Principal['kind'] {
-  if (serviceClaim !== undefined && Object.hasOwn(claims, serviceClaim.name) && claims[serviceClaim.name] === serviceClaim.value) return 'service'
+  if (serviceClaim !== undefined && Object.hasOwn(claims, serviceClaim.name) && claims[serviceClaim.name] === serviceClaim.value) {
+    return 'service'
+  }
   if (tokenKind === 'at+jwt') return 'unknown'
   switch (MARK.exec(claims.jti ?? '')?.[1]) {
     case undefined:

@@ -10,7 +10,9 @@ export interface BindingOptions {
   readonly dpop?: 'off' | 'allowed' | 'required' | undefined
   /** Each proof must contain the nonce of the server (RFC 9449 §9). A secret of at least 32 bytes, or two: the first makes nonces. */
   readonly dpopNonceSecrets?: readonly string[] | undefined
-  /** redis:// or rediss:// address of the store that replicas share, so that each proof is used once. Default: the memory of this process. */
+  /**
+   * redis:// or rediss:// address of the store that replicas share, so that each proof is used once. Default: the memory of this process.
+   */
   readonly redisUrl?: string | undefined
   /**
    * Certificate-bound tokens (RFC 8705). `off` (default): they are refused. `tls`: the certificate of the connection to this server
@@ -47,13 +49,19 @@ export function bindingSettings ({ dpop, dpopNonceSecrets, redisUrl, clientCerti
 export function bindingProblems (given: Given): string[] {
   const { dpop, dpopNonceSecrets, redisUrl, clientCertificate, trustProxy, publicUrl } = given
   const oneOf = (name: string, ...values: readonly string[]): string | undefined =>
-    given[name] === undefined || values.includes(given[name] as string) ? undefined : `${name}: expected ${values.map((one) => `'${one}'`).join(', ')}`
+    given[name] === undefined || values.includes(given[name] as string)
+      ? undefined
+      : `${name}: expected ${values.map((one) => `'${one}'`).join(', ')}`
   const isOn = dpop !== undefined && dpop !== 'off'
   return [
     oneOf('dpop', 'off', 'allowed', 'required'),
-    isOn && publicUrl === undefined ? 'publicUrl: required with dpop: the address of this API as callers see it, which proofs must name (htu)' : undefined,
+    isOn && publicUrl === undefined
+      ? 'publicUrl: required with dpop: the address of this API as callers see it, which proofs must name (htu)'
+      : undefined,
     dpopNonceSecrets === undefined ? undefined : secretsSentence(dpopNonceSecrets, isOn),
-    redisUrl === undefined || (typeof redisUrl === 'string' && redisAddressProblem(redisUrl) === undefined) ? undefined : `redisUrl: expected ${REDIS_TEXT}`,
+    redisUrl === undefined || (typeof redisUrl === 'string' && redisAddressProblem(redisUrl) === undefined)
+      ? undefined
+      : `redisUrl: expected ${REDIS_TEXT}`,
     oneOf('clientCertificate', 'off', 'tls', 'header'),
     trustProxy === undefined ? undefined : proxiesSentence(trustProxy),
     clientCertificate === 'header' && (!Array.isArray(trustProxy) || trustProxy.length === 0)
@@ -63,7 +71,9 @@ export function bindingProblems (given: Given): string[] {
 
 function secretsSentence (secrets: unknown, isOn: boolean): string | undefined {
   if (!isOn) return 'dpopNonceSecrets: only together with dpop \'allowed\' or \'required\''
-  return Array.isArray(secrets) && secrets.length >= 1 && secrets.length <= 2 && secrets.every(isSecret) ? undefined : `dpopNonceSecrets: expected ${NONCE_SECRETS_TEXT}`
+  return Array.isArray(secrets) && secrets.length >= 1 && secrets.length <= 2 && secrets.every(isSecret)
+    ? undefined
+    : `dpopNonceSecrets: expected ${NONCE_SECRETS_TEXT}`
 }
 
 function proxiesSentence (proxies: unknown): string | undefined {
@@ -73,7 +83,8 @@ function proxiesSentence (proxies: unknown): string | undefined {
 }
 
 export const PROXIES_TEXT = 'addresses of gateways (10.0.0.7, 10.0.0.0/8, loopback, linklocal, uniquelocal)'
-export const REDIS_TEXT = 'the address of Redis, such as redis://localhost:6379 or rediss://user:password@redis.example.com:6380/0 (the value is not shown)'
+export const REDIS_TEXT =
+  'the address of Redis, such as redis://localhost:6379 or rediss://user:password@redis.example.com:6380/0 (the value is not shown)'
 export const NONCE_SECRETS_TEXT = 'one or two secrets of at least 32 bytes each, such as lines of openssl rand -base64 48'
 
 const LEAST_SECRET_BYTES = 32

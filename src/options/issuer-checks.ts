@@ -66,7 +66,9 @@ const PROVES_NOTHING = ['iss', 'aud', 'exp', 'nbf', 'iat', 'jti', 'typ', 'sid']
 /** One sentence, without the name of the setting; undefined: the pair can be used. */
 export function serviceClaimProblem (pair: string): string | undefined {
   const { name, value } = claimOf(pair)
-  if (name === '' || value === '' || /\s/.test(name) || value !== value.trimStart()) return `expected ${SERVICE_CLAIM_TEXT}, without spaces around =, got ${quote(pair)}`
+  if (name === '' || value === '' || /\s/.test(name) || value !== value.trimStart()) {
+    return `expected ${SERVICE_CLAIM_TEXT}, without spaces around =, got ${quote(pair)}`
+  }
   return PROVES_NOTHING.includes(name) ? `${name} does not prove a service, since tokens of users have it too` : undefined
 }
 
@@ -77,4 +79,6 @@ export function claimOf (pair: string): ServiceClaim {
 }
 
 /** `realm` of a challenge (RFC 9110 section 11.5): characters that need no escape in a quoted string. */
-export const CHALLENGE_REALM = { pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}$/, text: '1 to 100 ASCII characters without quote and backslash', preset: 'scopegate' } as const
+export const CHALLENGE_REALM = {
+  pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}$/, text: '1 to 100 ASCII characters without quote and backslash', preset: 'scopegate'
+} as const

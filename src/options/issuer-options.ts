@@ -2,7 +2,9 @@ import type { AddressRules } from '../http/addresses.ts'
 import type { StaticKeys } from '../oauth/key-set-source.ts'
 import { ALGORITHMS, isAlgorithm, type Algorithm } from '../oauth/algorithms.ts'
 import { nearMiss } from '../oauth/near-miss.ts'
-import { audienceProblems, claimOf, issuerAddressProblem, keySetAddressProblem, serviceClaimProblem, type Check, type ServiceClaim } from './issuer-checks.ts'
+import {
+  audienceProblems, claimOf, issuerAddressProblem, keySetAddressProblem, serviceClaimProblem, type Check, type ServiceClaim
+} from './issuer-checks.ts'
 import { quote, quoteAddress } from './quote.ts'
 import { isInRange, RANGES, rangeText, type RangedOption } from './ranges.ts'
 
@@ -59,7 +61,9 @@ const NUMBERS = [
   'clockToleranceSeconds', 'maxTokenLifetimeSeconds', 'keysRefreshSeconds', 'keysMaxStaleHours', 'keysFetchTimeoutSeconds'
 ] as const satisfies readonly RangedOption[]
 
-export const ISSUER_OPTIONS: readonly string[] = ['issuer', 'audience', 'jwksUrl', 'keys', 'algorithms', 'tokenKind', ...NUMBERS, 'serviceClaim']
+export const ISSUER_OPTIONS: readonly string[] = [
+  'issuer', 'audience', 'jwksUrl', 'keys', 'algorithms', 'tokenKind', ...NUMBERS, 'serviceClaim'
+]
 
 type Given = Readonly<Record<string, unknown>>
 
@@ -72,7 +76,9 @@ export function issuerProblems (given: Given, at: string, rules: AddressRules): 
     given.keys !== undefined && given.jwksUrl !== undefined ? 'keys: expected either keys or jwksUrl' : keysProblem(given.keys),
     algorithmsProblem(given.algorithms),
     ['keycloak', 'at+jwt', undefined].includes(given.tokenKind as undefined) ? undefined : `tokenKind: expected 'keycloak' or 'at+jwt'`,
-    ...NUMBERS.map((name) => given[name] === undefined || isInRange(given[name], RANGES[name]) ? undefined : `${name}: expected ${rangeText(RANGES[name])}`),
+    ...NUMBERS.map((name) => given[name] === undefined || isInRange(given[name], RANGES[name])
+      ? undefined
+      : `${name}: expected ${rangeText(RANGES[name])}`),
     claimSentence(given.serviceClaim)
   ]
   return problems.filter((problem) => problem !== undefined).map((problem) => `${at}${problem}`)
@@ -85,7 +91,12 @@ function text (name: string, value: unknown, check: Check, rules: AddressRules):
 }
 
 function audienceSentences (value: unknown): string[] {
-  if (value === undefined) return ['audience: required: the name by which tokens name this API in aud (for Keycloak the client that an audience mapper names); \'*\' accepts any or none']
+  if (value === undefined) {
+    return [
+      'audience: required: the name by which tokens name this API in aud (for Keycloak the client that an audience mapper names); ' +
+      '\'*\' accepts any or none'
+    ]
+  }
   const names = [value].flat()
   if (!names.every((name) => typeof name === 'string')) return ['audience: expected a name, or an array of names']
   return audienceProblems(names).map((problem) => `audience: ${problem}`)

@@ -21,26 +21,34 @@ export function issuerWarnings (settings: Warned, names: SettingNames): string[]
 }
 
 function audienceWarning ({ audience }: Warned, { audience: name, anyAudience }: SettingNames): string | undefined {
-  if (audience === 'any') return `${anyAudience}: a token made for any other API of the realm is accepted here too; name this API (an audience mapper in Keycloak) instead`
+  if (audience === 'any') {
+    return `${anyAudience}: a token made for any other API of the realm is accepted here too; ` +
+      'name this API (an audience mapper in Keycloak) instead'
+  }
   return audience.includes('account')
-    ? `${name}=account: almost every token of a Keycloak realm has this audience, so that it proves nothing; name this API (an audience mapper in Keycloak) instead`
+    ? `${name}=account: almost every token of a Keycloak realm has this audience, so that it proves nothing; ` +
+    'name this API (an audience mapper in Keycloak) instead'
     : undefined
 }
 
 function portWarning ({ issuer }: Warned, { issuer: name }: SettingNames): string | undefined {
   const usual = withoutDefaultPort(issuer)
   return usual === undefined ? undefined
-    : `${name} has the default port in it; most issuers leave it out of iss, and the two are compared exactly: if tokens are refused as issuer_mismatch, write ${usual}`
+    : `${name} has the default port in it; most issuers leave it out of iss, and the two are compared exactly: ` +
+      `if tokens are refused as issuer_mismatch, write ${usual}`
 }
 
 function realmWarning ({ issuer, jwksUrl, keys }: Warned, names: SettingNames): string | undefined {
   const [ours, theirs] = [realmOf(issuer), realmOf(jwksUrl)]
   return keys !== undefined || ours === undefined || theirs === undefined || ours === theirs ? undefined
-    : `${names.jwksUrl} is of the realm ${quote(theirs)}, ${names.issuer} of the realm ${quote(ours)}: no token of the issuer has a key there, so that every token is refused as key_unknown`
+    : `${names.jwksUrl} is of the realm ${quote(theirs)}, ${names.issuer} of the realm ${quote(ours)}: ` +
+      'no token of the issuer has a key there, so that every token is refused as key_unknown'
 }
 
 /** Settings that name plain http to another host. */
 export function insecureWarning (settings: Readonly<Record<string, string | undefined>>): string | undefined {
   const names = Object.entries(settings).filter(([, value]) => value !== undefined && isInsecure(value)).map(([name]) => name)
-  return names.length === 0 ? undefined : `${names.join(', ')}: plain http to another host: anyone on the path can change keys and read tokens; use https`
+  return names.length === 0
+    ? undefined
+    : `${names.join(', ')}: plain http to another host: anyone on the path can change keys and read tokens; use https`
 }

@@ -1,7 +1,9 @@
 import type { ScopeCatalogue } from '../oauth/access-policy.ts'
 import { BINDING_OPTIONS, bindingProblems, bindingSettings, type BindingOptions, type BindingSettings } from './binding-options.ts'
 import { CHALLENGE_REALM, docsUrlProblem, publicUrlProblem, type Check } from './issuer-checks.ts'
-import { ISSUER_OPTIONS, issuerProblems, issuerSettings, unknownOptions, type IssuerOptions, type IssuerSettings } from './issuer-options.ts'
+import {
+  ISSUER_OPTIONS, issuerProblems, issuerSettings, unknownOptions, type IssuerOptions, type IssuerSettings
+} from './issuer-options.ts'
 import { insecureWarning, issuerWarnings } from './issuer-warnings.ts'
 import { quoteAddress } from './quote.ts'
 import { isInRange, RANGES, rangeText } from './ranges.ts'
@@ -61,13 +63,17 @@ export class OptionsError extends Error {
   readonly problems: readonly string[]
 
   constructor (problems: readonly string[]) {
-    super(`${problems.length === 1 ? 'an error' : `${problems.length} errors`} in the options of scopegate:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    super(
+      `${problems.length === 1 ? 'an error' : `${problems.length} errors`} in the options of ` +
+      `scopegate:\n${problems.map((problem) => `  ${problem}`).join('\n')}`
+    )
     this.problems = problems
   }
 }
 
 export const GUARD_OPTIONS: readonly string[] = [
-  'scopes', 'unlisted', 'errors', 'trusted', 'challengeRealm', 'publicUrl', 'docsUrl', 'maxTokenBytes', 'tokenCacheMb', 'allowInsecureHttp', 'useEnvProxy', 'warn',
+  'scopes', 'unlisted', 'errors', 'trusted', 'challengeRealm', 'publicUrl', 'docsUrl', 'maxTokenBytes', 'tokenCacheMb', 'allowInsecureHttp',
+  'useEnvProxy', 'warn',
   ...BINDING_OPTIONS
 ]
 /** Fastify's own, which it passes on to the plugin. */
@@ -120,7 +126,8 @@ function optionProblems (given: Given): string[] {
 }
 
 function listProblems (given: Given, issuers: unknown, rules: Parameters<typeof issuerProblems>[2]): string[] {
-  const beside = ISSUER_OPTIONS.filter((name) => given[name] !== undefined).map((name) => `${name}: stands in each issuer of issuers, not beside it`)
+  const beside =
+    ISSUER_OPTIONS.filter((name) => given[name] !== undefined).map((name) => `${name}: stands in each issuer of issuers, not beside it`)
   return [...beside, ...issuerListProblems(issuers, 'issuers', rules)]
 }
 
@@ -140,16 +147,23 @@ export function issuerListProblems (issuers: unknown, name: string, rules: Param
 function guardProblems (given: Given): string[] {
   const { unlisted, errors, trusted, scopes, challengeRealm, warn } = given
   const oneOf = (name: string, value: unknown, ...values: readonly string[]): string | undefined =>
-    value === undefined || values.includes(value as string) ? undefined : `${name}: expected ${values.map((one) => `'${one}'`).join(' or ')}`
+    value === undefined || values.includes(value as string)
+      ? undefined
+      : `${name}: expected ${values.map((one) => `'${one}'`).join(' or ')}`
   const ranged = (name: 'maxTokenBytes' | 'tokenCacheMb'): string | undefined =>
     given[name] === undefined || isInRange(given[name], RANGES[name]) ? undefined : `${name}: expected ${rangeText(RANGES[name])}`
-  const boolean = (name: string): string | undefined => given[name] === undefined || typeof given[name] === 'boolean' ? undefined : `${name}: expected true or false`
+  const boolean = (name: string): string | undefined =>
+    given[name] === undefined || typeof given[name] === 'boolean' ? undefined : `${name}: expected true or false`
   return [
     oneOf('unlisted', unlisted, 'refuse', 'public'),
     oneOf('errors', errors, 'problem', 'throw'),
-    trusted === undefined || isTrusted(trusted) ? undefined : 'trusted: expected an array of { path, methods }, such as { path: \'/docs/*\' }',
+    trusted === undefined || isTrusted(trusted)
+      ? undefined
+      : 'trusted: expected an array of { path, methods }, such as { path: \'/docs/*\' }',
     scopes === undefined || isCatalogue(scopes) ? undefined : 'scopes: expected an object, scope name → sentence',
-    challengeRealm === undefined || (typeof challengeRealm === 'string' && CHALLENGE_REALM.pattern.test(challengeRealm)) ? undefined : `challengeRealm: expected ${CHALLENGE_REALM.text}`,
+    challengeRealm === undefined || (typeof challengeRealm === 'string' && CHALLENGE_REALM.pattern.test(challengeRealm))
+      ? undefined
+      : `challengeRealm: expected ${CHALLENGE_REALM.text}`,
     addressSentence('publicUrl', given.publicUrl, publicUrlProblem),
     addressSentence('docsUrl', given.docsUrl, docsUrlProblem),
     ranged('maxTokenBytes'),
@@ -169,9 +183,14 @@ function addressSentence (name: string, value: unknown, check: Check): string | 
 
 function isTrusted (trusted: unknown): boolean {
   return Array.isArray(trusted) && trusted.every((one: { path?: unknown, methods?: unknown } | null) =>
-    typeof one?.path === 'string' && one.path.startsWith('/') && (one.methods === undefined || (Array.isArray(one.methods) && one.methods.every((method) => typeof method === 'string'))))
+    typeof one?.path === 'string' &&
+    one.path.startsWith('/') &&
+    (one.methods === undefined || (Array.isArray(one.methods) && one.methods.every((method) => typeof method === 'string'))))
 }
 
 function isCatalogue (scopes: unknown): boolean {
-  return typeof scopes === 'object' && scopes !== null && !Array.isArray(scopes) && Object.values(scopes).every((sentence) => typeof sentence === 'string')
+  return typeof scopes === 'object' &&
+    scopes !== null &&
+    !Array.isArray(scopes) &&
+    Object.values(scopes).every((sentence) => typeof sentence === 'string')
 }

@@ -7,5 +7,7 @@ export function quote (value: string): string {
 export function quoteAddress (value: string): string {
   const place = value.replace(/[?#].*$/s, '?…')
   if (/[@${}<>"'`%]/.test(place)) return '(not shown)'
-  return /^[a-z]+:\/\//i.test(place) || (place.length <= 60 && /^[a-z\d-]+(?:\.[a-z\d-]+)+(?:[:/]|$)/i.test(place)) ? quote(place) : '(not shown)'
+  return /^[a-z]+:\/\//i.test(place) || (place.length <= 60 && /^[a-z\d-]+(?:\.[a-z\d-]+)+(?:[:/]|$)/i.test(place))
+    ? quote(place)
+    : '(not shown)'
 }

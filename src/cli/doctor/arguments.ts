@@ -54,21 +54,28 @@ export class UsageError extends Error {
 
 const OPTIONS = {
   issuer: { type: 'string' }, audience: { type: 'string' }, 'jwks-url': { type: 'string' },
-  'client-id': { type: 'string' }, 'client-secret-file': { type: 'string' }, scope: { type: 'string' }, 'token-endpoint': { type: 'string' },
+  'client-id': { type: 'string' }, 'client-secret-file': { type: 'string' }, scope: { type: 'string' },
+  'token-endpoint': { type: 'string' },
   access: { type: 'string' }, route: { type: 'string', multiple: true },
-  'token-stdin': { type: 'boolean' }, offline: { type: 'boolean' }, claims: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+  'token-stdin': { type: 'boolean' }, offline: { type: 'boolean' }, claims: { type: 'boolean' }, json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' }
 } as const
 
 export function readArguments (args: readonly string[]): Arguments {
   if (args.some((one) => /^--(?:client-)?secret(?:=|$)/.test(one))) {
-    throw new UsageError('A secret does not belong on the command line, where other programs can read it: set CLIENT_SECRET, or name a file with --client-secret-file.')
+    throw new UsageError(
+      'A secret does not belong on the command line, where other programs can read it: ' +
+      'set CLIENT_SECRET, or name a file with --client-secret-file.'
+    )
   }
   const { values } = parsed(args)
   return {
     issuer: values.issuer, audience: values.audience, jwksUrl: values['jwks-url'],
-    clientId: values['client-id'], clientSecretFile: values['client-secret-file'], scope: values.scope, tokenEndpoint: values['token-endpoint'],
+    clientId: values['client-id'], clientSecretFile: values['client-secret-file'], scope: values.scope,
+    tokenEndpoint: values['token-endpoint'],
     access: values.access, routes: values.route ?? [],
-    tokenStdin: values['token-stdin'] ?? false, offline: values.offline ?? false, claims: values.claims ?? false, json: values.json ?? false, help: values.help ?? false
+    tokenStdin: values['token-stdin'] ?? false, offline: values.offline ?? false, claims: values.claims ?? false,
+    json: values.json ?? false, help: values.help ?? false
   }
 }
 
@@ -77,7 +84,11 @@ function parsed (args: readonly string[]): ReturnType<typeof parseArgs<{ options
     return parseArgs({ args: [...args], options: OPTIONS })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') throw new UsageError('The doctor takes options only. A token is read from standard input: a command line can be read by other programs.')
+    if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
+      throw new UsageError(
+        'The doctor takes options only. A token is read from standard input: a command line can be read by other programs.'
+      )
+    }
     throw new UsageError(`${(error as Error).message.split('. ')[0] ?? ''}. See --help.`)
   }
 }

@@ -27,10 +27,22 @@ export function readCredentialsOf ({ variables }: EnvironmentSources, given: Arg
   try {
     const proof = file === undefined ? readCredentials(variables) : withSecret(variables, secretIn(file, input))
     if (!hasProof(proof)) {
-      if (given.clientId !== undefined) throw new UsageError('--client-id needs the secret of the client: set CLIENT_SECRET, or name a file with --client-secret-file.')
-      return clientId === undefined ? undefined : skipped('token_request', 'a token for the client', 'CLIENT_ID is set, but no secret: with CLIENT_SECRET or --client-secret-file a token is requested, and explained.')
+      if (given.clientId !== undefined) {
+        throw new UsageError('--client-id needs the secret of the client: set CLIENT_SECRET, or name a file with --client-secret-file.')
+      }
+      return clientId === undefined ? undefined : skipped(
+        'token_request',
+        'a token for the client',
+        'CLIENT_ID is set, but no secret: with CLIENT_SECRET or --client-secret-file a token is requested, and explained.'
+      )
     }
-    if (clientId === undefined) return skipped('token_request', 'a token for the client', 'A secret or a key is set, but no CLIENT_ID: with it a token is requested, and explained.')
+    if (clientId === undefined) {
+      return skipped(
+        'token_request',
+        'a token for the client',
+        'A secret or a key is set, but no CLIENT_ID: with it a token is requested, and explained.'
+      )
+    }
     return {
       options: { ...readRequestOptions(variables), ...proof, clientId },
       scope: (given.scope ?? variables.SCOPE ?? '').split(/[\s,]+/).filter((word) => word !== ''),
@@ -49,7 +61,11 @@ function withSecret (variables: EnvironmentSources['variables'], clientSecret: s
 }
 
 function unusable (error: SettingsError): Check {
-  return failed(error.code, 'the settings of the client cannot be used', { cause: `${settingSentences(error).join('. ')}.`, fix: 'Correct these settings, in the environment or in .env.' })
+  return failed(
+    error.code,
+    'the settings of the client cannot be used',
+    { cause: `${settingSentences(error).join('. ')}.`, fix: 'Correct these settings, in the environment or in .env.' }
+  )
 }
 
 function secretIn (file: string, input: string): string {
@@ -94,22 +110,32 @@ export async function requestToken (
     if (!(error instanceof ClientError)) throw error
     if (error instanceof SettingsError) return { check: unusable(error), token: undefined, notListed }
     const fix = adviceOn(error)
-    return { check: failed(error.code, `no token for ${caller}`, { cause: asSentence(error.message), ...fix !== undefined && { fix } }), token: undefined, notListed }
+    return {
+      check: failed(error.code, `no token for ${caller}`, { cause: asSentence(error.message), ...fix !== undefined && { fix } }),
+      token: undefined,
+      notListed
+    }
   }
 }
 
 function adviceOn ({ code, message }: ClientError): string | undefined {
   if (/\bset mtls$/.test(message)) {
-    return 'CLIENT_MTLS=on presents the certificate of CLIENT_CERTIFICATE_FILE, which the token is bound to (createClient: mtls). If it need not be bound, in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
+    return 'CLIENT_MTLS=on presents the certificate of CLIENT_CERTIFICATE_FILE, which the token is bound to (createClient: mtls). If it ' +
+      'need not be bound, in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
   }
   return /\bset dpop$/.test(message)
-    ? 'CLIENT_DPOP=on requests a token that is bound to a key, as the client must (createClient: dpop). If it need not be bound, in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced).'
+    ? 'CLIENT_DPOP=on requests a token that is bound to a key, as the client must (createClient: dpop). ' +
+    'If it need not be bound, in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced).'
     : ADVICE[code]
 }
 
 const ADVICE: Readonly<Partial<Record<ClientErrorCode, string>>> = {
-  credentials_refused: 'Compare CLIENT_ID and CLIENT_SECRET with Keycloak (Clients, Credentials); for a client of its own "Service accounts roles" must be on.',
-  scope_refused: 'In Keycloak add each requested scope to the client (Clients, Client scopes, Add client scope), as default or optional; the names must be equal, upper and lower case too.',
+  credentials_refused:
+    'Compare CLIENT_ID and CLIENT_SECRET with Keycloak (Clients, Credentials); for a client of its own "Service accounts roles" ' +
+    'must be on.',
+  scope_refused:
+    'In Keycloak add each requested scope to the client (Clients, Client scopes, Add client scope), as default or optional; ' +
+    'the names must be equal, upper and lower case too.',
   secret_unavailable: 'Correct the path, and the rights of the file.',
   request_refused: 'Look at the client in Keycloak, and at the log of Keycloak.',
   issuer_unreachable: 'Look at the checks of the issuer above, and at TOKEN_ENDPOINT.',
@@ -144,11 +170,25 @@ const NOT_IN_TOKEN: More = {
 function causeOf (scope: string, { token, check, notListed }: TokenSource, known: readonly string[] | undefined): More {
   if (token !== undefined) {
     if (notListed.includes(scope)) return NOT_IN_TOKEN
-    return { code: 'scope_not_requested', cause: 'It is an optional scope of this client, and was not requested.', fix: `The caller must request it: scope=${scope} in the token request (SCOPE=${scope}).` }
+    return {
+      code: 'scope_not_requested',
+      cause: 'It is an optional scope of this client, and was not requested.',
+      fix: `The caller must request it: scope=${scope} in the token request (SCOPE=${scope}).`
+    }
   }
   if (check.name !== 'scope_refused') return {}
   if (known?.includes(scope) === false) {
-    return { code: 'scope_unknown', cause: 'The realm has no such scope.', fix: `In Keycloak create the client scope ${scope} with "Include in token scope" on, and add it to the client.` }
+    return {
+      code: 'scope_unknown',
+      cause: 'The realm has no such scope.',
+      fix: `In Keycloak create the client scope ${scope} with "Include in token scope" on, and add it to the client.`
+    }
   }
-  return { code: 'scope_not_assigned', cause: 'The client does not have this scope.', fix: `In Keycloak add ${scope} to the client (Clients, Client scopes, Add client scope), as default, or as optional and let the caller request it.` }
+  return {
+    code: 'scope_not_assigned',
+    cause: 'The client does not have this scope.',
+    fix:
+      `In Keycloak add ${scope} to the client (Clients, Client scopes, Add client scope), as default, ` +
+      'or as optional and let the caller request it.'
+  }
 }

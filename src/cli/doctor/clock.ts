@@ -14,7 +14,8 @@ interface Reading {
 export interface Written { readonly atMs: number, readonly startedMs: number, readonly endedMs: number }
 
 const TITLE = 'the clocks of the issuer and of this machine agree'
-const UNDATED = 'No response has a Date (Keycloak sends none). With CLIENT_ID and CLIENT_SECRET the doctor requests a token, and compares its iat.'
+const UNDATED =
+  'No response has a Date (Keycloak sends none). With CLIENT_ID and CLIENT_SECRET the doctor requests a token, and compares its iat.'
 
 /** Without any response. */
 export function clockUnknown (): Check {
@@ -30,12 +31,17 @@ export function clockCheck (times: readonly Written[], toleranceSeconds: number)
   if (best === undefined) return skipped('clock', TITLE, UNDATED)
   const seconds = Math.abs(best.aheadMs) / 1000
   if (seconds - best.uncertainMs / 1000 <= Math.max(toleranceSeconds, 1)) {
-    return ok('clock', `the clock of the issuer differs by ${seconds < 2 ? 'less than 2 s' : `about ${Math.round(seconds)} s`} (CLOCK_TOLERANCE_SECONDS is ${toleranceSeconds})`)
+    return ok(
+      'clock',
+      `the clock of the issuer differs by ${seconds < 2 ? 'less than 2 s' : `about ${Math.round(seconds)} s`} (CLOCK_TOLERANCE_SECONDS ` +
+      `is ${toleranceSeconds})`
+    )
   }
   const ahead = best.aheadMs > 0
   return failed('clock', 'the clocks of the issuer and of this machine differ', {
     code: ahead ? 'issuer_clock_ahead' : 'issuer_clock_behind',
-    cause: `The clock of the issuer is about ${Math.round(seconds)} s ${ahead ? 'ahead of' : 'behind'} the clock of this machine; CLOCK_TOLERANCE_SECONDS is ${toleranceSeconds}. ` +
+    cause: `The clock of the issuer is about ${Math.round(seconds)} s ${ahead ? 'ahead of' : 'behind'} the clock of this machine; ` +
+      `CLOCK_TOLERANCE_SECONDS is ${toleranceSeconds}. ` +
       (ahead ? 'New tokens are refused as issued_in_future or not_yet_valid.' : 'Tokens are refused as expired before their time.'),
     fix: 'Synchronise both clocks (NTP). CLOCK_TOLERANCE_SECONDS (at most 60) allows for small differences.'
   })

@@ -71,7 +71,9 @@ async function examine (given: Arguments, surroundings: Surroundings): Promise<O
   const text = await reading
   const isSecret = given.clientSecretFile === '-'
   const presented = readPresented(isSecret ? '' : text, given.tokenStdin)
-  const credentials = presented.kind === 'nothing' && !given.offline ? readCredentialsOf(sources, given, isSecret ? text ?? '' : '') : undefined
+  const credentials = presented.kind === 'nothing' && !given.offline
+    ? readCredentialsOf(sources, given, isSecret ? text ?? '' : '')
+    : undefined
   const { sections, token } = await examinePresented({
     presented, credentials, subject, rows, nowMs, claims: given.claims, ...found(issuers)
   })

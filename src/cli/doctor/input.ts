@@ -27,7 +27,11 @@ export async function readInput (input: Input, asked: boolean): Promise<string |
   const read: Buffer[] = []
   let bytes = 0
   try {
-    for (let part = await withinMs(parts.next(), FIRST_PART_MS[asked ? 'asked' : 'unasked']); part?.done === false; part = await withinMs(parts.next(), FIRST_PART_MS.asked)) {
+    for (
+      let part = await withinMs(parts.next(), FIRST_PART_MS[asked ? 'asked' : 'unasked']);
+      part?.done === false;
+      part = await withinMs(parts.next(), FIRST_PART_MS.asked)
+    ) {
       read.push(Buffer.from(part.value))
       bytes += part.value.length
       if (bytes > MAX_BYTES) break
@@ -55,11 +59,20 @@ async function withinMs<T> (work: Promise<T>, limitMs: number): Promise<T | unde
 export function readPresented (text: string | undefined, announced = false): Presented {
   if (text === undefined) return { kind: 'no_token', sentence: 'Standard input is not text, and contains no token.' }
   const trimmed = text.trim()
-  if (trimmed === '') return announced ? { kind: 'no_token', sentence: 'Standard input is empty, and contains no token.' } : { kind: 'nothing' }
+  if (trimmed === '') {
+    return announced ? { kind: 'no_token', sentence: 'Standard input is empty, and contains no token.' } : { kind: 'nothing' }
+  }
   const lines = authorizationLines(trimmed)
-  if (lines.length > 0) return credentialsIn(() => authorizationOf(lines.flatMap((value) => ['authorization', value])), `standard input is a request with ${lines.length} Authorization line${lines.length === 1 ? '' : 's'}`)
+  if (lines.length > 0) {
+    return credentialsIn(
+      () => authorizationOf(lines.flatMap((value) => ['authorization', value])),
+      `standard input is a request with ${lines.length} Authorization line${lines.length === 1 ? '' : 's'}`
+    )
+  }
   if (trimmed.startsWith('{')) return inResponse(trimmed)
-  if (tokensIn(trimmed) > 1) return { kind: 'no_token', sentence: `Standard input contains ${tokensIn(trimmed)} tokens: the doctor explains one.` }
+  if (tokensIn(trimmed) > 1) {
+    return { kind: 'no_token', sentence: `Standard input contains ${tokensIn(trimmed)} tokens: the doctor explains one.` }
+  }
   return /^bearer(?:\s|$)/i.test(trimmed) ? credentialsIn(() => trimmed) : credentialsIn(() => `Bearer ${trimmed}`)
 }
 
@@ -88,10 +101,22 @@ function inResponse (text: string): Presented {
   const { access_token: token, error } = objectOf(text)
   if (typeof token === 'string') {
     const presented = readPresented(token)
-    return presented.kind === 'token' ? { ...presented, note: 'standard input is a token response: its access_token is explained' } : presented
+    return presented.kind === 'token'
+      ? { ...presented, note: 'standard input is a token response: its access_token is explained' }
+      : presented
   }
-  if (typeof error === 'string') return { kind: 'no_token', sentence: `Standard input is an error response of a token endpoint (${/^[a-z_]{1,40}$/.test(error) ? error : 'unknown error'}) and contains no token: the token request failed.` }
-  return { kind: 'no_token', sentence: 'Standard input is JSON without access_token: the doctor reads a token, a token response, or the head of a request.' }
+  if (typeof error === 'string') {
+    return {
+      kind: 'no_token',
+      sentence:
+        `Standard input is an error response of a token endpoint (${/^[a-z_]{1,40}$/.test(error) ? error : 'unknown error'}) and ` +
+        'contains no token: the token request failed.'
+    }
+  }
+  return {
+    kind: 'no_token',
+    sentence: 'Standard input is JSON without access_token: the doctor reads a token, a token response, or the head of a request.'
+  }
 }
 
 function objectOf (text: string): Readonly<Record<string, unknown>> {

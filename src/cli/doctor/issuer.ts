@@ -49,7 +49,13 @@ export async function examineIssuer (settings: IssuerSettings, context: IssuerCo
   const title = `Issuer ${settings.issuer}`
   if (settings.keys !== undefined) {
     const { checks, keySet } = keySetChecks(JSON.stringify(settings.keys), settings)
-    return { issuer: settings.issuer, section: { title, checks: [ok('issuer_reachable', 'the keys are in the configuration: nothing is fetched'), ...checks] }, keySet, discovery: undefined, dated: false }
+    return {
+      issuer: settings.issuer,
+      section: { title, checks: [ok('issuer_reachable', 'the keys are in the configuration: nothing is fetched'), ...checks] },
+      keySet,
+      discovery: undefined,
+      dated: false
+    }
   }
   const [keys, document] = await Promise.all([
     probe(settings.jwksUrl, context, context.nowMs),
@@ -80,8 +86,13 @@ export async function examineIssuer (settings: IssuerSettings, context: IssuerCo
 function plainHttpCheck ({ issuer, jwksUrl }: IssuerSettings, { allowInsecureHttp }: IssuerContext): Check {
   const insecure = Object.entries({ ISSUER: issuer, JWKS_URL: jwksUrl }).filter(([, address]) => isInsecure(address)).map(([name]) => name)
   if (insecure.length === 0) return ok('plain_http', 'https, or plain http on this machine only')
-  const more = { cause: `${insecure.join(' and ')}: plain http to another host. Anyone on the path can change the keys and so issue tokens.`, fix: 'Use https.' }
-  return allowInsecureHttp ? warning('plain_http', 'plain http, accepted by ALLOW_INSECURE_HTTP=on', more) : failed('plain_http', 'plain http to another host', { ...more, fix: 'Use https; ALLOW_INSECURE_HTTP=on accepts it.' })
+  const more = {
+    cause: `${insecure.join(' and ')}: plain http to another host. Anyone on the path can change the keys and so issue tokens.`,
+    fix: 'Use https.'
+  }
+  return allowInsecureHttp
+    ? warning('plain_http', 'plain http, accepted by ALLOW_INSECURE_HTTP=on', more)
+    : failed('plain_http', 'plain http to another host', { ...more, fix: 'Use https; ALLOW_INSECURE_HTTP=on accepts it.' })
 }
 
 async function reachableCheck ({ address, response, error, startedMs, endedMs }: Probe, context: IssuerContext): Promise<Check> {
@@ -90,7 +101,10 @@ async function reachableCheck ({ address, response, error, startedMs, endedMs }:
     const isDown = context.developmentIssuer && more.code === 'connection_refused'
     return failed('issuer_reachable', `${new URL(address).origin} cannot be reached`, isDown ? { ...more, fix: START } : more)
   }
-  return ok('issuer_reachable', `${new URL(address).origin} responds (${response?.status ?? 0}, ${Math.max(0, Math.round(endedMs - startedMs))} ms)`)
+  return ok(
+    'issuer_reachable',
+    `${new URL(address).origin} responds (${response?.status ?? 0}, ${Math.max(0, Math.round(endedMs - startedMs))} ms)`
+  )
 }
 
 function readDiscovery ({ response }: Probe): Discovery | undefined {
@@ -117,24 +131,47 @@ function discoveryCheck (
 ): Check {
   const { issuer, jwksUrl } = settings
   const title = 'the discovery document names the same issuer'
-  if (error !== undefined) return skipped('discovery_issuer', title, `${new URL(address).origin} does not respond. The service itself does not need this document.`)
+  if (error !== undefined) {
+    return skipped(
+      'discovery_issuer',
+      title,
+      `${new URL(address).origin} does not respond. The service itself does not need this document.`
+    )
+  }
   if (discovery === undefined) {
     const cause = `${address} responds with ${response?.status === 200 ? 'something else' : `status ${response?.status ?? 0}`}.`
-    return (hasKeys ? warning : failed)('discovery_issuer', 'there is no discovery document', { cause, fix: `${addressHint(issuer, jwksUrl)}.` })
+    return (hasKeys ? warning : failed)('discovery_issuer', 'there is no discovery document', {
+      cause, fix: `${addressHint(issuer, jwksUrl)}.`
+    })
   }
   if (discovery.issuer === issuer) return ok('discovery_issuer', title)
-  const fix = issuerDifference(discovery.issuer, issuer) ?? `Tokens contain the issuer that the document names. If it is the realm that is meant, set ISSUER to it.`
+  const fix = issuerDifference(discovery.issuer, issuer) ??
+    `Tokens contain the issuer that the document names. If it is the realm that is meant, set ISSUER to it.`
   const cause = `It names ${printable(discovery.issuer)}, and ISSUER is ${issuer}.`
   return reachedAt(settings) === issuer.replace(/\/$/, '')
     ? failed('discovery_issuer', 'the discovery document names another issuer', { cause, fix: fix.replaceAll('iss is ', 'the issuer is ') })
-    : warning('discovery_issuer', 'at the address of JWKS_URL the issuer has another name', { cause, fix: 'Tokens that are requested there are refused as issuer_mismatch; those that are requested at the address in ISSUER are accepted. KC_HOSTNAME fixes the name in Keycloak.' })
+    : warning('discovery_issuer', 'at the address of JWKS_URL the issuer has another name', {
+        cause,
+        fix:
+          'Tokens that are requested there are refused as issuer_mismatch; ' +
+          'those that are requested at the address in ISSUER are accepted. ' +
+          'KC_HOSTNAME fixes the name in Keycloak.'
+      })
 }
 
 function keysOf ({ address, response }: Probe, settings: IssuerSettings, discovery: Discovery | undefined): KeySetFindings {
-  if (response === undefined) return { checks: [skipped('keys', 'the key set contains a usable key', 'There is no response.')], keySet: undefined }
+  if (response === undefined) {
+    return { checks: [skipped('keys', 'the key set contains a usable key', 'There is no response.')], keySet: undefined }
+  }
   if (response.status === 200) return keySetChecks(response.text, settings)
   const { jwksUri } = discovery ?? {}
   const elsewhere = typeof jwksUri === 'string' && jwksUri !== address
-  const fix = elsewhere ? `The discovery document names another address: set JWKS_URL=${printable(jwksUri).replace(/^"|"$/g, '')}` : response.status === 404 ? `${addressHint(settings.issuer, settings.jwksUrl)}.` : 'Look at the log of the issuer, or of the gateway in front of it.'
-  return { checks: [failed('keys', 'the key set cannot be fetched', { code: `status_${response.status}`, cause: `${address} responds with status ${response.status}.`, fix })], keySet: undefined }
+  const fix = elsewhere
+    ? `The discovery document names another address: set JWKS_URL=${printable(jwksUri).replace(/^"|"$/g, '')}`
+    : response.status === 404
+      ? `${addressHint(settings.issuer, settings.jwksUrl)}.`
+      : 'Look at the log of the issuer, or of the gateway in front of it.'
+  return { checks: [failed('keys', 'the key set cannot be fetched', {
+    code: `status_${response.status}`, cause: `${address} responds with status ${response.status}.`, fix
+  })], keySet: undefined }
 }

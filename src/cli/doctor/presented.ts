@@ -32,7 +32,9 @@ export interface PresentedFindings {
 }
 
 const TITLE = 'Token'
-const PASS_A_TOKEN = 'Pass an access token, a token response, or the head of a request as "curl -v" prints it; or set CLIENT_ID and CLIENT_SECRET, and the doctor requests a token.'
+const PASS_A_TOKEN =
+  'Pass an access token, a token response, or the head of a request as "curl -v" ' +
+  'prints it; or set CLIENT_ID and CLIENT_SECRET, and the doctor requests a token.'
 
 /** The token on standard input, or that of the client whose credentials are given: every rule, and every route. */
 export async function examinePresented (context: PresentedContext): Promise<PresentedFindings> {
@@ -41,7 +43,9 @@ export async function examinePresented (context: PresentedContext): Promise<Pres
     if (credentials === undefined) return { sections: [] }
     return 'status' in credentials ? { sections: [{ title: TITLE, checks: [credentials] }] } : await ofClient(credentials, context)
   }
-  if (presented.kind === 'no_token') return { sections: [{ title: TITLE, checks: [failed('no_token', presented.sentence, { fix: PASS_A_TOKEN })] }] }
+  if (presented.kind === 'no_token') {
+    return { sections: [{ title: TITLE, checks: [failed('no_token', presented.sentence, { fix: PASS_A_TOKEN })] }] }
+  }
   if (presented.kind === 'refused') return ofRefusal(presented.refusal, subject)
   const note = presented.note === undefined ? [] : [ok('input', presented.note)]
   return ofToken(presented.token, note, context)
@@ -61,7 +65,9 @@ function reportOf (token: string, { subject, keySetOf, nowMs }: PresentedContext
     { ...settings, confirmations: confirmationsOf(config), maxTokenBytes: config?.maxTokenBytes ?? 15_000 }
   ))
   const { developmentIssuer = false, dpop } = config ?? {}
-  return examineToken(token, { issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, dpopRequired: dpop === 'required' })
+  return examineToken(token, {
+    issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, dpopRequired: dpop === 'required'
+  })
 }
 
 /** As plugins/proof-of-possession.ts has them. */
@@ -81,7 +87,8 @@ function ofToken (token: string, before: readonly Check[], context: PresentedCon
     sections: [{ title: TITLE, checks: [...before, ...report.checks] }, ...routeSection(report, accepted, context, causeOf)],
     token: {
       accepted, reason, status: reason === undefined ? undefined : REASONS[reason].status,
-      ...context.claims && { decoded: decoded === undefined ? 'the token cannot be decoded' : { header: decoded.header, claims: decoded.claims } }
+      ...context.claims &&
+      { decoded: decoded === undefined ? 'the token cannot be decoded' : { header: decoded.header, claims: decoded.claims } }
     }
   }
 }
@@ -105,9 +112,13 @@ function issueClock (report: TokenReport | undefined, between: Pick<Written, 'st
 async function ofClient (credentials: Credentials, context: PresentedContext): Promise<PresentedFindings> {
   const { subject, discovery, rows = [], nowMs } = context
   const [first] = subject.issuers
-  const tokenEndpoint = credentials.tokenEndpoint ?? discovery?.tokenEndpoint ?? (first === undefined ? undefined : `${reachedAt(first)}/protocol/openid-connect/token`)
+  const tokenEndpoint = credentials.tokenEndpoint ??
+    discovery?.tokenEndpoint ??
+    (first === undefined ? undefined : `${reachedAt(first)}/protocol/openid-connect/token`)
   if (tokenEndpoint === undefined) {
-    return { sections: [{ title: TITLE, checks: [skipped('token_request', 'a token for the client', 'No issuer is configured, and no TOKEN_ENDPOINT.')] }] }
+    return { sections: [
+      { title: TITLE, checks: [skipped('token_request', 'a token for the client', 'No issuer is configured, and no TOKEN_ENDPOINT.')] }
+    ] }
   }
   const { allowInsecureHttp, useEnvProxy } = subject
   const request = (scope: readonly string[]): Promise<TokenSource> =>

@@ -34,7 +34,13 @@ export function routeChecks (rows: readonly AccessRow[], principal: Principal, c
     const title = `${routeName(row)} (${describeAccess(row.access)})`
     if (lacking.length > 0) return lacking.map((refusal) => lackCheck(title, row.access, refusal, principal, context))
     if (context.accepted === true) return [ok('route', title)]
-    return [skipped('route', title, context.accepted === false ? 'The token has the rights, but is refused before they are looked at.' : 'The token has the rights, if it is accepted.')]
+    return [skipped(
+      'route',
+      title,
+      context.accepted === false
+        ? 'The token has the rights, but is refused before they are looked at.'
+        : 'The token has the rights, if it is accepted.'
+    )]
   })
 }
 
@@ -44,7 +50,9 @@ function lackCheck (
   const scope = reason === 'scope_missing' ? [...access.scopes, ...access.anyScope].find((one) => !principal.has(one)) : undefined
   const known = scope === undefined ? undefined : causeOf?.(scope)
   const fix = REASONS[reason].fix({ ...settings, scopes: access.challengeScopes, grantedScopes: principal.scopes })
-  return failed(reason, title, { cause: `${message}.`, fix, ...known, ...known?.cause !== undefined && { cause: `${message}. ${known.cause}` } })
+  return failed(reason, title, {
+    cause: `${message}.`, fix, ...known, ...known?.cause !== undefined && { cause: `${message}. ${known.cause}` }
+  })
 }
 
 /** The scopes that any of the routes requires and the token lacks. */

@@ -68,7 +68,9 @@ export function chosenRoutes (rows: readonly AccessRow[] | undefined, names: rea
   const guarded = guardedRows(rows)
   return names.flatMap((name) => {
     const found = guarded.filter((row) => routeName(row) === name.trim() || row.url === name.trim())
-    if (found.length === 0) throw new UsageError(`--route names no route that requires a token. Those are: ${guarded.map(routeName).join(', ')}.`)
+    if (found.length === 0) {
+      throw new UsageError(`--route names no route that requires a token. Those are: ${guarded.map(routeName).join(', ')}.`)
+    }
     return found
   })
 }
@@ -82,7 +84,9 @@ export function readMatrix (path: string): readonly AccessRow[] {
     throw new UsageError(`--access: the file cannot be read as JSON (${(error as NodeJS.ErrnoException).code ?? 'not JSON'}).`)
   }
   if (!Array.isArray(value) || !value.every(isRow)) {
-    throw new UsageError('--access: the file is not an access matrix. Write JSON.stringify(app.access.routes()) into it, or use: npm run -s access -- --json')
+    throw new UsageError(
+      '--access: the file is not an access matrix. Write JSON.stringify(app.access.routes()) into it, or use: npm run -s access -- --json'
+    )
   }
   return value.map(({ access, ...row }) => ({ ...row, access: { ...access, kind: access.kind } }))
 }

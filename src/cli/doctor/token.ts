@@ -101,7 +101,9 @@ function ruleChecks (findings: readonly Finding[], settings: ReasonContext): Che
   const isOther = findings.some(({ reason }) => reason === 'wrong_kind')
   return RULES.map(({ reason }) => {
     const finding = findings.find((one) => one.reason === reason)
-    if (finding !== undefined && isOther && reason === 'audience_mismatch') return skipped(reason, keptTitle(reason, settings), 'It is another kind of token: its audience is the client.')
+    if (finding !== undefined && isOther && reason === 'audience_mismatch') {
+      return skipped(reason, keptTitle(reason, settings), 'It is another kind of token: its audience is the client.')
+    }
     return finding === undefined ? ok(reason, keptTitle(reason, settings)) : broken(finding, settings)
   })
 }
@@ -127,11 +129,15 @@ function bindingChecks (
   if (findings.some(({ reason }) => reason === 'confirmation_unsupported' || reason === 'claim_type')) return []
   const names = Object.keys(Object(cnf) as object)
   if (names.includes('jkt')) {
-    return [ok('binding', 'bound to a DPoP key (cnf.jkt)', { cause: 'The caller must send "Authorization: DPoP <token>" with a proof of this key; as a Bearer token it is refused.' })]
+    return [ok('binding', 'bound to a DPoP key (cnf.jkt)', {
+      cause: 'The caller must send "Authorization: DPoP <token>" with a proof of this key; as a Bearer token it is refused.'
+    })]
   }
   if (dpopRequired) return [brokenRule('binding_required', 'no cnf.jkt', settings)]
   if (names.length === 0) return []
-  return [ok('binding', 'bound to a client certificate (cnf.x5t#S256)', { cause: 'The caller must present this certificate with the request.' })]
+  return [
+    ok('binding', 'bound to a client certificate (cnf.x5t#S256)', { cause: 'The caller must present this certificate with the request.' })
+  ]
 }
 
 function keyChecks (

@@ -52,10 +52,14 @@ export function missingScopes (realm: Realm, scopes: readonly string[], clientId
     const isAssigned = realm.clients?.some(({ defaultClientScopes = [], optionalClientScopes = [] }) =>
       [...defaultClientScopes, ...optionalClientScopes].includes(scope)) === true
     const steps = stepsFor(realm, scope, clientId, isAssigned)
-    return steps.length === 0 ? [] : [`No token has the scope ${scope}. Add to the realm file\n${steps.map((step) => `  ${step}`).join('\n')}`]
+    return steps.length === 0
+      ? []
+      : [`No token has the scope ${scope}. Add to the realm file\n${steps.map((step) => `  ${step}`).join('\n')}`]
   })
 }
 
 /** Why a client was refused a scope, and what to add to the realm file. */
 export const refusedScope = (realm: Realm, scope: string, clientId: string): string =>
-  `The client ${clientId} cannot request the scope ${JSON.stringify(scope)}. Add to the realm file ${stepsFor(realm, scope, clientId, false).join('; ')}`
+
+  `The client ${clientId} cannot request the scope ${JSON.stringify(scope)}. ` +
+  `Add to the realm file ${stepsFor(realm, scope, clientId, false).join('; ')}`

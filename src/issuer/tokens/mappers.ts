@@ -75,7 +75,10 @@ const MAPPERS = new Map<string, Mapper>([
     const builtIn = ATTRIBUTES.get(name)
     put(config, mapped, builtIn ? one(builtIn(profile)) : new Map(Object.entries(profile.attributes ?? {})).get(name) ?? [])
   }],
-  ['oidc-usersessionmodel-note-mapper', (config, { notes }, mapped) => put(config, mapped, one(notes.get(config['user.session.note'] ?? '')))],
+  [
+    'oidc-usersessionmodel-note-mapper',
+    (config, { notes }, mapped) => put(config, mapped, one(notes.get(config['user.session.note'] ?? '')))
+  ],
   ['oidc-usermodel-realm-role-mapper', (config, { roles }, mapped) => {
     const prefix = config['usermodel.realmRoleMapping.rolePrefix'] ?? ''
     put(config, mapped, roles.filter(({ client }) => client === undefined).map(({ name }) => prefix + name))

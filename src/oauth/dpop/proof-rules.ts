@@ -43,25 +43,32 @@ export const PROOF_RULES: readonly ProofRule[] = [
   { reason: 'dpop_key', check: ({ header: { jwk } }) => keyProblem(jwk) },
   {
     reason: 'dpop_algorithm',
-    check: ({ header: { alg, jwk } }) => isAlgorithm(alg) && isObject(jwk) && fits(alg, jwk) ? undefined : `alg ${printable(alg)} with another kind of key`
+    check: ({ header: { alg, jwk } }) =>
+      isAlgorithm(alg) && isObject(jwk) && fits(alg, jwk) ? undefined : `alg ${printable(alg)} with another kind of key`
   },
   { reason: 'dpop_claim', check: ({ claims }) => mistypedClaim(claims) },
   { reason: 'dpop_method', check: ({ claims: { htm } }, { method }) => htm === method ? undefined : `htm ${printable(htm)}` },
   {
     reason: 'dpop_url',
-    check: ({ claims: { htu } }, { target }) => target !== undefined && normalizedTarget(htu as string) === target ? undefined : `htu ${printable(htu)}, expected ${printable(target)}`
+    check: ({ claims: { htu } }, { target }) => target !== undefined && normalizedTarget(htu as string) === target
+      ? undefined
+      : `htu ${printable(htu)}, expected ${printable(target)}`
   },
   {
     reason: 'dpop_expired',
     check: ({ claims: { iat, exp } }, { nowSeconds }) => {
-      if (nowSeconds - (iat as number) > PROOF_WINDOW.pastSeconds) return `iat ${printable(iat)}, ${Math.ceil(nowSeconds - (iat as number))} s ago`
+      if (nowSeconds - (iat as number) > PROOF_WINDOW.pastSeconds) {
+        return `iat ${printable(iat)}, ${Math.ceil(nowSeconds - (iat as number))} s ago`
+      }
       return exp !== undefined && nowSeconds - (exp as number) >= PROOF_WINDOW.futureSeconds ? `exp ${printable(exp)}` : undefined
     }
   },
   {
     reason: 'dpop_in_future',
     check: ({ claims: { iat, nbf } }, { nowSeconds }) => {
-      if ((iat as number) - nowSeconds > PROOF_WINDOW.futureSeconds) return `iat ${printable(iat)}, in ${Math.ceil((iat as number) - nowSeconds)} s`
+      if ((iat as number) - nowSeconds > PROOF_WINDOW.futureSeconds) {
+        return `iat ${printable(iat)}, in ${Math.ceil((iat as number) - nowSeconds)} s`
+      }
       return nbf !== undefined && (nbf as number) - nowSeconds > PROOF_WINDOW.futureSeconds ? `nbf ${printable(nbf)}` : undefined
     }
   },

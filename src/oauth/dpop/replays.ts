@@ -44,7 +44,9 @@ export class MemoryReplays implements Replays {
       this.#used.delete(oldest)
     }
     if (this.#used.has(name)) return false
-    if (this.#used.size >= this.#most) throw new Unavailable('replays_unavailable', 1, { detail: `${this.#most} proofs in ${KEPT_MS / 1000} s` })
+    if (this.#used.size >= this.#most) {
+      throw new Unavailable('replays_unavailable', 1, { detail: `${this.#most} proofs in ${KEPT_MS / 1000} s` })
+    }
     this.#used.set(name, nowMs + KEPT_MS)
     return true
   }

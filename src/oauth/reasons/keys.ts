@@ -22,12 +22,16 @@ export const KEY_TEXTS = {
 function fixOfUnknownKey ({ issuer, jwksUrl, developmentIssuer }: ReasonContext): string {
   const [realm, keysRealm] = [realmOf(issuer), realmOf(jwksUrl)]
   if (realm !== undefined && keysRealm !== undefined && realm !== keysRealm) {
-    return `JWKS_URL contains the realm ${keysRealm}, but ISSUER the realm ${realm}, so that the keys of another realm are fetched: correct JWKS_URL.`
+    return `JWKS_URL contains the realm ${keysRealm}, but ISSUER the realm ${realm}, so that the keys of another realm are fetched: ` +
+      'correct JWKS_URL.'
   }
   if (developmentIssuer === true) {
-    return 'The development issuer has other keys than when it issued this token: it was started in another folder, or its file of keys was removed. The caller must request a new token.'
+    return 'The development issuer has other keys than when it issued this token: ' +
+      'it was started in another folder, or its file of keys was removed. The caller must request a new token.'
   }
-  return `Either the key was withdrawn and the caller must request a new token, or its type is not supported (Ed448, RSA below 2048 bits), or the token comes from another realm of the same name, or it is forged. Keys that are added to ${issuer} are found automatically.`
+  return 'Either the key was withdrawn and the caller must request a new token, or its type is not supported (Ed448, RSA below 2048 ' +
+    'bits), or the token comes from another realm of the same name, or it is forged. ' +
+    `Keys that are added to ${issuer} are found automatically.`
 }
 
 function realmOf (address: string | undefined): string | undefined {

@@ -1,14 +1,24 @@
-const TOKEN_REQUEST_FAILED = 'the token request of the caller failed, or the caller reads another member of the token response than access_token'
+const TOKEN_REQUEST_FAILED =
+  'the token request of the caller failed, or the caller reads another member of the token response than access_token'
 const SEND_ACCESS_TOKEN = 'The caller must send the access_token of the token response.'
 
 /** What callers send in place of an access token, in the order of the checks. None of the sentences repeats what was sent. */
 const MISTAKES: ReadonlyArray<readonly [pattern: RegExp, sentence: string]> = [
   [/^$/, `Nothing follows the word Bearer: ${TOKEN_REQUEST_FAILED}, or the variable with the token is empty.`],
-  [/^(?:undefined|null|none|nil|nan|false|true|0)$/i, `A word such as undefined or null was sent in place of a token: ${TOKEN_REQUEST_FAILED}.`],
-  [/^\[object |^(?:async )?function\b|^<(?:coroutine|function|bound method) /, `An object was converted to text and sent in place of a token: ${TOKEN_REQUEST_FAILED}, or does not wait for the response (await).`],
+  [
+    /^(?:undefined|null|none|nil|nan|false|true|0)$/i,
+    `A word such as undefined or null was sent in place of a token: ${TOKEN_REQUEST_FAILED}.`
+  ],
+  [
+    /^\[object |^(?:async )?function\b|^<(?:coroutine|function|bound method) /,
+    `An object was converted to text and sent in place of a token: ${TOKEN_REQUEST_FAILED}, or does not wait for the response (await).`
+  ],
   [/^\{\{|^\$|^<|^%\w+%$/, 'A placeholder was sent in place of a token: the variable of the caller was not replaced.'],
   [/^\{/, `The whole token response was sent in place of the token in it. ${SEND_ACCESS_TOKEN}`],
-  [/^bearer(?:[\s:]|$)/i, 'The word Bearer is there twice: the HTTP library of the caller adds it, or the variable with the token contains it.'],
+  [
+    /^bearer(?:[\s:]|$)/i,
+    'The word Bearer is there twice: the HTTP library of the caller adds it, or the variable with the token contains it.'
+  ],
   [/^["'`]|["'`]$/, 'The token is in quotes. The caller must send it without them.'],
   [/^access_token=/, 'The token follows "access_token=". The caller must send the token alone.'],
   [/,/, 'A comma is in the credentials: a gateway or a library joined two Authorization headers.'],
@@ -25,10 +35,16 @@ const MISTAKES: ReadonlyArray<readonly [pattern: RegExp, sentence: string]> = [
 export function mistakenToken (sent: string): string | undefined {
   const known = MISTAKES.find(([pattern]) => pattern.test(sent))?.[1]
   if (known !== undefined) return known
-  if (isBasicCredentials(sent)) return `Client id and secret, encoded as for Basic authentication, were sent in place of a token. They are for the token endpoint of the issuer. ${SEND_ACCESS_TOKEN}`
-  return /^[\w+/~-]{4,128}=*$/.test(sent) ? `It is too short for a JWT and has no dots: a client secret, a session id or an opaque token. ${SEND_ACCESS_TOKEN}` : undefined
+  if (isBasicCredentials(sent)) {
+    return 'Client id and secret, encoded as for Basic authentication, were sent in place of a token. ' +
+      `They are for the token endpoint of the issuer. ${SEND_ACCESS_TOKEN}`
+  }
+  return /^[\w+/~-]{4,128}=*$/.test(sent)
+    ? `It is too short for a JWT and has no dots: a client secret, a session id or an opaque token. ${SEND_ACCESS_TOKEN}`
+    : undefined
 }
 
 function isBasicCredentials (sent: string): boolean {
-  return /^[A-Za-z0-9+/]{8,400}=*$/.test(sent) && /^[\x21-\x39\x3B-\x7E]+:[\x20-\x7E]+$/.test(Buffer.from(sent, 'base64').toString('latin1'))
+  return /^[A-Za-z0-9+/]{8,400}=*$/.test(sent) &&
+    /^[\x21-\x39\x3B-\x7E]+:[\x20-\x7E]+$/.test(Buffer.from(sent, 'base64').toString('latin1'))
 }

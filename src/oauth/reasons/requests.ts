@@ -31,13 +31,21 @@ export const REQUEST_TEXTS = {
   },
   issuer_unavailable: {
     status: 503,
-    sentence: 'The keys of the issuer cannot be fetched, so that the token cannot be verified. While no key is known, every token gets this response, whoever issued it.',
-    fix: ({ issuer, tokenIssuer }) => `The log line about the keys of ${issuer} contains the cause. If this machine cannot reach the issuer's own address, set JWKS_URL to the address of its key set that it can reach.${otherIssuer(issuer, tokenIssuer)}`
+    sentence:
+      'The keys of the issuer cannot be fetched, so that the token cannot be verified. ' +
+      'While no key is known, every token gets this response, whoever issued it.',
+    fix: ({ issuer, tokenIssuer }) =>
+      `The log line about the keys of ${issuer} contains the cause. If this machine cannot reach the issuer's own address, ` +
+      `set JWKS_URL to the address of its key set that it can reach.${otherIssuer(issuer, tokenIssuer)}`
   },
   replays_unavailable: {
     status: 503,
-    sentence: 'The store of the DPoP proofs that were used cannot be reached, or is full, so that a replay could not be noticed. Bearer tokens are not affected.',
-    fix: () => 'detail contains the cause. With REDIS_URL: look at Redis and at the network between. Without it, this process keeps the proofs of the last 70 seconds, at most 500,000: more replicas with Redis.'
+    sentence:
+      'The store of the DPoP proofs that were used cannot be reached, or is full, so that a replay could not be noticed. ' +
+      'Bearer tokens are not affected.',
+    fix: () =>
+      'detail contains the cause. With REDIS_URL: look at Redis and at the network between. ' +
+      'Without it, this process keeps the proofs of the last 70 seconds, at most 500,000: more replicas with Redis.'
   },
   overloaded: {
     status: 503,
@@ -56,7 +64,9 @@ export const RIGHTS_TEXTS = {
   role_missing: {
     status: 403,
     sentence: 'The token lacks a role that the route requires.',
-    fix: () => 'In Keycloak assign the role (for a service: Clients, Service accounts roles). The client must have the client scope roles as a default scope, and the role must be in the scope of the client (Client scopes, the dedicated one, Scope).'
+    fix: () =>
+      'In Keycloak assign the role (for a service: Clients, Service accounts roles). The client must have the client scope roles as a ' +
+      'default scope, and the role must be in the scope of the client (Client scopes, the dedicated one, Scope).'
   },
   kind_not_allowed: {
     status: 403,
@@ -66,7 +76,9 @@ export const RIGHTS_TEXTS = {
   kind_unknown: {
     status: 403,
     sentence: 'The route is for services, and the token does not prove that a service is calling.',
-    fix: () => 'Since version 26.2.0 Keycloak marks tokens of the client credentials flow in jti; a refreshed token has no such mark. For other issuers and versions set SERVICE_CLAIM=name=value to a claim that only the tokens of services contain.'
+    fix: () =>
+      'Since version 26.2.0 Keycloak marks tokens of the client credentials flow in jti; a refreshed token has no such mark. ' +
+      'For other issuers and versions set SERVICE_CLAIM=name=value to a claim that only the tokens of services contain.'
   },
   client_unknown: {
     status: 403,
@@ -82,9 +94,11 @@ function fixOfScheme (scheme: string | undefined): string {
     case undefined:
       return `A token without a scheme before it looks like this. ${SEND_A_TOKEN}`
     case 'basic':
-      return `Basic credentials (a client id and secret) are for the token endpoint of the issuer: the caller must request an access token there. ${SEND_A_TOKEN}`
+      return 'Basic credentials (a client id and secret) are for the token endpoint of the issuer: ' +
+        `the caller must request an access token there. ${SEND_A_TOKEN}`
     case 'dpop':
-      return `This service does not check DPoP proofs (DPOP is off): set DPOP=allowed, or in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request a token without a proof. ${SEND_A_TOKEN}`
+      return 'This service does not check DPoP proofs (DPOP is off): set DPOP=allowed, or in Keycloak switch "Require DPoP bound tokens" ' +
+        `off for the client (Advanced), and request a token without a proof. ${SEND_A_TOKEN}`
     default:
       return `The scheme is ${printable(scheme)}. ${SEND_A_TOKEN}`
   }
@@ -92,12 +106,20 @@ function fixOfScheme (scheme: string | undefined): string {
 
 function fixOfScope ({ scopes = [], grantedScopes }: ReasonContext): string {
   const needed = scopes.join(' ')
-  const granted = grantedScopes === undefined ? '' : grantedScopes.length === 0 ? 'The token has no scope. ' : `The token has ${printable(grantedScopes.join(' '))}. `
-  return `${granted}The route requires ${needed}: the caller must request it (scope=${needed}), the client must have it under Client scopes, and in Keycloak the client scope needs "Include in token scope" on (off by default): without it the scope is granted but not in the token.`
+  const granted = grantedScopes === undefined
+    ? ''
+    : grantedScopes.length === 0
+      ? 'The token has no scope. '
+      : `The token has ${printable(grantedScopes.join(' '))}. `
+  return `${granted}The route requires ${needed}: the caller must request it (scope=${needed}), the client must have it under Client ` +
+    'scopes, and in Keycloak the client scope needs "Include in token scope" ' +
+    'on (off by default): without it the scope is granted but not in the token.'
 }
 
 /** While no key is known a foreign token is not blamed: the address of the keys may come from a wrong ISSUER. */
 function otherIssuer (issuer: string, tokenIssuer: string | undefined): string {
   if (tokenIssuer === undefined) return ''
-  return ` The token names another issuer, ${tokenIssuer} (not verified): if its realm is the right one, correct ISSUER. ${issuerDifference(tokenIssuer, issuer) ?? ''}`.trimEnd()
+  const difference = issuerDifference(tokenIssuer, issuer)
+  const named = ` The token names another issuer, ${tokenIssuer} (not verified): if its realm is the right one, correct ISSUER.`
+  return difference === undefined ? named : `${named} ${difference}`
 }

@@ -47,7 +47,8 @@ export const TOKEN_CLAIM_TEXTS = {
   expired: {
     status: 401,
     sentence: 'The token has expired.',
-    fix: ({ secondsApart }) => `${apart(secondsApart, 'It ended', 'ago')}The caller must request a new token before the old one expires. ${CLOCKS}`
+    fix: ({ secondsApart }) =>
+      `${apart(secondsApart, 'It ended', 'ago')}The caller must request a new token before the old one expires. ${CLOCKS}`
   },
   not_yet_valid: {
     status: 401,
@@ -57,12 +58,15 @@ export const TOKEN_CLAIM_TEXTS = {
   issued_in_future: {
     status: 401,
     sentence: 'The token was issued in the future (iat).',
-    fix: ({ secondsApart }) => `${apart(secondsApart, 'The clock of the issuer is ahead of the clock of this machine by', 'or more')}${CLOCKS}`
+    fix: ({ secondsApart }) =>
+      `${apart(secondsApart, 'The clock of the issuer is ahead of the clock of this machine by', 'or more')}${CLOCKS}`
   },
   lifetime_too_long: {
     status: 401,
     sentence: 'The token expires later than MAX_TOKEN_LIFETIME_SECONDS from now.',
-    fix: ({ secondsApart }) => `${apart(secondsApart, 'It exceeds the limit by', '')}In Keycloak shorten Access Token Lifespan (Realm settings, Tokens; or the client, Advanced), or raise the limit.`
+    fix: ({ secondsApart }) =>
+      `${apart(secondsApart, 'It exceeds the limit by', '')}In Keycloak shorten Access Token Lifespan (Realm settings, Tokens; or the ` +
+      'client, Advanced), or raise the limit.'
   }
 } as const satisfies Readonly<Record<string, ReasonText>>
 
@@ -77,7 +81,9 @@ function fixOfIssuer ({ issuer, issuers = [issuer], tokenIssuer }: ReasonContext
 
 function fixOfAudience (audience: ReasonContext['audience']): string {
   const names = audience === 'any' ? 'the API' : audience.join(' or ')
-  return `In Keycloak open a client scope of the calling client (Client scopes, or the dedicated one), Add mapper, By configuration, Audience, and choose ${names} as Included Client Audience with "Add to access token" on; a client of that name must exist. AUDIENCE is what this service expects (${names}); AUDIENCE=* accepts any.`
+  return 'In Keycloak open a client scope of the calling client (Client scopes, or the dedicated one), Add mapper, By configuration, ' +
+    `Audience, and choose ${names} as Included Client Audience with "Add to access token" on; a client of that name must exist. ` +
+    `AUDIENCE is what this service expects (${names}); AUDIENCE=* accepts any.`
 }
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -93,8 +99,14 @@ function kindOf (typ: unknown): string {
 }
 
 function fixOfConfirmation (members: readonly string[] = []): string {
-  if (members.includes('jkt')) return 'It is bound to a DPoP key. Set DPOP=allowed (docs/how-to/bound-tokens.md), or in Keycloak switch "Require DPoP bound tokens" off for the client (Advanced), and request the token without a DPoP proof.'
-  if (members.includes('x5t#S256')) return 'It is bound to a client certificate. Set CLIENT_CERTIFICATE=tls or header (docs/how-to/bound-tokens.md), or in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
+  if (members.includes('jkt')) {
+    return 'It is bound to a DPoP key. Set DPOP=allowed (docs/how-to/bound-tokens.md), or in Keycloak switch "Require DPoP bound tokens" ' +
+      'off for the client (Advanced), and request the token without a DPoP proof.'
+  }
+  if (members.includes('x5t#S256')) {
+    return 'It is bound to a client certificate. Set CLIENT_CERTIFICATE=tls or header (docs/how-to/bound-tokens.md), ' +
+      'or in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
+  }
   return 'In Keycloak switch DPoP and certificate binding off for the client (Advanced), and remove a mapper that writes cnf.'
 }
 

@@ -25,10 +25,14 @@ export const CLAIM_RULES: readonly Rule[] = [
       return mistyped === undefined ? undefined : problem(mistyped)
     }
   },
-  { reason: 'scope_malformed', check: ({ claims: { scope } }) => scope === undefined || isScope(scope) ? undefined : problem(`scope ${printable(scope)}`) },
+  {
+    reason: 'scope_malformed',
+    check: ({ claims: { scope } }) => scope === undefined || isScope(scope) ? undefined : problem(`scope ${printable(scope)}`)
+  },
   {
     reason: 'issuer_mismatch',
-    check: ({ claims: { iss } }, { issuer }) => iss === issuer ? undefined : problem(`iss ${printable(iss)}`, { tokenIssuer: printableText(iss) })
+    check: ({ claims: { iss } }, { issuer }) =>
+      iss === issuer ? undefined : problem(`iss ${printable(iss)}`, { tokenIssuer: printableText(iss) })
   },
   {
     // Even an empty `cnf`: a confirmation that cannot be checked (RFC 7800 §3.1).
@@ -38,11 +42,13 @@ export const CLAIM_RULES: readonly Rule[] = [
   },
   {
     reason: 'wrong_kind',
-    check: ({ claims }, { tokenKind }) => isAccessTokenKind(claims, tokenKind) ? undefined : problem(`payload typ ${printable(claims.typ)}`, { typ: claims.typ })
+    check: ({ claims }, { tokenKind }) =>
+      isAccessTokenKind(claims, tokenKind) ? undefined : problem(`payload typ ${printable(claims.typ)}`, { typ: claims.typ })
   },
   {
     reason: 'audience_mismatch',
-    check: ({ claims: { aud } }, { audience }) => audience === 'any' || namesUs(aud, audience) ? undefined : problem(`aud ${printable(aud)}`)
+    check: ({ claims: { aud } }, { audience }) =>
+      audience === 'any' || namesUs(aud, audience) ? undefined : problem(`aud ${printable(aud)}`)
   }
 ]
 

@@ -23,7 +23,9 @@ export const DATE_RULES: readonly Rule[] = [
     check: ({ claims }, { clockToleranceSeconds, maxTokenLifetimeSeconds }, now) => {
       const exp = claims.exp as number
       const excess = exp - now - maxTokenLifetimeSeconds
-      return excess > clockToleranceSeconds ? dateProblem('exp', exp, excess, `in ${seconds(exp - now)}, the limit is ${maxTokenLifetimeSeconds} s`) : undefined
+      return excess > clockToleranceSeconds
+        ? dateProblem('exp', exp, excess, `in ${seconds(exp - now)}, the limit is ${maxTokenLifetimeSeconds} s`)
+        : undefined
     }
   }
 ]

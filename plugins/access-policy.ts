@@ -53,7 +53,10 @@ export class AccessDeclarationError extends Error {
   readonly problems: readonly string[]
 
   constructor (problems: readonly string[]) {
-    super(`${problems.length === 1 ? 'the access of a route is' : 'the access of routes is'} not declared correctly:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    super(
+      `${problems.length === 1 ? 'the access of a route is' : 'the access of routes is'} not declared ` +
+      `correctly:\n${problems.map((problem) => `  ${problem}`).join('\n')}`
+    )
     this.problems = problems
   }
 }
@@ -65,7 +68,10 @@ let guards = 0
  * it declares is enforced before anything of the body is read. Routes of other contexts are not its concern.
  */
 export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, done) => {
-  if (app.hasDecorator('access')) { done(new Error('this context has an access policy already: register it once, or in contexts side by side')); return }
+  if (app.hasDecorator('access')) {
+    done(new Error('this context has an access policy already: register it once, or in contexts side by side'))
+    return
+  }
   const guarded = new GuardedRoutes(rules)
   const early = routesSoFar(app)
   const late = new WeakMap<object, Held>()
@@ -79,7 +85,9 @@ export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, d
   const enforce = (request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void => {
     const access = (request.routeOptions.config[HELD] ?? holdLate(request, guarded, late))?.access
     if (access === undefined) {
-      next(request.is404 ? undefined : new AccessDeclarationError([`${request.method} ${String(request.routeOptions.url)}: unknown to the access policy`]))
+      next(request.is404 ? undefined : new AccessDeclarationError([
+        `${request.method} ${String(request.routeOptions.url)}: unknown to the access policy`
+      ]))
     } else admit(request, reply, access, next, refuse)
   }
   // By this name the router's drawing shows which routes this guard holds.
@@ -146,7 +154,9 @@ function authorize (request: FastifyRequest, reply: FastifyReply, access: Access
 /** The scopes of a handler's own check, as single words. Throws HandlerMistake for what is not a scope of the catalogue. */
 function scopesAsked (scopes: readonly string[], catalogue: ScopeCatalogue | undefined): readonly string[] {
   const compiled = compileAccess({ scopes }, catalogue)
-  if (!('mode' in compiled)) throw new HandlerMistake(`request.requireScope(${scopes.map((scope) => JSON.stringify(scope)).join(', ')}): ${compiled.join('; ')}`)
+  if (!('mode' in compiled)) {
+    throw new HandlerMistake(`request.requireScope(${scopes.map((scope) => JSON.stringify(scope)).join(', ')}): ${compiled.join('; ')}`)
+  }
   if (compiled.scopes.length === 0) throw new HandlerMistake('request.requireScope() was called without a scope')
   return compiled.scopes
 }
@@ -156,5 +166,10 @@ function requireScope (request: FastifyRequest, scopes: readonly string[]): void
   const missing = scopes.filter((scope) => !principal.has(scope))
   if (missing.length === 0) return
   const needed = [...new Set([...request.access?.challengeScopes ?? [], ...scopes])]
-  throw withHeaders(new InsufficientScope('scope_missing', `The access token lacks the scope ${missing.join(' ')}`, needed, { grantedScopes: principal.scopes }), request)
+  throw withHeaders(new InsufficientScope(
+    'scope_missing',
+    `The access token lacks the scope ${missing.join(' ')}`,
+    needed,
+    { grantedScopes: principal.scopes }
+  ), request)
 }

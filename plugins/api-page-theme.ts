@@ -52,7 +52,9 @@ document.addEventListener('keydown', (event) => {
 `
 
 /** Contrast of at least 4.5 (WCAG 2.2, 1.4.3), a focus that is seen, and a page that fits into a narrow window. */
-export const API_PAGE_CSS = `.swagger-ui .scheme-container .schemes > .schemes-server-container, .swagger-ui #operations-tag-default, .swagger-ui .info .link, .swagger-ui .response-col_links { display: none }
+export const API_PAGE_CSS = `\
+.swagger-ui .scheme-container .schemes > .schemes-server-container, .swagger-ui #operations-tag-default, \
+.swagger-ui .info .link, .swagger-ui .response-col_links { display: none }
 .swagger-ui .info { margin: 24px 0 }
 .swagger-ui .scheme-container { padding: 12px 0 }
 .swagger-ui .auth-wrapper { justify-content: flex-start }
@@ -82,7 +84,8 @@ html:not(.dark-mode) .swagger-ui .response-control-media-type__accept-message { 
 .swagger-ui .curl-command .curl { padding-bottom: 32px !important }
 .swagger-ui .curl-command .curl code { white-space: pre-wrap !important; overflow-wrap: anywhere }
 .swagger-ui .scopes .checkbox { display: flex; align-items: flex-start; gap: 8px }
-.swagger-ui .scopes .checkbox input[type=checkbox] { display: inline-block; flex: none; width: 18px; height: 18px; margin: 2px 0 0; accent-color: #0b5cad }
+.swagger-ui .scopes .checkbox input[type=checkbox] { display: inline-block; flex: none; width: 18px; height: 18px; margin: 2px 0 0; \
+accent-color: #0b5cad }
 .swagger-ui .scopes .checkbox input[type=checkbox] + label > .item { display: none }
 .swagger-ui table tbody tr td:first-of-type { min-width: 4em }
 @media (max-width: 640px) {

@@ -110,7 +110,8 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     return new Keyring({
       async fetchKeySet (wanted) {
         const attributes = { 'scopegate.issuer': issuer, 'url.full': jwksUrl }
-        const set = await (app.tracing?.inSpan('scopegate.fetch_keys', { root: true, attributes }, () => fetchKeySet(wanted)) ?? fetchKeySet(wanted))
+        const set = await (app.tracing?.inSpan('scopegate.fetch_keys', { root: true, attributes }, () => fetchKeySet(wanted)) ??
+          fetchKeySet(wanted))
         // Before the keys are known, so that no token waits for it. A failure is one of the fetch: 503, and another attempt.
         loadFastifyJwt()
         return set
@@ -133,7 +134,9 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
   /** The look-up of the hot path, of a header that is written as nearly every caller does. */
   function recall (authorization: string, request: FastifyRequest): Outcome | undefined {
     if (authorization.startsWith(PREFIX)) return verification.recall(authorization.slice(PREFIX.length), request, 'bearer', authorization)
-    if (acceptsDpop && authorization.startsWith(DPOP_PREFIX)) return verification.recall(authorization.slice(DPOP_PREFIX.length), request, 'dpop')
+    if (acceptsDpop && authorization.startsWith(DPOP_PREFIX)) {
+      return verification.recall(authorization.slice(DPOP_PREFIX.length), request, 'dpop')
+    }
     return undefined
   }
 
@@ -192,5 +195,8 @@ function principalOf (this: FastifyRequest): Principal {
   const principal = this[PRINCIPAL]
   if (principal !== undefined) return principal
   if (this.access?.mode === 'optional') throw withHeaders(new MissingCredentials(), this)
-  throw new HandlerMistake(`request.principal of ${this.method} ${String(this.routeOptions.url)}: the route does not require a token, so nobody is known; declare config.auth { scopes: [] }, or { optional: true } and read request.optionalPrincipal`)
+  throw new HandlerMistake(
+    `request.principal of ${this.method} ${String(this.routeOptions.url)}: the route does not require a token, so nobody is known; ` +
+    'declare config.auth { scopes: [] }, or { optional: true } and read request.optionalPrincipal'
+  )
 }

@@ -58,7 +58,9 @@ const EMPTY = 'body: empty, JSON is expected'
 
 function detailOfCode (code: string, { headers }: FastifyRequest): string | undefined {
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    return headers['content-type'] === undefined ? 'Content-Type is missing: application/json is expected' : 'Content-Type is not application/json'
+    return headers['content-type'] === undefined
+      ? 'Content-Type is missing: application/json is expected'
+      : 'Content-Type is not application/json'
   }
   return DETAILS[code]
 }

@@ -21,7 +21,9 @@ function certificateOfConnection (socket: Socket): PresentedCertificate {
   const known = CONNECTIONS.get(socket)
   if (known !== undefined) return known
   const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined
-  const presented = certificate === undefined ? { missing: 'the connection has no client certificate' } : { thumbprint: thumbprintOf(certificate.raw) }
+  const presented = certificate === undefined
+    ? { missing: 'the connection has no client certificate' }
+    : { thumbprint: thumbprintOf(certificate.raw) }
   CONNECTIONS.set(socket, presented)
   return presented
 }

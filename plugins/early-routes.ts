@@ -42,7 +42,14 @@ function preflightRow ({ method, path }: PrintedRoute): AccessRow {
 }
 
 function problemsOf (app: FastifyInstance, routes: readonly string[], unlisted: 'refuse' | 'public'): string[] {
-  if (unlisted === 'refuse') return routes.map((route) => `${route}: registered before the access policy; await the registration of the policy first`)
-  if (routes.length > 0) app.log.warn({ routes }, 'routes registered before the access policy: they are not in the access matrix; await the registration of the policy first')
+  if (unlisted === 'refuse') {
+    return routes.map((route) => `${route}: registered before the access policy; await the registration of the policy first`)
+  }
+  if (routes.length > 0) {
+    app.log.warn(
+      { routes },
+      'routes registered before the access policy: they are not in the access matrix; await the registration of the policy first'
+    )
+  }
   return []
 }

@@ -162,7 +162,8 @@ export class GuardedRoutes {
   }
 }
 
-const BOUND_TO_NOTHING = 'config.auth.bound requires bound tokens, and none are accepted: set DPOP=allowed (dpop), or CLIENT_CERTIFICATE (clientCertificate)'
+const BOUND_TO_NOTHING =
+  'config.auth.bound requires bound tokens, and none are accepted: set DPOP=allowed (dpop), or CLIENT_CERTIFICATE (clientCertificate)'
 
 function faultsOf (verdicts: Verdicts): string[] {
   return verdicts.flatMap(([{ route, url }, verdict]) =>
@@ -193,5 +194,6 @@ function covers ({ path, methods: allowed = ['GET', 'HEAD'] }: TrustedRoutes, me
 
 function rowsOf ({ route, url }: Witnessed, { access, by }: Verdict): AccessRow[] {
   const constraints = Object.entries(route.constraints ?? {}).map(([name, value]) => `${name}=${String(value)}`).join(' ')
-  return methodsOf(route).map((method) => Object.freeze({ method, url, access, ...by !== undefined && { by }, ...constraints !== '' && { constraints } }))
+  return methodsOf(route)
+    .map((method) => Object.freeze({ method, url, access, ...by !== undefined && { by }, ...constraints !== '' && { constraints } }))
 }

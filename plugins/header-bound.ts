@@ -13,7 +13,8 @@ export function checkHeaderBound (app: FastifyInstance, maxTokenBytes: number, w
     const { maxHeaderSize = presetBytes } = app.server as { maxHeaderSize?: number }
     const needed = maxTokenBytes + OTHER_HEADERS_BYTES
     if (maxHeaderSize < needed) {
-      warn(`maxHeaderSize of the server is ${maxHeaderSize} bytes: tokens longer than ${maxHeaderSize - OTHER_HEADERS_BYTES} bytes get 431 without a reason; ` +
+      warn(`maxHeaderSize of the server is ${maxHeaderSize} bytes: tokens longer than ${maxHeaderSize - OTHER_HEADERS_BYTES} bytes ` +
+        'get 431 without a reason; ' +
         `create the server with http: { maxHeaderSize: ${needed} } or more, or lower maxTokenBytes`)
     }
     done()

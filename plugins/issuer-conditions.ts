@@ -24,7 +24,9 @@ export function conditionsOf (issuers: readonly KeysSource[]): readonly Watch[] 
     return [
       [named('keys_missing'), () => keysMissing(one, whose, anyKeys)],
       [named('issuer_unavailable'), () => issuerUnavailable(one, whose)],
-      [named('any_audience'), () => one.audience === 'any' ? { severity: 'notice', text: `tokens of ${whose} that were issued for other APIs are accepted (AUDIENCE=*)` } : undefined]
+      [named('any_audience'), () => one.audience === 'any'
+        ? { severity: 'notice', text: `tokens of ${whose} that were issued for other APIs are accepted (AUDIENCE=*)` }
+        : undefined]
     ] satisfies Watch[]
   })
 }
@@ -36,5 +38,7 @@ function keysMissing ({ keyring }: KeysSource, whose: string, anyKeys: () => boo
 
 function issuerUnavailable ({ keyring }: KeysSource, whose: string): Condition | undefined {
   const { knownKeys, error, ageMs = 0 } = keyring.state()
-  return error === undefined || knownKeys === 0 ? undefined : { severity: 'degraded', text: `the keys of ${whose} in use were fetched ${Math.round(ageMs / 1000)} s ago` }
+  return error === undefined || knownKeys === 0
+    ? undefined
+    : { severity: 'degraded', text: `the keys of ${whose} in use were fetched ${Math.round(ageMs / 1000)} s ago` }
 }

@@ -14,7 +14,8 @@ type Changes = Required<Omit<KeyringEvents, 'fetched'>>
 function loggedEvents (log: Logger, { issuer, jwksUrl }: Whose): Changes {
   return {
     unavailable (error, knownKeys, status) {
-      const what = `the issuer's keys cannot be fetched from ${jwksUrl}: ${error}${status === 404 ? `. ${addressHint(issuer, jwksUrl)}` : ''}`
+      const what =
+        `the issuer's keys cannot be fetched from ${jwksUrl}: ${error}${status === 404 ? `. ${addressHint(issuer, jwksUrl)}` : ''}`
       if (knownKeys > 0) log.warn({ issuer, jwksUrl, error, knownKeys }, `${what}; the known keys remain in use`)
       else log.error({ issuer, jwksUrl, error }, `${what}; protected routes respond 503 until they can`)
     },
@@ -22,7 +23,8 @@ function loggedEvents (log: Logger, { issuer, jwksUrl }: Whose): Changes {
     keysLoaded: (kids) => log.info({ issuer, kids }, 'the issuer\'s keys are known'),
     keysChanged: (added, removed) => log.info({ issuer, added, removed }, 'the issuer\'s keys have changed'),
     keysAmbiguous: (kids) => log.warn({ issuer, jwksUrl, kids }, `the key set lists ${twoKeysUnder(kids)}: these keys are not used`),
-    keysExpired: (removed) => log.error({ issuer, removed }, 'the issuer could not be reached for KEYS_MAX_STALE_HOURS; its keys are no longer used')
+    keysExpired: (removed) =>
+      log.error({ issuer, removed }, 'the issuer could not be reached for KEYS_MAX_STALE_HOURS; its keys are no longer used')
   }
 }
 

@@ -36,7 +36,10 @@ export class Listeners {
   /** Called with the request of a caller who has closed the connection before the response was complete. */
   left: ((request: IncomingMessage) => void) | undefined
   /** Whose request it is, for the waiting lines of an overload; until it is set, by the peer of the connection. */
-  callerOf: (request: IncomingMessage) => Presented = ({ socket }) => ({ caller: { address: socket.remoteAddress ?? '', client: '' }, standing: 'new' })
+  callerOf: (request: IncomingMessage) => Presented = ({ socket }) => ({
+    caller: { address: socket.remoteAddress ?? '', client: '' }, standing: 'new'
+  })
+
   readonly #options: ListenerOptions
   readonly #limits: Limits
   /** Of all listeners: requests that wait because the process is busy. */

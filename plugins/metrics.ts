@@ -68,7 +68,10 @@ function processRegistry (): Registry {
 
 /** Returns what writes the text of the histogram. */
 function observeRequests (app: FastifyInstance, registers: Registry[]): RequestTimes {
-  const times = new RequestTimes('scopegate_request_duration_seconds', 'Requests by pattern of the route, method and status, from the head to the end of the response.')
+  const times = new RequestTimes(
+    'scopegate_request_duration_seconds',
+    'Requests by pattern of the route, method and status, from the head to the end of the response.'
+  )
   const aborted = new Counter({
     name: 'scopegate_aborted_requests_total', help: 'Requests whose caller closed the connection before the response was complete.',
     labelNames: ['route', 'method'], registers
@@ -86,9 +89,16 @@ function observeRequests (app: FastifyInstance, registers: Registry[]): RequestT
 
 /** `shedEarly`: those that were refused before Fastify because they had waited too long. */
 function countRefusals (registers: Registry[], shedEarly: () => number): ReadonlyArray<() => void> {
-  const refusals = new Counter({ name: 'scopegate_refusals_total', help: 'Refused requests by reason (docs/reference/reasons.md).', labelNames: ['reason'], registers })
+  const refusals = new Counter({
+    name: 'scopegate_refusals_total', help: 'Refused requests by reason (docs/reference/reasons.md).', labelNames: ['reason'], registers
+  })
   let shed = 0
-  scrapedCounter(registers, 'scopegate_shed_requests_total', 'Requests refused with 503 because too much was under way.', () => shed + shedEarly())
+  scrapedCounter(
+    registers,
+    'scopegate_shed_requests_total',
+    'Requests refused with 503 because too much was under way.',
+    () => shed + shedEarly()
+  )
   return [refused.subscribe(({ reason }) => {
     refusals.inc({ reason })
     if (reason === 'overloaded') shed++
@@ -99,7 +109,12 @@ function countRefusals (registers: Registry[], shedEarly: () => number): Readonl
 function countVerifications ({ verification }: FastifyInstance, registers: Registry[]): void {
   const { counts, cache, queue } = verification
   scrapedCounter(registers, 'scopegate_token_cache_hits_total', 'Tokens that had been verified before.', () => counts.cacheHits)
-  scrapedCounter(registers, 'scopegate_tokens_read_total', 'Tokens that were read because they were not in the cache.', () => counts.tokensRead)
+  scrapedCounter(
+    registers,
+    'scopegate_tokens_read_total',
+    'Tokens that were read because they were not in the cache.',
+    () => counts.tokensRead
+  )
   scrapedCounter(registers, 'scopegate_signature_checks_total', 'Signatures that were checked.', () => counts.signatureChecks)
   scrapedGauge(registers, 'scopegate_token_cache_entries', 'Tokens in the cache.', () => cache.size)
   scrapedGauge(registers, 'scopegate_token_cache_bytes', 'Estimated size of the cache; its bound is TOKEN_CACHE_MB.', () => cache.bytes)
@@ -122,10 +137,16 @@ function observeIssuers ({ trustedIssuers }: FastifyInstance, registers: Registr
     } })
   }
   gauge('scopegate_keys_known', 'Keys in use.', (keyring) => keyring.state().knownKeys)
-  gauge('scopegate_keys_age_seconds', 'Since the key set was last read; without a value before the first time.', (keyring) => secondsOf(keyring.state().ageMs))
+  gauge(
+    'scopegate_keys_age_seconds',
+    'Since the key set was last read; without a value before the first time.',
+    (keyring) => secondsOf(keyring.state().ageMs)
+  )
   gauge('scopegate_issuer_available', '1: the last fetch of the key set was good.', (keyring) => Number(keyring.state().available))
   return [keys.subscribe((event) => {
-    if (event.event === 'fetched' && issuers.has(event.issuer)) fetches.observe({ issuer: event.issuer, result: event.result }, event.durationMs / 1000)
+    if (event.event === 'fetched' && issuers.has(event.issuer)) {
+      fetches.observe({ issuer: event.issuer, result: event.result }, event.durationMs / 1000)
+    }
   })]
 }
 
@@ -135,7 +156,8 @@ function secondsOf (ms: number | undefined): number | undefined {
 
 function observeTokenRequests (registers: Registry[]): () => void {
   const requests = new Histogram({
-    name: 'scopegate_client_token_request_duration_seconds', help: 'Token requests of clients in this process by outcome (ok, or the code of the error).',
+    name: 'scopegate_client_token_request_duration_seconds',
+    help: 'Token requests of clients in this process by outcome (ok, or the code of the error).',
     labelNames: ['outcome'], buckets: FETCH_BUCKETS, registers
   })
   return client.subscribe((event) => {
@@ -147,7 +169,8 @@ function observeTokenRequests (registers: Registry[]): () => void {
 function showConditions (app: FastifyInstance, registers: Registry[]): void {
   if (!app.hasDecorator('readiness')) return
   const own: Gauge<'condition' | 'severity'> = new Gauge({
-    name: 'scopegate_condition', help: '1 for each condition of /health/ready that holds.', labelNames: ['condition', 'severity'], registers,
+    name: 'scopegate_condition', help: '1 for each condition of /health/ready that holds.', labelNames: ['condition', 'severity'],
+    registers,
     collect: () => {
       own.reset()
       for (const [condition, { severity }] of app.readiness.conditions()) own.set({ condition, severity }, 1)

@@ -21,7 +21,13 @@ declare module 'fastify' {
   }
 }
 
-const PROBLEM = { type: 'object', properties: { type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, detail: { type: 'string' }, error: { type: 'string' }, error_description: { type: 'string' }, request_id: { type: 'string' } } }
+const PROBLEM = {
+  type: 'object',
+  properties: {
+    type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, detail: { type: 'string' },
+    error: { type: 'string' }, error_description: { type: 'string' }, request_id: { type: 'string' }
+  }
+}
 const SCHEME = 'clientCredentials'
 /** OpenAPI 3.1 has no scheme for DPoP. */
 const DESCRIPTIONS = {
@@ -36,7 +42,9 @@ export default fp<OpenapiOptions>(async (app, { title, version, tokenUrl, scopes
       openapi: '3.1.0',
       info: { title, version },
       ...publicUrl !== undefined && { servers: [{ url: publicUrl }] },
-      components: { securitySchemes: { [SCHEME]: { type: 'oauth2', description: DESCRIPTIONS[dpop], flows: { clientCredentials: { tokenUrl, scopes: { ...scopes } } } } } }
+      components: { securitySchemes: {
+        [SCHEME]: { type: 'oauth2', description: DESCRIPTIONS[dpop], flows: { clientCredentials: { tokenUrl, scopes: { ...scopes } } } }
+      } }
     },
     transform: ({ schema, url, route }) => ({
       url,

@@ -40,7 +40,10 @@ export async function proofOfPossession (app: FastifyInstance, settings: Possess
   }
 }
 
-async function proofCheck (app: FastifyInstance, { publicUrl = '', challengeRealm, dpopNonceSecrets, redisUrl }: PossessionSettings): Promise<ProofCheck> {
+async function proofCheck (
+  app: FastifyInstance,
+  { publicUrl = '', challengeRealm, dpopNonceSecrets, redisUrl }: PossessionSettings
+): Promise<ProofCheck> {
   return new ProofCheck({
     publicUrl,
     replays: await replaysOf(app, redisUrl),

@@ -34,7 +34,8 @@ export default fp<RateLimitOptions>(async (app, { perMinute, redisUrl }) => {
     timeWindow: '1 minute',
     keyGenerator: keyOf,
     allowList: ({ optionalPrincipal }) => optionalPrincipal === undefined,
-    errorResponseBuilder: (_request, { after }) => new TooManyRequests(`the client has sent more than ${perMinute} requests in a minute; try again in ${after}`),
+    errorResponseBuilder: (_request, { after }) =>
+      new TooManyRequests(`the client has sent more than ${perMinute} requests in a minute; try again in ${after}`),
     ...redis && { redis, nameSpace: NAMESPACE, skipOnError: true }
   })
 
@@ -62,5 +63,7 @@ export default fp<RateLimitOptions>(async (app, { perMinute, redisUrl }) => {
 
 /** Two issuers may know clients of one name. A token without a client is counted by its subject; requests without one are not counted. */
 function keyOf ({ optionalPrincipal: caller }: FastifyRequest): string {
-  return caller === undefined ? '' : JSON.stringify([caller.issuer, caller.clientId ?? '', caller.clientId === undefined ? caller.subject ?? '' : ''])
+  return caller === undefined
+    ? ''
+    : JSON.stringify([caller.issuer, caller.clientId ?? '', caller.clientId === undefined ? caller.subject ?? '' : ''])
 }

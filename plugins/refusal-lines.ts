@@ -28,7 +28,9 @@ export class RefusalLines {
     clearTimeout(this.#timer)
     this.#timer = undefined
     for (const [reason, lines] of this.#lines) {
-      if (lines > this.#perSecond) this.#log().info({ reason, refused: lines, notLogged: lines - this.#perSecond }, 'refused requests without a line of their own')
+      if (lines > this.#perSecond) {
+        this.#log().info({ reason, refused: lines, notLogged: lines - this.#perSecond }, 'refused requests without a line of their own')
+      }
     }
     this.#lines.clear()
   }

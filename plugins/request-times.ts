@@ -37,7 +37,9 @@ export class RequestTimes {
   /** In the text format of Prometheus. */
   text (): string {
     const all = [...this.#series.values()].flatMap((ofRoute) => [...ofRoute.values()]).flatMap((ofMethod) => [...ofMethod.values()])
-    return [`# HELP ${this.#name} ${this.#help}`, `# TYPE ${this.#name} histogram`, ...all.flatMap((series) => linesOf(this.#name, series))].join('\n')
+    return [
+      `# HELP ${this.#name} ${this.#help}`, `# TYPE ${this.#name} histogram`, ...all.flatMap((series) => linesOf(this.#name, series))
+    ].join('\n')
   }
 
   #find (route: string, method: string, status: number): Series {

@@ -17,6 +17,8 @@ export function waitingCallers (trustProxy: readonly string[], tokens: Tokens): 
     // A connection that was closed meanwhile has no address.
     const address = isTrusted === undefined || remoteAddress === '' ? remoteAddress : proxyAddr(request, isTrusted)
     const scheme = BEARER.exec(authorization)?.[0]
-    return scheme === undefined ? { caller: { address, client: '' }, standing: 'new' } : tokens.presented(authorization.slice(scheme.length), address)
+    return scheme === undefined
+      ? { caller: { address, client: '' }, standing: 'new' }
+      : tokens.presented(authorization.slice(scheme.length), address)
   }
 }

@@ -44,7 +44,8 @@ export const accessPage: FastifyPluginCallback<AccessPageOptions> = (app, { titl
 <body>
 <header>
 <h1>${title}: access and refusals</h1>
-<nav aria-label="Pages">${hasApiPage ? html`<a href="${below}">Try the API</a> ` : undefined}<a href="/openapi.json">OpenAPI document</a> <a href="${below}/access">Reload</a></nav>
+<nav aria-label="Pages">${hasApiPage ? html`<a href="${below}">Try the API</a> ` : undefined}\
+<a href="/openapi.json">OpenAPI document</a> <a href="${below}/access">Reload</a></nav>
 </header>
 <main>
 <h2>Routes</h2>
@@ -52,12 +53,16 @@ ${matrix(app.access.routes().filter(({ url }) => url !== below && !url.startsWit
 <h2>Issuers</h2>
 ${app.trustedIssuers.all.map(issuerOf)}
 <h2>Last refusals</h2>
-${isOwnPage(request) ? refusalList(app.recentRefusals(), docsUrl) : html`<p>Shown on the machine of the service only, at localhost and without a proxy.</p>`}
+${isOwnPage(request)
+  ? refusalList(app.recentRefusals(), docsUrl)
+  : html`<p>Shown on the machine of the service only, at localhost and without a proxy.</p>`}
 </main>
 </body>
 </html>
 `
-    return reply.headers({ 'content-security-policy': POLICY, 'cache-control': 'no-store' }).type('text/html; charset=utf-8').send(page.text)
+    return reply.headers({ 'content-security-policy': POLICY, 'cache-control': 'no-store' })
+      .type('text/html; charset=utf-8')
+      .send(page.text)
   })
   done()
 }
@@ -68,7 +73,8 @@ function matrix (rows: readonly AccessRow[]): ReturnType<typeof html> {
   return html`<table>
 <thead><tr><th scope="col">Method</th><th scope="col">Path</th><th scope="col">Who may call</th></tr></thead>
 <tbody>${shown.map(({ method, url, constraints, access, by }) => html`
-<tr><td>${method}</td><td><code>${url}</code>${constraints === undefined ? undefined : html` ${constraints}`}</td><td>${describeAccess(access)}${by === undefined ? undefined : html` (${by})`}</td></tr>`)}
+<tr><td>${method}</td><td><code>${url}</code>${constraints === undefined ? undefined : html` ${constraints}`}</td>\
+<td>${describeAccess(access)}${by === undefined ? undefined : html` (${by})`}</td></tr>`)}
 </tbody>
 </table>`
 }
@@ -82,7 +88,8 @@ function issuerOf ({ issuer, audience, algorithms, jwksUrl, keyring }: ShownIssu
 <dt>Audience</dt><dd>${audience === 'any' ? 'any or none' : audience.join(' or ')}</dd>
 <dt>Algorithms</dt><dd>${algorithms.join(', ')}</dd>
 <dt>Key set</dt><dd><code>${jwksUrl}</code></dd>
-<dt>Keys</dt><dd>${knownKeys === 0 ? 'none: protected routes respond 503' : html`${knownKeys} known${age}`}${error === undefined ? undefined : html`; the last fetch failed: ${error}`}</dd>
+<dt>Keys</dt><dd>${knownKeys === 0 ? 'none: protected routes respond 503' : html`${knownKeys} known${age}`}\
+${error === undefined ? undefined : html`; the last fetch failed: ${error}`}</dd>
 ${keyring.kids.length === 0 ? undefined : html`<dt>Key ids</dt><dd>${keyring.kids.map((kid) => html`<code>${kid}</code> `)}</dd>`}
 </dl>
 </section>`

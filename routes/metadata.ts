@@ -12,7 +12,9 @@ export interface MetadataOptions {
   readonly clientCertificate: 'off' | 'tls' | 'header'
 }
 
-const READABLE_EVERYWHERE = { 'access-control-allow-origin': '*', 'access-control-allow-methods': 'GET', 'access-control-allow-headers': '*' }
+const READABLE_EVERYWHERE = {
+  'access-control-allow-origin': '*', 'access-control-allow-methods': 'GET', 'access-control-allow-headers': '*'
+}
 
 /** Protected resource metadata (RFC 9728): where tokens for this API come from, and which scopes it knows. */
 export const metadataRoutes: FastifyPluginCallback<MetadataOptions> = (app, options, done) => {
@@ -30,7 +32,15 @@ export const metadataRoutes: FastifyPluginCallback<MetadataOptions> = (app, opti
       ...clientCertificate !== 'off' && { tls_client_certificate_bound_access_tokens: true }
     }
   }
-  app.get(url, { config: { auth: 'public' } }, (_request, reply) => reply.headers(READABLE_EVERYWHERE).header('cache-control', 'public, max-age=3600').send(document()))
-  app.options(url, { config: { auth: 'public' }, schema: { hide: true } }, (_request, reply) => reply.headers(READABLE_EVERYWHERE).code(204).send())
+  app.get(
+    url,
+    { config: { auth: 'public' } },
+    (_request, reply) => reply.headers(READABLE_EVERYWHERE).header('cache-control', 'public, max-age=3600').send(document())
+  )
+  app.options(
+    url,
+    { config: { auth: 'public' }, schema: { hide: true } },
+    (_request, reply) => reply.headers(READABLE_EVERYWHERE).code(204).send()
+  )
   done()
 }

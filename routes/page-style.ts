@@ -2,9 +2,11 @@ import { Html } from '../src/http/html.ts'
 
 /** Of our own page; its hash is in the page's policy. */
 export const PAGE_STYLE = new Html(`
-:root { color-scheme: light dark; --text: #1c2024; --quiet: #4d5660; --back: #fff; --card: #f4f6f8; --line: #c9d0d8; --link: #0b57a4; --bad: #b3261e; --doubtful: #8a5a00 }
+:root { color-scheme: light dark; --text: #1c2024; --quiet: #4d5660; --back: #fff; --card: #f4f6f8; --line: #c9d0d8; --link: #0b57a4; \
+--bad: #b3261e; --doubtful: #8a5a00 }
 @media (prefers-color-scheme: dark) {
-  :root { --text: #e6e9ec; --quiet: #aab4be; --back: #14181c; --card: #1d2329; --line: #3a444e; --link: #8ec2ff; --bad: #ff8a80; --doubtful: #f0b75a }
+  :root { --text: #e6e9ec; --quiet: #aab4be; --back: #14181c; --card: #1d2329; --line: #3a444e; --link: #8ec2ff; \
+--bad: #ff8a80; --doubtful: #f0b75a }
 }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1rem; max-width: 64rem; background: var(--back); color: var(--text); font: 1rem/1.5 system-ui, sans-serif }

@@ -17,7 +17,9 @@ export interface ShownRefusal {
 
 /** The last refusals with their explanation, the newest first. */
 export function refusalList (refusals: readonly ShownRefusal[], docsUrl: string | undefined): Html {
-  if (refusals.length === 0) return html`<p>None since the start. A request that is refused appears here with its reason and what to do.</p>`
+  if (refusals.length === 0) {
+    return html`<p>None since the start. A request that is refused appears here with its reason and what to do.</p>`
+  }
   return html`<p>The newest of at most 50. The caller does not learn the reason. Details of a token that was refused are not verified.</p>
 <ol>${refusals.map((one) => entry(one, docsUrl))}
 </ol>`
@@ -33,6 +35,7 @@ function entry (refusal: ShownRefusal, docsUrl: string | undefined): Html {
 <h3>${status} ${docsUrl === undefined ? name : html`<a href="${docsUrl}/reference/reasons.md#${reason}">${name}</a>`}</h3>
 <p>${method} <code>${route ?? 'no route'}</code> at <time datetime="${time}">${time.slice(11, 19)} UTC</time></p>
 ${hint === undefined ? undefined : html`<p>${hint}</p>`}
-<dl>${more('Detail', detail)}${more('Client', clientId)}${more('Claimed client', unverifiedClient)}${more('Address', address)}${more('Request', requestId)}</dl>
+<dl>${more('Detail', detail)}${more('Client', clientId)}${more('Claimed client', unverifiedClient)}\
+${more('Address', address)}${more('Request', requestId)}</dl>
 </li>`
 }

@@ -5,7 +5,9 @@ import { hashOf, ROOT, toolchain } from './transpile.mjs'
 
 /** Paths below the root, with forward slashes. */
 const filesIn = (base, folder, end) => existsSync(join(base, folder))
-  ? readdirSync(join(base, folder), { recursive: true }).map((file) => `${folder}/${file.split(sep).join('/')}`).filter((file) => end.test(file))
+  ? readdirSync(join(base, folder), { recursive: true })
+      .map((file) => `${folder}/${file.split(sep).join('/')}`)
+      .filter((file) => end.test(file))
   : []
 
 function readManifest (manifest) {

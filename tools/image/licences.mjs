@@ -8,7 +8,9 @@ const { components } = await billOfMaterials()
 const refused = []
 for (const component of components) {
   const licence = licenceOf(component)
-  if (licence === undefined || !licence.replace(/[()]/g, '').split(/ (?:AND|OR) /).every((name) => ACCEPTED.has(name))) refused.push(component.name)
+  if (licence === undefined || !licence.replace(/[()]/g, '').split(/ (?:AND|OR) /).every((name) => ACCEPTED.has(name))) {
+    refused.push(component.name)
+  }
   process.stdout.write(`${component.name}@${component.version} ${licence ?? 'no licence'}\n`)
 }
 if (refused.length > 0) {

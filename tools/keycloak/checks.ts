@@ -26,12 +26,19 @@ export async function checkPort (port: number): Promise<void> {
   }
   const code = await listenError(port)
   if (code === 'EADDRINUSE') throw taken(port)
-  if (code === 'EACCES') throw new KeycloakError(`Port ${port} needs rights that this process does not have. Choose one above 1023, for example 8081: npm run keycloak -- --port 8081`)
+  if (code === 'EACCES') {
+    throw new KeycloakError(
+      `Port ${port} needs rights that this process does not have. Choose one above 1023, for example 8081: npm run keycloak -- --port 8081`
+    )
+  }
   if (code !== undefined) throw new KeycloakError(`Port ${port} cannot be used (${code}).`)
 }
 
 function taken (port: number): KeycloakError {
-  return new KeycloakError(`Port ${port} is taken. End what listens there (another Keycloak, or an \`npm start\` with its development issuer), or choose another: npm run keycloak -- --port ${port + 1}`)
+  return new KeycloakError(
+    `Port ${port} is taken. End what listens there (another Keycloak, or an \`npm start\` with its development issuer), ` +
+    `or choose another: npm run keycloak -- --port ${port + 1}`
+  )
 }
 
 function responds (port: number, host: string): Promise<boolean> {

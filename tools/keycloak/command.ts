@@ -22,7 +22,8 @@ Usage: npm run keycloak [-- options]
 The variable KEYCLOAK_VERSION chooses another version, for example 26.4.7.
 
 It runs in Docker where an engine is running; else on Java 17 or later, from the distribution that Maven fetches the first time
-(176 MB). Its database is in memory: every start is a fresh realm. The administrator is ${DEMO_ADMIN.username}, password ${DEMO_ADMIN.password}.
+(176 MB). Its database is in memory: every start is a fresh realm. The administrator is ${DEMO_ADMIN.username}, \
+password ${DEMO_ADMIN.password}.
 `
 
 /**
@@ -60,13 +61,22 @@ function readOptions (args: readonly string[], print: (line: string) => void): K
   }
 }
 
-interface Given { readonly help?: boolean, readonly log?: boolean, readonly port?: string, readonly wait?: string, readonly folder?: string, readonly 'realm-file'?: string }
+interface Given {
+  readonly help?: boolean
+  readonly log?: boolean
+  readonly port?: string
+  readonly wait?: string
+  readonly folder?: string
+  readonly 'realm-file'?: string
+}
 
 function parsed (args: readonly string[]): Given {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
   try {
-    return parseArgs({ args: [...args], options: { help: flag, log: flag, port: text, wait: text, folder: text, 'realm-file': text } }).values
+    return parseArgs({
+      args: [...args], options: { help: flag, log: flag, port: text, wait: text, folder: text, 'realm-file': text }
+    }).values
   } catch (error) {
     throw new KeycloakError(`${(error as Error).message.split('. ')[0] ?? ''}; npm run keycloak -- --help lists the options.`)
   }
@@ -74,7 +84,9 @@ function parsed (args: readonly string[]): Given {
 
 function wholeNumber (name: string, text: string | undefined, maximum: number): number | undefined {
   if (text === undefined) return undefined
-  if (!/^\d{1,6}$/.test(text) || Number(text) < 1 || Number(text) > maximum) throw new KeycloakError(`${name} takes a whole number from 1 to ${maximum}, not ${JSON.stringify(text)}.`)
+  if (!/^\d{1,6}$/.test(text) || Number(text) < 1 || Number(text) > maximum) {
+    throw new KeycloakError(`${name} takes a whole number from 1 to ${maximum}, not ${JSON.stringify(text)}.`)
+  }
   return Number(text)
 }
 

@@ -39,11 +39,17 @@ export async function checkJava (signal?: AbortSignal): Promise<void> {
   const { code, lines } = await run(java, ['-version'], { signal, timeoutMs: 20_000 })
   if (code !== 0) {
     const place = java === 'java' ? '' : ` (JAVA_HOME is ${JAVA_HOME ?? ''})`
-    throw new KeycloakError(`Neither a Docker engine that responds nor Java was found${place}. Start Docker, or install Java ${JAVA_NEEDED} or later, and try again.`)
+    throw new KeycloakError(
+      `Neither a Docker engine that responds nor Java was found${place}. ` +
+      `Start Docker, or install Java ${JAVA_NEEDED} or later, and try again.`
+    )
   }
   const [, version] = /version "(?:1\.)?(\d+)/.exec(lines.join('\n')) ?? []
   if (version === undefined || Number(version) < JAVA_NEEDED) {
-    throw new KeycloakError(`Keycloak needs Java ${JAVA_NEEDED} or later, and the Java here is ${version ?? 'of an unknown version'}. Install a newer one (JAVA_HOME may name it), or start Docker.`)
+    throw new KeycloakError(
+      `Keycloak needs Java ${JAVA_NEEDED} or later, and the Java here is ${version ?? 'of an unknown version'}. ` +
+      'Install a newer one (JAVA_HOME may name it), or start Docker.'
+    )
   }
 }
 
@@ -63,7 +69,10 @@ export async function distribution (fetching: Fetching): Promise<string> {
     const [unpacked] = readdirSync(unpacking)
     if (code !== 0 || unpacked === undefined) {
       rmSync(archive, { force: true })
-      throw new KeycloakError(`${archiveName()} could not be unpacked with tar; it is thrown away, to be fetched anew by the next try.`, lines.slice(-3))
+      throw new KeycloakError(
+        `${archiveName()} could not be unpacked with tar; it is thrown away, to be fetched anew by the next try.`,
+        lines.slice(-3)
+      )
     }
     renameSync(join(unpacking, unpacked), home)
   } finally {
@@ -77,9 +86,20 @@ async function fetchArchive (fetching: Fetching, archive: string): Promise<void>
   const fetched = join(folder, `fetching-${process.pid}`)
   say(`fetching Keycloak ${keycloakVersion()} with Maven (176 MB, this once) …`)
   try {
-    const { code, missing, lines } = await whileUnderWay(run('mvn', [...COPY, `-Dartifact=org.keycloak:keycloak-quarkus-dist:${keycloakVersion()}:tar.gz`, `-DoutputDirectory=${fetched}`], { signal }), 'fetching Keycloak', fetching)
-    if (missing) throw new KeycloakError(`Maven (mvn) is not here, which fetches Keycloak the first time. Install it, or start Docker, or put ${archiveName()} into ${folder} yourself.`)
-    if (code !== 0 || !existsSync(join(fetched, archiveName()))) throw new KeycloakError('Maven could not fetch Keycloak:', lines.filter((line) => line.includes('ERROR')).slice(0, 3))
+    const { code, missing, lines } = await whileUnderWay(run(
+      'mvn',
+      [...COPY, `-Dartifact=org.keycloak:keycloak-quarkus-dist:${keycloakVersion()}:tar.gz`, `-DoutputDirectory=${fetched}`],
+      { signal }
+    ), 'fetching Keycloak', fetching)
+    if (missing) {
+      throw new KeycloakError(
+        'Maven (mvn) is not here, which fetches Keycloak the first time. ' +
+        `Install it, or start Docker, or put ${archiveName()} into ${folder} yourself.`
+      )
+    }
+    if (code !== 0 || !existsSync(join(fetched, archiveName()))) {
+      throw new KeycloakError('Maven could not fetch Keycloak:', lines.filter((line) => line.includes('ERROR')).slice(0, 3))
+    }
     renameSync(join(fetched, archiveName()), archive)
   } finally {
     rmSync(fetched, { recursive: true, force: true })

@@ -51,6 +51,7 @@ export async function claimPort (port: number, issuer: string, isUp: () => Promi
 
 function held (port: number, issuer: string, pid: number, isUp: boolean): KeycloakError {
   const state = isUp ? 'is up already' : 'is being started already'
-  return new KeycloakError(`A Keycloak on port ${port} ${state}, by another \`npm run keycloak\` (process ${pid}). Use it: its issuer is ${issuer}. ` +
+  return new KeycloakError(`A Keycloak on port ${port} ${state}, by another \`npm run keycloak\` (process ${pid}). ` +
+    `Use it: its issuer is ${issuer}. ` +
     `For another one choose another port: npm run keycloak -- --port ${port + 1}`)
 }

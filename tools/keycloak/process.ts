@@ -38,7 +38,9 @@ const LAST_LINES_MS = 200
  * A shell that becomes the program, and leaves a reader behind in the same process group: standard input ends when this
  * process is gone, in whatever way, and then the reader ends the group. `sh` gives what runs beside it no standard input.
  */
-const GUARD = 'exec 3<&0; { trap "" TERM; read -r word <&3; kill -TERM "-$$"; sleep 5; kill -KILL "-$$"; } > /dev/null 2>&1 & exec "$0" "$@" 3<&- < /dev/null'
+const GUARD =
+  'exec 3<&0; { trap "" TERM; read -r word <&3; kill -TERM "-$$"; sleep 5; kill -KILL "-$$"; } > /dev/null 2>&1 & exec "$0" "$@" ' +
+  '3<&- < /dev/null'
 
 /**
  * Starts a program in a process group of its own, so that it ends with everything it has started, and a Ctrl-C on the

@@ -52,7 +52,8 @@ export interface Keycloak {
   readonly stop: () => Promise<void>
 }
 
-type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log' | 'move' | 'https'>> & Pick<KeycloakOptions, 'signal' | 'log' | 'move' | 'https'>
+type Settings = Required<Omit<KeycloakOptions, 'signal' | 'log' | 'move' | 'https'>> &
+  Pick<KeycloakOptions, 'signal' | 'log' | 'move' | 'https'>
 
 const imageName = (): string => `quay.io/keycloak/keycloak:${keycloakVersion()}`
 
@@ -115,7 +116,12 @@ async function onJava (settings: Settings, realm: Realm): Promise<Running> {
 function httpsArguments (https: HttpsOptions | undefined): readonly string[] {
   if (https === undefined) return []
   const { port, certFile, keyFile, authoritiesFile } = https
-  return [`--https-port=${port}`, `--https-certificate-file=${certFile}`, `--https-certificate-key-file=${keyFile}`, `--truststore-paths=${authoritiesFile}`]
+  return [
+    `--https-port=${port}`,
+    `--https-certificate-file=${certFile}`,
+    `--https-certificate-key-file=${keyFile}`,
+    `--truststore-paths=${authoritiesFile}`
+  ]
 }
 
 async function inDocker (settings: Settings): Promise<Running> {
@@ -130,7 +136,9 @@ async function inDocker (settings: Settings): Promise<Running> {
   const environment = Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['-e', `${name}=${value}`])
   const mount = `type=bind,source=${resolve(realmFile)},target=/opt/keycloak/data/import/realm.json,readonly`
   const name = `scopegate-keycloak-${port}`
-  const running = launch('docker', ['run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:8080`, ...environment, '--mount', mount, image, 'start-dev', '--import-realm'], {
+  const running = launch('docker', [
+    'run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:8080`, ...environment, '--mount', mount, image, 'start-dev', '--import-realm'
+  ], {
     onLine: listener(settings), signal
   })
   const stop = async (): Promise<void> => {
@@ -166,8 +174,18 @@ async function responding (running: Running, issuer: string, { deadlineSeconds, 
     if (ending !== undefined) throw new KeycloakError('Keycloak ended before it was ready. It said:', complaints(ending.lines))
     const status = await statusOf(issuer)
     if (status === 200) return
-    if (status === 404) throw new KeycloakError(`Keycloak is running, but without the realm: ${issuer} responds with 404. Its log:`, complaints(running.lines))
-    if (performance.now() - started >= deadlineSeconds * 1000) throw new KeycloakError(`Keycloak did not respond at ${issuer} within ${deadlineSeconds} s and was stopped. The end of its log:`, running.lines.slice(-5))
+    if (status === 404) {
+      throw new KeycloakError(
+        `Keycloak is running, but without the realm: ${issuer} responds with 404. Its log:`,
+        complaints(running.lines)
+      )
+    }
+    if (performance.now() - started >= deadlineSeconds * 1000) {
+      throw new KeycloakError(
+        `Keycloak did not respond at ${issuer} within ${deadlineSeconds} s and was stopped. The end of its log:`,
+        running.lines.slice(-5)
+      )
+    }
     await pause(250, undefined, signal && { signal }).catch(() => undefined)
   }
 }

@@ -20,7 +20,8 @@ const TOGETHER = 10
 
 /** Those that take longest, by time: started first, they end before the short ones have. */
 const LONGEST = [
-  'faults/issuer', 'client/deadlines', 'issuer-faults', 'key-fetches', 'restarts', 'tools/keycloak', 'properties', 'plugins/listeners', 'watch', 'readme',
+  'faults/issuer', 'client/deadlines', 'issuer-faults', 'key-fetches', 'restarts', 'tools/keycloak', 'properties', 'plugins/listeners',
+  'watch', 'readme',
   'management', 'development', 'faults/process', 'no-keys', 'ports'
 ].map((name) => `test/${name}.test.ts`)
 
@@ -83,7 +84,10 @@ async function runAll (groups) {
       const counts = counted(result)
       for (const name of NAMES) sum[name] += counts[name]
       if (counts.fail > 0) process.stdout.write(`${result.written.replace(/^ *ok .*\n/gm, '')}\n`)
-      process.stdout.write(`${counts.fail > 0 ? `not ok ${files.join(' ')} (${result.end})` : `ok ${files.join(' ')}`} # ${shown(counts)}, ${result.seconds.toFixed(1)} s\n`)
+      process.stdout.write(
+        `${counts.fail > 0 ? `not ok ${files.join(' ')} (${result.end})` : `ok ${files.join(' ')}`} # ${shown(counts)}, ` +
+        `${result.seconds.toFixed(1)} s\n`
+      )
     }
   }
   await Promise.all(Array.from({ length: JOBS }, queue))

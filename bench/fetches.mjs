@@ -33,7 +33,9 @@ await Promise.all(replicas.map((replica) => replica.ready()))
 console.log(`start: ${fetches} fetches of ${replicas.length} replicas`)
 let before = fetches
 await pause(SECONDS * 1000)
-console.log(`quiet, ${SECONDS} s: ${since(before)} fetches, ${(since(before) / SECONDS * 60 / replicas.length).toFixed(2)} per replica and minute`)
+console.log(
+  `quiet, ${SECONDS} s: ${since(before)} fetches, ${(since(before) / SECONDS * 60 / replicas.length).toFixed(2)} per replica and minute`
+)
 
 before = fetches
 await issuer.rotateKey()

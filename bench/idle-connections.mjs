@@ -27,14 +27,17 @@ const ADDRESSES = 200
 
 const megabytesOf = (pid) => Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024)
 
-for (const [kind, text] of Object.entries(KINDS)) process.stdout.write(`${JSON.stringify(await measure(kind, text, Number(values.connections)))}\n`)
+for (const [kind, text] of Object.entries(KINDS)) {
+  process.stdout.write(`${JSON.stringify(await measure(kind, text, Number(values.connections)))}\n`)
+}
 
 async function measure (kind, text, count) {
   const [port, managementPort] = [await freePort(), await freePort()]
   const child = spawn(process.execPath, [SERVER], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
-      PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: String(port),
+      PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1',
+      PORT: String(port),
       MANAGEMENT_PORT: String(managementPort)
     }
   })
@@ -49,7 +52,8 @@ async function measure (kind, text, count) {
     const status = await statusOf(port, '/api/public')
     await pause(HEAD_MS)
     const result = {
-      kind, connections: count, open: open0, closedByTheBound: await metric(managementPort, 'scopegate_connections_closed_total'), beforeMB, openMB,
+      kind, connections: count, open: open0, closedByTheBound: await metric(managementPort, 'scopegate_connections_closed_total'), beforeMB,
+      openMB,
       publicRoute: status, slowestProbeMs: Math.round(Math.max(...waits)), openAfterTheHeadTime: readdirSync(`/proc/${child.pid}/fd`).length
     }
     for (const socket of sockets) socket.destroy()

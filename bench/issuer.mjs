@@ -32,7 +32,8 @@ export async function startIssuer (key) {
     { ...other.jwk, kid: other.kid, use: 'enc', alg: 'RSA-OAEP' }
   ]
   const server = createServer((request, response) => {
-    response.writeHead(/(?:certs|jwks\.json)$/.test(request.url) ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify({ keys }))
+    response.writeHead(/(?:certs|jwks\.json)$/.test(request.url) ? 200 : 404, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ keys }))
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { issuer: `http://127.0.0.1:${server.address().port}/realms/myorg`, close: () => { server.closeAllConnections(); server.close() } }

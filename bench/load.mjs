@@ -187,7 +187,12 @@ class Connection {
 
   constructor (port, stream) {
     this.#stream = stream
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: Buffer.allocUnsafe(BUFFER_BYTES), callback: (bytes, buffer) => this.#read(bytes, buffer) } })
+    this.#socket = connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: { buffer: Buffer.allocUnsafe(BUFFER_BYTES), callback: (bytes, buffer) => this.#read(bytes, buffer) }
+    })
     this.#socket.on('connect', () => {
       this.open = true
       this.send()

@@ -34,7 +34,9 @@ export function pinLoad () {
 export function spawnServer (args, { env, stdout = 'ignore', stderr = 'inherit', cwd }) {
   const command = [process.execPath, ...args]
   if (PINNED) command.unshift('taskset', '-c', SERVER_CORE)
-  return spawn(command[0], command.slice(1), { cwd, env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env }, stdio: ['ignore', stdout, stderr] })
+  return spawn(command[0], command.slice(1), {
+    cwd, env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env }, stdio: ['ignore', stdout, stderr]
+  })
 }
 
 /** A port that nobody listens on at this moment. */

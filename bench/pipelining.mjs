@@ -23,12 +23,17 @@ const REQUEST = 'GET /api/public HTTP/1.1\r\nHost: a\r\n\r\n'
 
 async function start ({ file, env }) {
   const port = await freePort()
-  const child = spawn(process.execPath, [file], { env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), ...env }, stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(
+    process.execPath,
+    [file],
+    { env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: String(port), ...env }, stdio: ['ignore', 'ignore', 'inherit'] }
+  )
   await until200(port, '/api/public', {})
   return { child, port, pid: child.pid }
 }
 
-const ticksOf = (pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13).reduce((sum, ticks) => sum + Number(ticks), 0)
+const ticksOf = (pid) =>
+  readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13).reduce((sum, ticks) => sum + Number(ticks), 0)
 const megabytesOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024
 
 function open (port, text, count) {
@@ -59,12 +64,16 @@ async function measure ({ port, pid }, { connections, kilobytes }) {
   return { kilobytes, status, waitMs, cpuMs, beforeMB: Math.round(before), mostMB: Math.round(most), openAfterwards: left }
 }
 
-const { values } = parseArgs({ options: { connections: { type: 'string', default: '300' }, kilobytes: { type: 'string', default: '64,2642' } } })
+const { values } = parseArgs({
+  options: { connections: { type: 'string', default: '300' }, kilobytes: { type: 'string', default: '64,2642' } }
+})
 for (const kilobytes of values.kilobytes.split(',').map(Number)) {
   for (const [name, subject] of Object.entries(SUBJECTS)) {
     const running = await start(subject)
     try {
-      process.stdout.write(`${JSON.stringify({ name, ...await measure(running, { connections: Number(values.connections), kilobytes }) })}\n`)
+      process.stdout.write(
+        `${JSON.stringify({ name, ...await measure(running, { connections: Number(values.connections), kilobytes }) })}\n`
+      )
     } finally {
       running.child.kill('SIGKILL')
     }

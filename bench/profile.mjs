@@ -20,11 +20,17 @@ const README = new URL('README.md', import.meta.url)
 /** From the place of a function to the part of the work that it belongs to; the first that fits. */
 const GROUPS = [
   ['this service, reader', /dist\/src\/oauth\/(?:access-token|strict-json)/],
-  ['this service, cache and verification', /dist\/src\/oauth\/(?:token-cache|token-index|entry-list|held-bytes|verification|fair-lines|known-callers|trusted-issuers|proof|keyring|principal|credentials)/],
+  [
+    'this service, cache and verification',
+    /dist\/src\/oauth\/(?:token-cache|token-index|entry-list|held-bytes|verification|fair-lines|known-callers|trusted-issuers|proof|keyring|principal|credentials)/
+  ],
   ['this service, plugins and the rest', /\/dist\//],
   ['@fastify/jwt and fast-jwt', /node_modules\/(?:@fastify\/jwt|fast-jwt|@lukeed|mnemonist|safe-regex2|asn1|ecdsa)/],
   ['pino', /node_modules\/(?:pino|sonic-boom|thread-stream|fast-redact|@pinojs|safe-stable)/],
-  ['Fastify', /node_modules\/(?:fastify|find-my-way|avvio|fast-json|light-my|reusify|secure-json|rfdc|toad-cache|process-warning|@fastify)/],
+  [
+    'Fastify',
+    /node_modules\/(?:fastify|find-my-way|avvio|fast-json|light-my|reusify|secure-json|rfdc|toad-cache|process-warning|@fastify)/
+  ],
   ['Node: crypto', /^node:(?:crypto|internal\/crypto)/],
   ['Node: HTTP, sockets, streams, buffers', /^node:/]
 ]
@@ -41,7 +47,10 @@ const BY_NAME = {
 
 async function profile (contestant, { issuer, token, next }) {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-profile-'))
-  const fleet = await startFleet([{ ...contestant, args: ['--cpu-prof', '--cpu-prof-interval=200', `--cpu-prof-dir=${folder}`, ...contestant.args] }], { issuer, token })
+  const fleet = await startFleet(
+    [{ ...contestant, args: ['--cpu-prof', '--cpu-prof-interval=200', `--cpu-prof-dir=${folder}`, ...contestant.args] }],
+    { issuer, token }
+  )
   try {
     const { pid, port, child } = fleet.at(contestant.name)
     await load({ pid, port, streams: [{ next }], warmMs: WARM_MS, timedMs: TIMED_MS })
@@ -109,7 +118,10 @@ try {
   const info = { log: 'info' }
   const tables = [
     tablesOf('Hot, 1,000 live tokens, log at info', await profile(ours('hot', info), { issuer, token: live[0], next: hot })),
-    tablesOf('Cold, every token new, log at info', await profile(ours('cold', info), { issuer, token: live[0], next: eachOnce(pool, PRIVATE) }))
+    tablesOf(
+      'Cold, every token new, log at info',
+      await profile(ours('cold', info), { issuer, token: live[0], next: eachOnce(pool, PRIVATE) })
+    )
   ]
   process.stdout.write(`${tables.join('\n\n')}\n`)
   if (process.argv.includes('--readme')) writeFileSync(README, filledIn(readFileSync(README, 'utf8'), 'profile', tables.join('\n\n')))

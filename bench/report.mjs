@@ -1,19 +1,23 @@
 /** Results as Markdown tables, for the terminal and for bench/README.md. */
 export function tablesOf (parts) {
-  return parts.flatMap(({ title, machine, rounds, lines, figures }) => [`### ${title}`, headOf(machine, rounds), goalTable(lines), figureTable(figures)])
+  return parts.flatMap(({ title, machine, rounds, lines, figures }) => [
+    `### ${title}`, headOf(machine, rounds), goalTable(lines), figureTable(figures)
+  ])
     .filter((text) => text !== '').join('\n\n')
 }
 
 function headOf (machine, rounds) {
   if (machine === undefined) return ''
   const { cpu, cores, memoryGiB, node, platform, pinned } = machine
-  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, ${platform}; ${pinned ? 'servers on one core, load on the other' : 'processes not pinned'}; ${rounds} rounds.`
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, ${platform}; ` +
+    `${pinned ? 'servers on one core, load on the other' : 'processes not pinned'}; ${rounds} rounds.`
 }
 
 function goalTable (lines) {
   const byRate = lines.some((line) => line.byRate !== undefined)
   const rows = lines.map((line) => [
-    line.goal, line.what, goalOf(line), measuredOf(line), ...byRate ? [line.byRate === undefined ? '' : spreadOf(line.byRate, 2)] : [], verdictOf(line)
+    line.goal, line.what, goalOf(line), measuredOf(line), ...byRate ? [line.byRate === undefined ? '' : spreadOf(line.byRate, 2)] : [],
+    verdictOf(line)
   ])
   return table(['', 'what', 'goal', byRate ? 'by CPU time (quartiles)' : 'measured', ...byRate ? ['by rate'] : [], ''], rows)
 }

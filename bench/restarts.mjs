@@ -36,8 +36,12 @@ async function inOneProcess (times) {
   const [[measured]] = await Promise.all([once(child, 'message'), once(child, 'exit')])
   const { first, last } = measured
   const bytesPerStart = Math.round((last.heapBytes - first.heapBytes) / (times - warm))
-  say(`in one process, after ${warm} and after ${times} starts: ${JSON.stringify(first)} ${JSON.stringify(last)}; ${bytesPerStart} bytes for each start`)
-  const differing = ['resources', 'listeners', 'subscribers', 'descriptors'].filter((name) => JSON.stringify(first[name]) !== JSON.stringify(last[name]))
+  say(
+    `in one process, after ${warm} and after ${times} starts: ${JSON.stringify(first)} ${JSON.stringify(last)}; ` +
+    `${bytesPerStart} bytes for each start`
+  )
+  const differing =
+    ['resources', 'listeners', 'subscribers', 'descriptors'].filter((name) => JSON.stringify(first[name]) !== JSON.stringify(last[name]))
   return [
     ...differing.map((name) => `${name}: ${JSON.stringify(first[name])}, after ${times} starts ${JSON.stringify(last[name])}`),
     ...times >= 100 && bytesPerStart > MOST_BYTES_PER_START ? [`${bytesPerStart} bytes are left by each start`] : []

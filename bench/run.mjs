@@ -36,7 +36,9 @@ const USAGE = `node bench/run.mjs [--parts ${Object.keys(PARTS).join(',')}] [--r
   results.json keeps the latest good run of every part; --readme puts its tables into bench/README.md`
 
 function optionsOf (args) {
-  const { values } = parseArgs({ args, options: { parts: { type: 'string' }, rounds: { type: 'string', default: '6' }, readme: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({
+    args, options: { parts: { type: 'string' }, rounds: { type: 'string', default: '6' }, readme: { type: 'boolean', default: false } }
+  })
   const parts = (values.parts ?? Object.keys(PARTS).join(',')).split(',')
   const rounds = Number(values.rounds)
   const unknown = parts.filter((part) => !Object.hasOwn(PARTS, part))
@@ -46,7 +48,9 @@ function optionsOf (args) {
 
 async function run ({ parts, rounds, readme }) {
   if (!existsSync(SERVICE)) throw new Error('dist/ is missing: npm run build:fast')
-  if (parts.some((part) => !ALONE.has(part)) && !existsSync(new URL('peers/node_modules', import.meta.url))) throw new Error('the peers are not installed: npm ci --prefix bench/peers')
+  if (parts.some((part) => !ALONE.has(part)) && !existsSync(new URL('peers/node_modules', import.meta.url))) {
+    throw new Error('the peers are not installed: npm ci --prefix bench/peers')
+  }
   const key = newKey()
   const { issuer, close } = await startIssuer(key)
   const say = (text) => process.stderr.write(`${text}\n`)
@@ -64,7 +68,12 @@ async function run ({ parts, rounds, readme }) {
     close()
   }
   if (readme) writeFileSync(README, filledIn(readFileSync(README, 'utf8'), 'results', tablesOf(Object.values(kept()))))
-  if (strayed.length > 0) throw new Error(`discarded, since the base differs from itself by more than a tenth: ${strayed.join(', ')}. The machine is too busy; measure again when it is quiet.`)
+  if (strayed.length > 0) {
+    throw new Error(
+      `discarded, since the base differs from itself by more than a tenth: ${strayed.join(', ')}. ` +
+      'The machine is too busy; measure again when it is quiet.'
+    )
+  }
 }
 
 /** The results so far, in the order of the parts. */

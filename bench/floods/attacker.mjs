@@ -14,7 +14,8 @@ process.once('message', ({ port, key, issuer, attack, perSecond, forwarded }) =>
     const source = sourceOf(attack.addresses, n)
     const client = attack.client === 'random' ? `client-${randomUUID()}` : attack.client
     const token = forgedToken(key.kid, { ...claimsOf(issuer), azp: client, client_id: client }, key.alg)
-    const sent = connections.send(forwarded ? '127.0.0.1' : source, requestOf(token, forwarded ? source : undefined), (status = 'ended') => {
+    const request = requestOf(token, forwarded ? source : undefined)
+    const sent = connections.send(forwarded ? '127.0.0.1' : source, request, (status = 'ended') => {
       statuses[status] = (statuses[status] ?? 0) + 1
     })
     if (!sent) unsent++

@@ -26,7 +26,13 @@ export async function countAfterBadTokens ({ key, issuer, say }) {
     say(`${BAD} bad tokens: ${ofBad} signature checks; then ${HOT} hot ones: ${again}`)
     return {
       title: 'After 100,000 bad tokens',
-      lines: [{ goal: 'P5', what: `signature checks for ${HOT} tokens that were hot before ${BAD} bad ones (which took ${ofBad})`, atMost: 0, count: again, met: again === 0 }],
+      lines: [{
+        goal: 'P5',
+        what: `signature checks for ${HOT} tokens that were hot before ${BAD} bad ones (which took ${ofBad})`,
+        atMost: 0,
+        count: again,
+        met: again === 0
+      }],
       figures: {}
     }
   } finally {

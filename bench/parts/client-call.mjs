@@ -26,7 +26,9 @@ export async function measureClientCall ({ key, issuer, rounds, say }) {
   const release = pinLoad()
   try {
     await once(server.listen(0, '127.0.0.1'), 'listening')
-    const env = { API: `http://127.0.0.1:${server.address().port}`, ROUNDS: String(rounds * VISITS_PER_ROUND), CONTESTANTS: CONTESTANTS.join() }
+    const env = {
+      API: `http://127.0.0.1:${server.address().port}`, ROUNDS: String(rounds * VISITS_PER_ROUND), CONTESTANTS: CONTESTANTS.join()
+    }
     const child = spawnServer([SUBJECT], { env, stdout: 'pipe' })
     const [output, [status]] = await Promise.all([text(child.stdout), once(child, 'exit')])
     if (status !== 0) throw new Error(`the calling process ended with ${status}`)
@@ -41,7 +43,8 @@ export async function measureClientCall ({ key, issuer, rounds, say }) {
 }
 
 function linesOf (measured) {
-  const line = (goal, contestant, atLeast) => speedLine({ goal, what: `${contestant} ÷ ${BASE}`, measured, contestant, base: BASE, atLeast })
+  const line = (goal, contestant, atLeast) =>
+    speedLine({ goal, what: `${contestant} ÷ ${BASE}`, measured, contestant, base: BASE, atLeast })
   return [
     controlLine({ measured, base: BASE, twin: 'fetch again' }),
     line('P8', 'client.fetch', AT_LEAST),

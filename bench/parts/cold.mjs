@@ -33,7 +33,8 @@ function linesOf (measured) {
   return [
     controlLine({ measured, base: FLOOR, twin: 'bare-rs256 again' }),
     line('P3', 'every token new ÷ the bare server with one RS256 check', 'every token new', FLOOR, 0.68),
-    ...PEERS.map(({ name, what }) => line('P3', `every token new ÷ ${what}`, 'every token new', name, FEWER_CHECKS.has(name) ? undefined : 1)),
+    ...PEERS.map(({ name, what }) =>
+      line('P3', `every token new ÷ ${what}`, 'every token new', name, FEWER_CHECKS.has(name) ? undefined : 1)),
     ...PEERS.map(({ name, what }) => line('', `${what} ÷ the bare server`, name, FLOOR))
   ]
 }

@@ -68,7 +68,12 @@ function linesOf (measured) {
     line('', 'a request with a DPoP proof ÷ the bare server with one ES256 check', 'DPoP, each request a new proof', FLOOR),
     line('P1', '1,000 live bearer tokens ÷ own public route, DPOP=off', 'bearer, DPOP=off', 'public route', 0.9),
     line('P1', '1,000 live bearer tokens ÷ own public route, DPOP=allowed', 'bearer, DPOP=allowed', 'public route, DPOP=allowed', 0.9),
-    line('', '1,000 live bearer tokens, DPOP=off ÷ own public route when the same tokens are sent there', 'bearer, DPOP=off', 'public route, tokens sent'),
+    line(
+      '',
+      '1,000 live bearer tokens, DPOP=off ÷ own public route when the same tokens are sent there',
+      'bearer, DPOP=off',
+      'public route, tokens sent'
+    ),
     line('', '1,000 live bearer tokens, DPOP=allowed ÷ the same', 'bearer, DPOP=allowed', 'public route, tokens sent'),
     line('', 'the public route, DPOP=allowed ÷ DPOP=off', 'public route, DPOP=allowed', 'public route'),
     line('', '1,000 live bearer tokens, DPOP=allowed ÷ DPOP=off', 'bearer, DPOP=allowed', 'bearer, DPOP=off')

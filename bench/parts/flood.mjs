@@ -10,7 +10,9 @@ const CALLER_PAUSE_MS = 2
 /** Bad tokens each contestant gets through in a second, at most. */
 const PER_SECOND = 11_000
 
-const CONTESTANTS = [peer(DOCUMENTED, { path: PUBLIC }), peer(DOCUMENTED, { as: 'documented again', path: PUBLIC }), ours('this service', { path: PUBLIC })]
+const CONTESTANTS = [
+  peer(DOCUMENTED, { path: PUBLIC }), peer(DOCUMENTED, { as: 'documented again', path: PUBLIC }), ours('this service', { path: PUBLIC })
+]
 
 /** P4: what a caller of the public route waits while a flood of bad signatures goes on at the same core. */
 export async function measureFlood ({ key, issuer, rounds, say, times: { warmMs, timedMs } }) {
@@ -30,7 +32,9 @@ export async function measureFlood ({ key, issuer, rounds, say, times: { warmMs,
         return { p50Ms: callers.p50Ms, p99Ms: callers.p99Ms, perSecond: flood.perSecond }
       }
     })
-    return { title: 'A flood of bad signatures: what a caller of the public route waits', lines: linesOf(measured), figures: figuresOf(measured) }
+    return {
+      title: 'A flood of bad signatures: what a caller of the public route waits', lines: linesOf(measured), figures: figuresOf(measured)
+    }
   } finally {
     await fleet.stop()
   }
@@ -38,7 +42,9 @@ export async function measureFlood ({ key, issuer, rounds, say, times: { warmMs,
 
 /** By the time that callers wait: the rate of the flood is its own affair. */
 function controlOf (measured) {
-  const { byCpu: byTime, strayed, ...line } = controlLine({ measured, base: DOCUMENTED, twin: 'documented again', figures: ['p99Ms', 'p50Ms'] })
+  const { byCpu: byTime, strayed, ...line } = controlLine({
+    measured, base: DOCUMENTED, twin: 'documented again', figures: ['p99Ms', 'p50Ms']
+  })
   return { ...line, byTime, byRate: undefined, strayed }
 }
 
@@ -46,6 +52,12 @@ function linesOf (measured) {
   const byTime = ratio(measured, 'this service', DOCUMENTED, 'p99Ms', { speed: false })
   return [
     controlOf(measured),
-    { goal: 'P4', what: 'p99 of the public route under the flood ÷ that of the documented wiring', atMost: 0.2, byTime, met: byTime.median <= 0.2 }
+    {
+      goal: 'P4',
+      what: 'p99 of the public route under the flood ÷ that of the documented wiring',
+      atMost: 0.2,
+      byTime,
+      met: byTime.median <= 0.2
+    }
   ]
 }

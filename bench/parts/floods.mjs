@@ -37,12 +37,38 @@ const CASES = [
   { what: '500 addresses, the victim\'s azp; the victim is new', attack: { addresses: MANY, client: VICTIM } },
   { what: '500 addresses, the victim\'s azp; the victim is known', attack: { addresses: MANY, client: VICTIM }, known: true },
   { what: '500 addresses, random azp; the victim is known', attack: { addresses: MANY, client: 'random' }, known: true },
-  { what: 'a gateway that is trusted, one address, the victim\'s azp; the victim is new', attack: { addresses: ONE, client: VICTIM }, forwarded: true },
-  { what: 'a gateway that is trusted, 500 addresses, random azp; the victim is known', attack: { addresses: MANY, client: 'random' }, forwarded: true, known: true },
-  { what: 'a gateway without TRUST_PROXY, a client of its own; the victim is new', attack: { addresses: GATEWAY, client: 'attacker' }, callers: GATEWAY },
-  { what: 'a gateway without TRUST_PROXY, random azp; the victim is known', attack: { addresses: GATEWAY, client: 'random' }, callers: GATEWAY, known: true },
-  { what: 'a gateway without TRUST_PROXY, random azp; the victim is new', attack: { addresses: GATEWAY, client: 'random' }, callers: GATEWAY },
-  { what: 'a gateway without TRUST_PROXY, the victim\'s azp (same address, same client)', attack: { addresses: GATEWAY, client: VICTIM }, callers: GATEWAY, known: true, apart: true }
+  {
+    what: 'a gateway that is trusted, one address, the victim\'s azp; the victim is new',
+    attack: { addresses: ONE, client: VICTIM },
+    forwarded: true
+  },
+  {
+    what: 'a gateway that is trusted, 500 addresses, random azp; the victim is known',
+    attack: { addresses: MANY, client: 'random' },
+    forwarded: true,
+    known: true
+  },
+  {
+    what: 'a gateway without TRUST_PROXY, a client of its own; the victim is new',
+    attack: { addresses: GATEWAY, client: 'attacker' },
+    callers: GATEWAY
+  },
+  {
+    what: 'a gateway without TRUST_PROXY, random azp; the victim is known',
+    attack: { addresses: GATEWAY, client: 'random' },
+    callers: GATEWAY,
+    known: true
+  },
+  {
+    what: 'a gateway without TRUST_PROXY, random azp; the victim is new', attack: { addresses: GATEWAY, client: 'random' }, callers: GATEWAY
+  },
+  {
+    what: 'a gateway without TRUST_PROXY, the victim\'s azp (same address, same client)',
+    attack: { addresses: GATEWAY, client: VICTIM },
+    callers: GATEWAY,
+    known: true,
+    apart: true
+  }
 ]
 
 /** What callers with first-use tokens get while bad signatures come at a constant rate; three processes, all over the wire. */
@@ -74,7 +100,9 @@ function lineOf (alg, { what, apart = false }, { good, flood, robbed }) {
   const goal = apart ? undefined : GOAL
   return {
     goal: 'D', atLeast: goal, count: inTime, met: goal === undefined ? undefined : inTime >= goal,
-    what: `${alg}, ${what} (live probe p99 ${Math.round(liveP99Ms)} ms; the flood: ${textOf(flood.statuses)}; others had the core for ${Math.round(robbed * 100)} %)`
+    what:
+      `${alg}, ${what} (live probe p99 ${Math.round(liveP99Ms)} ms; the flood: ${textOf(flood.statuses)}; others had the core for ` +
+      `${Math.round(robbed * 100)} %)`
   }
 }
 

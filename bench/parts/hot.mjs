@@ -45,11 +45,29 @@ function linesOf (measured) {
     line('P1', '1 live token ÷ own public route', '1 live token', 'public route', 0.9),
     line('P1', '1,000 live tokens ÷ own public route', '1,000 live tokens', 'public route', 0.95),
     line('', '1,000 live tokens ÷ own public route when the same tokens are sent there', '1,000 live tokens', 'public route, tokens sent'),
-    line('P1', '1,000 live tokens ÷ own public route, both with the log at info', '1,000 live tokens, log at info', 'public route, log at info', 0.9),
+    line(
+      'P1',
+      '1,000 live tokens ÷ own public route, both with the log at info',
+      '1,000 live tokens, log at info',
+      'public route, log at info',
+      0.9
+    ),
     ...PEERS.map(({ name, what, atLeast }) => line('P2', `1,000 live tokens ÷ ${what}`, '1,000 live tokens', name, atLeast)),
     line('log', '1,000 live tokens, log at info ÷ log off', '1,000 live tokens, log at info', '1,000 live tokens', 0.85),
-    line('metrics', '1,000 live tokens, log and metrics ÷ log alone', '1,000 live tokens, log at info and metrics', '1,000 live tokens, log at info', METRICS_AT_LEAST),
-    line('log', '1,000 live tokens, log at info ÷ plain Fastify with its own log', '1,000 live tokens, log at info', 'plain-fastify, its own log', 1),
+    line(
+      'metrics',
+      '1,000 live tokens, log and metrics ÷ log alone',
+      '1,000 live tokens, log at info and metrics',
+      '1,000 live tokens, log at info',
+      METRICS_AT_LEAST
+    ),
+    line(
+      'log',
+      '1,000 live tokens, log at info ÷ plain Fastify with its own log',
+      '1,000 live tokens, log at info',
+      'plain-fastify, its own log',
+      1
+    ),
     line('', '1,000 live tokens ÷ plain Fastify', '1,000 live tokens', 'plain-fastify'),
     line('', '1,000 live tokens, log at info ÷ plain Fastify', '1,000 live tokens, log at info', 'plain-fastify'),
     line('', `${DOCUMENTED} ÷ plain Fastify`, DOCUMENTED, 'plain-fastify')

@@ -53,7 +53,10 @@ function linesOf (measured) {
   return [
     { goal: 'A/A', what: `${BASE}, against itself`, byTime: ratio(measured, TWIN, BASE, 'ms', { speed: false }), strayed },
     { goal: 'P7', what: 'start ÷ that of plain Fastify', atMost: AT_MOST, byTime, met: byTime.median <= AT_MOST },
-    { goal: '', what: 'idle memory ÷ that of plain Fastify', atMost: MEMORY_AT_MOST, byTime: byMemory, met: byMemory.median <= MEMORY_AT_MOST }
+    {
+      goal: '', what: 'idle memory ÷ that of plain Fastify', atMost: MEMORY_AT_MOST, byTime: byMemory,
+      met: byMemory.median <= MEMORY_AT_MOST
+    }
   ]
 }
 

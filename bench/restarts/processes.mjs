@@ -21,13 +21,18 @@ export async function restartProcesses ({ issuer, token, times, say }) {
   const lane = async () => {
     const [port, managementPort] = [await freePort(), await freePort()]
     while (ended++ < times) failures.push(...await restart({ folder, issuer, token, port, managementPort }))
-    for (const one of [port, managementPort]) if (await statusOf(one, '/health/live') !== undefined) failures.push(`port ${one} is still open`)
+    for (const one of [port, managementPort]) {
+      if (await statusOf(one, '/health/live') !== undefined) failures.push(`port ${one} is still open`)
+    }
   }
   await Promise.all(Array.from({ length: Math.min(LANES, times) }, lane))
   const left = processesIn(folder)
   if (left.length > 0) failures.push(`processes that are left: ${left.join()}`)
   rmSync(folder, { recursive: true, force: true })
-  say(`${times} processes in ${Math.min(LANES, times)} lanes, ${Math.round((performance.now() - beganMs) / 1000)} s: ${failures.length} failures, ${left.length} processes left`)
+  say(
+    `${times} processes in ${Math.min(LANES, times)} lanes, ${Math.round((performance.now() - beganMs) / 1000)} s: ` +
+    `${failures.length} failures, ${left.length} processes left`
+  )
   return failures
 }
 
@@ -36,7 +41,8 @@ async function restart ({ folder, issuer, token, port, managementPort }) {
   const child = spawn(process.execPath, [SERVER], {
     cwd: folder, stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: issuer, AUDIENCE, HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: String(managementPort)
+      PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: issuer, AUDIENCE, HOST: '127.0.0.1', PORT: String(port),
+      MANAGEMENT_PORT: String(managementPort)
     }
   })
   let log = ''

@@ -42,7 +42,8 @@ process.on('message', async ({ what, values, id }) => {
 function begin (api, issuer, key) {
   state.key = key
   clients = CLIENTS.map((clientId) => createClient({
-    tokenEndpoint: `${issuer}/protocol/openid-connect/token`, clientId, clientSecret: 'secret', scope: ['test_api_access'], apiUrl: api, maxRetryAfterMs: 0
+    tokenEndpoint: `${issuer}/protocol/openid-connect/token`, clientId, clientSecret: 'secret', scope: ['test_api_access'], apiUrl: api,
+    maxRetryAfterMs: 0
   }))
   const play = (requests) => (n) => {
     const request = requests[n % requests.length]

@@ -29,7 +29,8 @@ const GARBAGE = [
 /** The text of the nth request of a flood. */
 const texts = {
   signatures: (_n, { key, issuer }) => requestOf(forgedToken(key.kid, { ...claimsOf(issuer), azp: randomUUID() }, key.alg)),
-  'key ids': (n, { key, issuer }) => requestOf(tokenOf({ ...key, kid: `invented-${n % 50}-${randomUUID().slice(0, 2)}` }, issuer, { client: 'flood' })),
+  'key ids': (n, { key, issuer }) =>
+    requestOf(tokenOf({ ...key, kid: `invented-${n % 50}-${randomUUID().slice(0, 2)}` }, issuer, { client: 'flood' })),
   garbage: (n) => GARBAGE[n % GARBAGE.length]()
 }
 
@@ -40,7 +41,11 @@ process.on('message', async ({ what, values, id }) => {
 
 async function flood ({ api, issuer, key, flood: name, seconds }) {
   const { port } = new URL(api)
-  const end = name in texts ? requests(name, Number(port), { issuer, key }) : name === 'slow' ? slow(Number(port)) : pipelining(Number(port))
+  const end = name in texts
+    ? requests(name, Number(port), { issuer, key })
+    : name === 'slow'
+      ? slow(Number(port))
+      : pipelining(Number(port))
   setTimeout(end, seconds * 1_000)
 }
 
@@ -58,8 +63,16 @@ function requests (name, port, context) {
 
 /** Silent connections, half-sent heads, half-sent bodies, requests whose callers leave. */
 function slow (port) {
-  const begun = ['', 'GET /api/private HTTP/1.1\r\nHost: a\r\nX-Half', 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"te', get('/api/private')]
-  const sockets = Array.from({ length: SLOW_CONNECTIONS }, (_, n) => open(port, n, 'slow', (socket) => socket.write(begun[n % begun.length])))
+  const begun = [
+    '',
+    'GET /api/private HTTP/1.1\r\nHost: a\r\nX-Half',
+    'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"te',
+    get('/api/private')
+  ]
+  const sockets = Array.from(
+    { length: SLOW_CONNECTIONS },
+    (_, n) => open(port, n, 'slow', (socket) => socket.write(begun[n % begun.length]))
+  )
   return () => { for (const socket of sockets) socket.destroy() }
 }
 

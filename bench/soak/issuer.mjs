@@ -18,7 +18,10 @@ export const OUTAGES = [
   { name: 'nobody listens', refuse: true },
   { name: 'an HTML page', respond: html },
   { name: 'no response', respond: () => undefined },
-  { name: 'a cut connection', respond: (response) => { response.writeHead(200, { 'content-length': 1_000 }).write('{'); response.socket.destroySoon() } },
+  {
+    name: 'a cut connection',
+    respond: (response) => { response.writeHead(200, { 'content-length': 1_000 }).write('{'); response.socket.destroySoon() }
+  },
   { name: 'an empty set', respond: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"keys":[]}') },
   { name: '50 MB', respond: sendMuch }
 ]
@@ -106,7 +109,9 @@ export class RotatingIssuer {
     request.setEncoding('utf8').on('data', (text) => { body += text }).on('end', () => {
       const [client] = Buffer.from(request.headers.authorization.slice('Basic '.length), 'base64').toString().split(':')
       const scope = new URLSearchParams(body).get('scope') ?? ''
-      send(response, { access_token: tokenOf(this.current, this.issuer, { client, scope }), token_type: 'Bearer', expires_in: TOKEN_LIFE_SECONDS, scope })
+      send(response, {
+        access_token: tokenOf(this.current, this.issuer, { client, scope }), token_type: 'Bearer', expires_in: TOKEN_LIFE_SECONDS, scope
+      })
     })
   }
 }

@@ -41,7 +41,8 @@ class Peer {
   }
 }
 
-const start = (name, file, options = {}) => new Peer(name, fork(file, { execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...options }))
+const start = (name, file, options = {}) =>
+  new Peer(name, fork(file, { execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...options }))
 
 /** In production, with what operators switch on; the log goes to a file that is deleted at the end. */
 export async function startService (issuer) {

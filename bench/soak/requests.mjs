@@ -16,13 +16,22 @@ let posted = 0
 
 export const GOOD = [
   { name: 'public', status: 200, send: get('/api/public'), isRight: message('No need of Authorization to see this') },
-  { name: 'client: private', status: 200, kid: 'current', send: ({ client }) => client.fetch('/api/private'), isRight: message('Authorization is required to see this') },
+  {
+    name: 'client: private', status: 200, kid: 'current', send: ({ client }) => client.fetch('/api/private'),
+    isRight: message('Authorization is required to see this')
+  },
   {
     name: 'client: post', status: 201, kid: 'current',
-    send: (context) => client(context, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text: `message ${++posted} of ${context.clientId}` }) }),
+    send: (context) => client(context, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ text: `message ${++posted} of ${context.clientId}` })
+    }),
     isRight: (body, { clientId }) => JSON.parse(body).from === clientId && JSON.parse(body).text.endsWith(` of ${clientId}`)
   },
-  { name: 'first use: private', status: 200, kid: 'current', send: withToken({}), isRight: message('Authorization is required to see this') }
+  {
+    name: 'first use: private', status: 200, kid: 'current', send: withToken({}), isRight: message('Authorization is required to see this')
+  }
 ]
 
 const client = ({ client }, init) => client.fetch('/api/messages', init)
@@ -31,10 +40,21 @@ const problem = (body) => JSON.parse(body).request_id !== undefined
 
 export const BAD = [
   { name: 'no token', status: 401, send: get('/api/private'), isRight: problem },
-  { name: 'expired', status: 401, send: ({ api, issuer, state }) => fetch(`${api}/api/private`, bearer(tokenOf(state.key, issuer, { client: 'bad', exp: seconds() - 60 }))), isRight: problem },
+  {
+    name: 'expired',
+    status: 401,
+    send: ({ api, issuer, state }) =>
+      fetch(`${api}/api/private`, bearer(tokenOf(state.key, issuer, { client: 'bad', exp: seconds() - 60 }))),
+    isRight: problem
+  },
   { name: 'another audience', status: 401, send: withToken({ aud: 'other' }), isRight: problem },
   { name: 'another issuer', status: 401, send: withToken({ iss: 'https://other.example/realms/myorg' }), isRight: problem },
-  { name: 'a forged signature', status: 401, send: ({ api, issuer, state }) => fetch(`${api}/api/private`, bearer(forgedToken(state.key.kid, claimsLike(issuer)))), isRight: problem },
+  {
+    name: 'a forged signature',
+    status: 401,
+    send: ({ api, issuer, state }) => fetch(`${api}/api/private`, bearer(forgedToken(state.key.kid, claimsLike(issuer)))),
+    isRight: problem
+  },
   { name: 'not a token', status: 401, send: get('/api/private', bearer('nonsense')), isRight: problem },
   { name: 'no scope', status: 403, kid: 'current', send: withToken({}, '/api/private-scoped'), isRight: problem },
   { name: 'no such path', status: 404, send: get('/api/nowhere'), isRight: problem },
@@ -56,5 +76,7 @@ function isWithdrawnSent ({ state: { withdrawn, rotatedMs } }) {
 }
 
 function claimsLike (issuer) {
-  return { exp: seconds() + 60, iat: seconds() - 1, iss: issuer, aud: 'test_api', sub: 's', typ: 'Bearer', azp: 'forger', client_id: 'forger' }
+  return {
+    exp: seconds() + 60, iat: seconds() - 1, iss: issuer, aud: 'test_api', sub: 's', typ: 'Bearer', azp: 'forger', client_id: 'forger'
+  }
 }

@@ -7,7 +7,10 @@ import { createServer } from 'node:http'
 export async function startBridge (issuer) {
   const metadata = await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json()
   const redirect = 'http://127.0.0.1:1/callback'
-  const registration = { client_name: 'scopegate-example', redirect_uris: [redirect], grant_types: ['authorization_code'], response_types: ['code'], token_endpoint_auth_method: 'none' }
+  const registration = {
+    client_name: 'scopegate-example', redirect_uris: [redirect], grant_types: ['authorization_code'], response_types: ['code'],
+    token_endpoint_auth_method: 'none'
+  }
   const registered = await (await fetch(metadata.registration_endpoint, {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(registration)
   })).json()
@@ -20,7 +23,9 @@ export async function startBridge (issuer) {
     })
     const authorized = await fetch(`${metadata.authorization_endpoint}?${query}`, { redirect: 'manual' })
     const code = new URL(authorized.headers.get('location')).searchParams.get('code')
-    const form = { grant_type: 'authorization_code', code, redirect_uri: redirect, client_id: registered.client_id, code_verifier: verifier }
+    const form = {
+      grant_type: 'authorization_code', code, redirect_uri: redirect, client_id: registered.client_id, code_verifier: verifier
+    }
     return await (await fetch(metadata.token_endpoint, { method: 'POST', body: new URLSearchParams(form) })).text()
   }
 

@@ -27,14 +27,18 @@ function post (call, message) {
 
 const { issuer, scope } = await discover()
 const bridge = context.client_id === undefined ? await startBridge(issuer) : undefined
-const credentials = context.private_key_pem === undefined ? { clientSecret: context.client_secret ?? 'bridge' } : { clientKey: context.private_key_pem }
+const credentials = context.private_key_pem === undefined
+  ? { clientSecret: context.client_secret ?? 'bridge' }
+  : { clientKey: context.private_key_pem }
 const client = createClient({
   ...bridge === undefined ? { issuer } : { tokenEndpoint: bridge.tokenEndpoint },
   ...credentials, clientId: context.client_id ?? 'bridge', scope, apiUrl: server, stepUp: true
 })
 try {
   const clientInfo = { name: 'scopegate-example', version: '1' }
-  await post(client.fetch, { jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo } })
+  await post(client.fetch, {
+    jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
+  })
   await post(client.fetch, { jsonrpc: '2.0', method: 'notifications/initialized' })
   await post(client.fetch, { jsonrpc: '2.0', id: 2, method: 'tools/list' })
   const response = await post(client.fetch, { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'test-tool', arguments: {} } })

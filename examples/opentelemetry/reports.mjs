@@ -6,7 +6,9 @@ import { createClient } from 'scopegate/client'
 
 const { ISSUER, AUDIENCE, API_URL, CLIENT_ID, CLIENT_SECRET, PORT = '50101' } = process.env
 
-const client = createClient({ issuer: ISSUER, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, scope: ['test_api_access'], apiUrl: API_URL })
+const client = createClient({
+  issuer: ISSUER, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, scope: ['test_api_access'], apiUrl: API_URL
+})
 /** Each line of the log names the trace that it belongs to. */
 const mixin = () => {
   const span = trace.getActiveSpan()

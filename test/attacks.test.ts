@@ -1,6 +1,8 @@
 import { createHmac, verify } from 'node:crypto'
 import t from 'tap'
-import { ATTACKS, attackersKey, b64, GOOD, key, now, PUBLIC_KEY_TEXTS, publicKey, respelt, signedWithSecret, spki } from './support/attacks.ts'
+import {
+  ATTACKS, attackersKey, b64, GOOD, key, now, PUBLIC_KEY_TEXTS, publicKey, respelt, signedWithSecret, spki
+} from './support/attacks.ts'
 import { newKey, signInput, TestIssuer, type Json } from './support/issuer.ts'
 import { startService, type Service } from './support/service.ts'
 
@@ -42,9 +44,14 @@ t.test('each attack has the property of its name: without the rule of that name 
   t.not(other, good)
   t.same(bytesOf(other), bytesOf(good), 'another text of the same signature')
   for (const [name, reason, token] of ATTACKS) {
-    if (['signature_invalid', 'not_base64url', 'not_three_parts', 'token_encrypted'].includes(reason) || /alg |attacker/.test(name)) continue
+    if (['signature_invalid', 'not_base64url', 'not_three_parts', 'token_encrypted'].includes(reason) || /alg |attacker/.test(name)) {
+      continue
+    }
     const [head = '', payload = '', signature = ''] = token(issuer).split('.')
-    t.ok(verify('sha256', Buffer.from(`${head}.${payload}`), publicKey, Buffer.from(signature, 'base64url')), `${name}: signed by the issuer's key`)
+    t.ok(
+      verify('sha256', Buffer.from(`${head}.${payload}`), publicKey, Buffer.from(signature, 'base64url')),
+      `${name}: signed by the issuer's key`
+    )
   }
 })
 
@@ -54,7 +61,10 @@ t.test('no token chooses where keys are fetched: only the issuer receives a requ
   const service = await startService(t, { key })
   const forged = attacker.token({ iss: attacker.issuer }, { jku: undefined })
   t.same(await refusedFor(service, forged), { status: 401, reason: 'issuer_mismatch' })
-  t.same(await refusedFor(service, attacker.token({ iss: service.issuer.issuer }, { jku: attacker.jwksUrl })), { status: 401, reason: 'header_not_allowed' })
+  t.same(
+    await refusedFor(service, attacker.token({ iss: service.issuer.issuer }, { jku: attacker.jwksUrl })),
+    { status: 401, reason: 'header_not_allowed' }
+  )
   t.equal(attacker.fetches, 0)
 })
 
@@ -69,7 +79,11 @@ t.test('the algorithm belongs to the key: an EdDSA header on an RSA key is refus
 
 t.test('clock tolerance is exact at the edge', async (t) => {
   const service = await startService(t, { key, environment: { CLOCK_TOLERANCE_SECONDS: '0' } })
-  t.same(await refusedFor(service, service.issuer.token({ exp: now() })), { status: 401, reason: 'expired' }, 'on exp: refused (RFC 7519: on or after)')
+  t.same(
+    await refusedFor(service, service.issuer.token({ exp: now() })),
+    { status: 401, reason: 'expired' },
+    'on exp: refused (RFC 7519: on or after)'
+  )
   t.equal((await service.get('/api/private', service.issuer.token({ exp: now() + 2 }))).status, 200)
   t.same(await refusedFor(service, service.issuer.token({ iat: now() + 2 })), { status: 401, reason: 'issued_in_future' })
 })
@@ -87,10 +101,14 @@ t.test('a cached token ends with its exp, too', async (t) => {
 t.test('TOKEN_KIND=at+jwt: RFC 9068 strictly', async (t) => {
   const service = await startService(t, { key, environment: { TOKEN_KIND: 'at+jwt' } })
   const at = (changes: Json = {}, header: Json = {}): string => service.issuer.token(changes, { typ: 'at+jwt', ...header })
-  for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT']) t.equal((await service.get('/api/private', at({}, { typ }))).status, 200, typ)
+  for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT']) {
+    t.equal((await service.get('/api/private', at({}, { typ }))).status, 200, typ)
+  }
   t.equal((await service.get('/api/private', at({ typ: undefined, azp: undefined }))).status, 200, 'an issuer other than Keycloak')
   for (const typ of ['JWT', undefined]) t.same(await refusedFor(service, at({}, { typ })), { status: 401, reason: 'wrong_header_type' })
-  for (const claim of ['iss', 'exp', 'sub', 'client_id', 'iat', 'jti']) t.same(await refusedFor(service, at({ [claim]: undefined })), { status: 401, reason: 'claim_missing' }, claim)
+  for (const claim of ['iss', 'exp', 'sub', 'client_id', 'iat', 'jti']) {
+    t.same(await refusedFor(service, at({ [claim]: undefined })), { status: 401, reason: 'claim_missing' }, claim)
+  }
   t.same(await refusedFor(service, at({ typ: 'ID' })), { status: 401, reason: 'wrong_kind' })
 })
 
@@ -106,19 +124,27 @@ t.test('good tokens of every spelling are accepted', async (t) => {
     ['PS256, key without alg', (i: TestIssuer) => i.token({}, {}, ps)]
   ] as typeof GOOD) t.equal((await service.get('/api/private', token(service.issuer))).status, 200, name)
   const long = GOOD.find(([name]) => name === 'kid of 255 characters')
-  t.same(await refusedFor(service, long?.[1](service.issuer) ?? ''), { status: 401, reason: 'key_unknown' }, 'a long kid is read, and not known')
+  t.same(
+    await refusedFor(service, long?.[1](service.issuer) ?? ''),
+    { status: 401, reason: 'key_unknown' },
+    'a long kid is read, and not known'
+  )
 })
 
 t.test('AUDIENCE=* accepts any audience and none, and reports this at start and in readiness', async (t) => {
   const service = await startService(t, { key, environment: { AUDIENCE: '*' } })
-  for (const aud of ['account', undefined, ['x', 'y']]) t.equal((await service.get('/api/private', service.issuer.token({ aud }))).status, 200)
+  for (const aud of ['account', undefined, ['x', 'y']]) {
+    t.equal((await service.get('/api/private', service.issuer.token({ aud }))).status, 200)
+  }
   t.match((await service.get('/health/ready')).body, { status: 'ok', conditions: { any_audience: /AUDIENCE/ } })
 })
 
 t.test('a newcomer finds the fix in the log', async (t) => {
   const service = await startService(t, { key })
   await service.get('/api/private', service.issuer.token({ aud: 'account' }))
-  t.match(service.lines.at(-1), { reason: 'audience_mismatch', detail: 'aud "account"', hint: /Add mapper, By configuration, Audience.*test_api/ })
+  t.match(service.lines.at(-1), {
+    reason: 'audience_mismatch', detail: 'aud "account"', hint: /Add mapper, By configuration, Audience.*test_api/
+  })
   await service.get('/api/private-scoped', service.issuer.token())
   t.match(service.lines.at(-1), { status: 403, reason: 'scope_missing', hint: /Include in token scope/, client: 'test_client' })
 })

@@ -52,7 +52,11 @@ t.test('what waits is bounded: beyond it lines are dropped, and that is said', a
 })
 
 t.test('a reader that is slow gets everything; one that is gone stops nothing', async (t) => {
-  const child = spawn(process.execPath, ['-e', 'setTimeout(() => process.stdin.pipe(process.stdout), 300)'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(
+    process.execPath,
+    ['-e', 'setTimeout(() => process.stdin.pipe(process.stdout), 300)'],
+    { stdio: ['pipe', 'pipe', 'inherit'] }
+  )
   let received = 0
   child.stdout.on('data', (chunk: Buffer) => { received += chunk.length })
   const { fd } = Reflect.get(child.stdin, '_handle') as { fd: number }

@@ -19,19 +19,29 @@ function problemsOf (environment: Environment): readonly string[] {
 
 t.test('nothing set: the development issuer and the defaults', async (t) => {
   t.match(loadConfig({}), {
-    developmentIssuer: true, issuer: 'http://localhost:8080/realms/myorg', audience: ['test_api'], algorithms: ['RS256'], tokenKind: 'keycloak', clockToleranceSeconds: 5,
-    maxTokenLifetimeSeconds: 86_400, keysRefreshSeconds: 60, keysMaxStaleHours: 24, tokenCacheBytes: 32 * 1024 * 1024, challengeRealm: 'scopegate', host: 'localhost', port: 50_100,
+    developmentIssuer: true, issuer: 'http://localhost:8080/realms/myorg', audience: ['test_api'], algorithms: ['RS256'],
+    tokenKind: 'keycloak', clockToleranceSeconds: 5,
+    maxTokenLifetimeSeconds: 86_400, keysRefreshSeconds: 60, keysMaxStaleHours: 24, tokenCacheBytes: 32 * 1024 * 1024,
+    challengeRealm: 'scopegate', host: 'localhost', port: 50_100,
     logLevel: 'info', production: false, warnings: [], jwksUrl: 'http://localhost:8080/realms/myorg/protocol/openid-connect/certs'
   })
 })
 
 t.test('with an issuer', async (t) => {
-  t.match(loadConfig(GIVEN), { developmentIssuer: false, issuer: ISSUER, jwksUrl: `${ISSUER}/protocol/openid-connect/certs`, audience: ['test_api'] })
-  t.match(loadConfig({ ...GIVEN, ISSUER: 'https://example.com/' }), { issuer: 'https://example.com/', jwksUrl: 'https://example.com/protocol/openid-connect/certs' })
+  t.match(loadConfig(GIVEN), {
+    developmentIssuer: false, issuer: ISSUER, jwksUrl: `${ISSUER}/protocol/openid-connect/certs`, audience: ['test_api']
+  })
+  t.match(
+    loadConfig({ ...GIVEN, ISSUER: 'https://example.com/' }),
+    { issuer: 'https://example.com/', jwksUrl: 'https://example.com/protocol/openid-connect/certs' }
+  )
   t.match(loadConfig({ ...GIVEN, AUDIENCE: ' a,b , c, a', ALGORITHMS: 'ES256 EdDSA', TRUST_PROXY: '10.0.0.0/8, ::1 loopback' }),
     { audience: ['a', 'b', 'c'], algorithms: ['ES256', 'EdDSA'], trustProxy: ['10.0.0.0/8', '::1', 'loopback'] })
-  t.match(loadConfig({ ...GIVEN, PORT: '0', CLOCK_TOLERANCE_SECONDS: '60', TOKEN_KIND: 'at+jwt', PUBLIC_URL: 'https://api.example.com/v1/', NODE_ENV: 'production' }),
-    { port: 0, clockToleranceSeconds: 60, tokenKind: 'at+jwt', publicUrl: 'https://api.example.com/v1', production: true })
+  t.match(loadConfig({
+    ...GIVEN, PORT: '0', CLOCK_TOLERANCE_SECONDS: '60', TOKEN_KIND: 'at+jwt', PUBLIC_URL: 'https://api.example.com/v1/',
+    NODE_ENV: 'production'
+  }),
+  { port: 0, clockToleranceSeconds: 60, tokenKind: 'at+jwt', publicUrl: 'https://api.example.com/v1', production: true })
 })
 
 t.test('an empty value counts as not set', async (t) => {
@@ -39,15 +49,20 @@ t.test('an empty value counts as not set', async (t) => {
 })
 
 t.test('spaces and line breaks around a value are not part of it, as files and secrets of Kubernetes leave them', async (t) => {
-  t.match(loadConfig({ ISSUER: `${ISSUER}\n`, AUDIENCE: 'test_api\r\n', PORT: '1 ', LOG_LEVEL: ' warn' }), { issuer: ISSUER, audience: ['test_api'], port: 1, logLevel: 'warn' })
+  t.match(
+    loadConfig({ ISSUER: `${ISSUER}\n`, AUDIENCE: 'test_api\r\n', PORT: '1 ', LOG_LEVEL: ' warn' }),
+    { issuer: ISSUER, audience: ['test_api'], port: 1, logLevel: 'warn' }
+  )
 })
 
 t.test('further settings', async (t) => {
   t.match(loadConfig({
-    ...GIVEN, SERVICE_CLAIM: 'token_use=service=x', CORS_ORIGINS: 'https://app.example.com, http://localhost:3000', ALLOW_INSECURE_HTTP: 'on', USE_ENV_PROXY: 'on',
+    ...GIVEN, SERVICE_CLAIM: 'token_use=service=x', CORS_ORIGINS: 'https://app.example.com, http://localhost:3000',
+    ALLOW_INSECURE_HTTP: 'on', USE_ENV_PROXY: 'on',
     DEVELOPMENT_ISSUER_PORT: '8081', CHALLENGE_REALM: 'my api', KEYS_FETCH_TIMEOUT_SECONDS: '30', MAX_TOKEN_BYTES: '60000', HOST: '::1'
   }), {
-    serviceClaim: { name: 'token_use', value: 'service=x' }, corsOrigins: ['https://app.example.com', 'http://localhost:3000'], allowInsecureHttp: true, useEnvProxy: true,
+    serviceClaim: { name: 'token_use', value: 'service=x' }, corsOrigins: ['https://app.example.com', 'http://localhost:3000'],
+    allowInsecureHttp: true, useEnvProxy: true,
     developmentIssuerPort: 8081, challengeRealm: 'my api', keysFetchTimeoutSeconds: 30, maxTokenBytes: 60_000, host: '::1', warnings: []
   })
 })
@@ -61,17 +76,32 @@ t.test('what an operator should read at each start', async (t) => {
   const warningsWith = (more: Environment): readonly string[] => loadConfig({ ...GIVEN, ...more }).warnings
   t.match(loadConfig({ ...GIVEN, AUDIENCE: '*' }), { audience: 'any', warnings: [/^AUDIENCE=\*/] })
   t.match(warningsWith({ AUDIENCE: 'test_api,account' }), [/^AUDIENCE=account/])
-  t.match(warningsWith({ ISSUER: 'http://keycloak:8080/realms/x', PUBLIC_URL: 'http://api.example.com', ALLOW_INSECURE_HTTP: 'on' }), [/^ISSUER, JWKS_URL, PUBLIC_URL: plain http/])
+  t.match(
+    warningsWith({ ISSUER: 'http://keycloak:8080/realms/x', PUBLIC_URL: 'http://api.example.com', ALLOW_INSECURE_HTTP: 'on' }),
+    [/^ISSUER, JWKS_URL, PUBLIC_URL: plain http/]
+  )
   t.match(warningsWith({ PUBLIC_URL: 'http://api.example.com' }), [/^PUBLIC_URL: plain http/], 'PUBLIC_URL is never an error for it')
-  for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '[::1]']) t.same(warningsWith({ ISSUER: `http://${host}:8080/realms/x` }), [], host)
+  for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '[::1]']) {
+    t.same(warningsWith({ ISSUER: `http://${host}:8080/realms/x` }), [], host)
+  }
   t.match(warningsWith({ ISSUER: 'https://sso.example.com:443/realms/x' }), [/default port.*write https:\/\/sso\.example\.com\/realms\/x$/])
   t.match(warningsWith({ ISSUER: 'http://localhost:80/realms/x' }), [/default port.*write http:\/\/localhost\/realms\/x$/])
   t.same(warningsWith({ ISSUER: 'https://sso.example.com:4430/realms/x' }), [])
-  t.match(warningsWith({ JWKS_URL: 'https://sso.example.com/realms/other/protocol/openid-connect/certs' }), [/JWKS_URL is of the realm "other", ISSUER of the realm "myorg".*key_unknown/])
-  t.same(warningsWith({ ISSUER: 'https://sso.example.com/realms/my%20org', JWKS_URL: 'https://x.example/realms/my org'.replace(' ', '%20') + '/protocol/openid-connect/certs' }), [])
+  t.match(
+    warningsWith({ JWKS_URL: 'https://sso.example.com/realms/other/protocol/openid-connect/certs' }),
+    [/JWKS_URL is of the realm "other", ISSUER of the realm "myorg".*key_unknown/]
+  )
+  t.same(warningsWith({
+    ISSUER: 'https://sso.example.com/realms/my%20org',
+    JWKS_URL: 'https://x.example/realms/my org'.replace(' ', '%20') + '/protocol/openid-connect/certs'
+  }), [])
   t.same(warningsWith({ JWKS_URL: 'https://mirror.example.com/keys?v=1' }), [], 'another kind of address')
   for (const NODE_ENV of ['Production', 'prod', '"production"', 'production ', 'production\r', 'staging', 'Development']) {
-    t.match(loadConfig({ ...GIVEN, NODE_ENV }), { production: true, warnings: [/^NODE_ENV=.* is treated as production/] }, JSON.stringify(NODE_ENV))
+    t.match(
+      loadConfig({ ...GIVEN, NODE_ENV }),
+      { production: true, warnings: [/^NODE_ENV=.* is treated as production/] },
+      JSON.stringify(NODE_ENV)
+    )
   }
   for (const NODE_ENV of ['development', 'test']) t.match(loadConfig({ ...GIVEN, NODE_ENV }), { production: false, warnings: [] })
 })
@@ -120,7 +150,10 @@ t.test('errors: each with the name of the variable and what was expected', async
     [{ ...GIVEN, KEYS_FETCH_TIMEOUT_SECONDS: '31' }, /^KEYS_FETCH_TIMEOUT_SECONDS: expected a whole number from 1 to 30/],
     [{ ...GIVEN, MAX_TOKEN_BYTES: '1023' }, /^MAX_TOKEN_BYTES: expected a whole number from 1024 to 60000/],
     [{ DEVELOPMENT_ISSUER_PORT: '50100' }, /^DEVELOPMENT_ISSUER_PORT: expected another port than PORT/],
-    [{ ...GIVEN, JWKS_URL: 'http://keycloak:8080/realms/x/protocol/openid-connect/certs' }, /^JWKS_URL: expected an address that begins with https.*ALLOW_INSECURE_HTTP=on accepts it/],
+    [
+      { ...GIVEN, JWKS_URL: 'http://keycloak:8080/realms/x/protocol/openid-connect/certs' },
+      /^JWKS_URL: expected an address that begins with https.*ALLOW_INSECURE_HTTP=on accepts it/
+    ],
     [{ ...GIVEN, JWKS_URL: ISSUER }, /^JWKS_URL: expected the address of the key set/],
     [{ ...GIVEN, JWKS_URL: `${ISSUER}/.well-known/openid-configuration` }, /^JWKS_URL: expected the address of the key set \(jwks_uri\)/],
     [{ ...GIVEN, JWKS_URL: `${ISSUER}/protocol/openid-connect/token` }, /^JWKS_URL: expected the address of the key set/],
@@ -172,15 +205,20 @@ t.test('an address of something else than the issuer: what to write instead', as
     ['https://tenant.example.com/.well-known/jwks.json', 'the issuer itself'],
     ['https://sso.example.com//realms/myorg', 'one slash before realms']
   ]
-  for (const [address, issuer] of cases) t.match(problemsOf({ ...GIVEN, ISSUER: address }), [new RegExp(`^ISSUER: expected .*${issuer}(?:,|$)`)], address)
+  for (const [address, issuer] of cases) {
+    t.match(problemsOf({ ...GIVEN, ISSUER: address }), [new RegExp(`^ISSUER: expected .*${issuer}(?:,|$)`)], address)
+  }
   for (const address of ['https://example.com', 'https://example.com/', 'https://example.com/oauth2/default', 'https://example.com/auth']) {
     t.same(problemsOf({ ...GIVEN, ISSUER: address }), [], address)
   }
 })
 
 t.test('what may be a secret is in no sentence', async (t) => {
-  const values = ['hunter2-secret', 'https://u:hunter2@sso.example.com', 'https://sso.example.com/?key=hunter2', 'https://sso.example.com/#hunter2', '"hunter2"',
-    '${SECRET:-hunter2}', 'https://${SECRET:-hunter2}/x', '<hunter2>', 'https://sso.example.com/x hunter2@y']
+  const values = [
+    'hunter2-secret', 'https://u:hunter2@sso.example.com', 'https://sso.example.com/?key=hunter2',
+    'https://sso.example.com/#hunter2', '"hunter2"', '${SECRET:-hunter2}', 'https://${SECRET:-hunter2}/x', '<hunter2>',
+    'https://sso.example.com/x hunter2@y'
+  ]
   for (const value of values) {
     for (const name of ['ISSUER', 'JWKS_URL', 'PUBLIC_URL']) {
       const problems = problemsOf({ ...GIVEN, [name]: value })
@@ -209,10 +247,14 @@ t.test('a .env file stands behind the environment', async (t) => {
   t.throws(() => readEnvironment('/dev/null'), /\.env: cannot be read/)
 })
 
-t.test('the schema, .env.example and the table in docs/reference/configuration.md name the same variables with the same defaults', async (t) => {
+t.test('the schema, .env.example and the table in docs/reference/configuration.md name the same ' +
+  'variables with the same defaults', async (t) => {
   const presets = Object.fromEntries(Object.entries(ENVIRONMENT).map(([name, { preset }]) => [name, String(preset ?? '')]))
-  const example: Record<string, string> = Object.fromEntries([...readFileSync('.env.example', 'utf8').matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
-  const documented: Record<string, string> = Object.fromEntries([...readFileSync('docs/reference/configuration.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([^|]*) \|/gm)].map(([, name = '', value = '']) => [name, value.replaceAll('`', '').replace('–', '').trim()]))
+  const example: Record<string, string> = Object.fromEntries([...readFileSync('.env.example', 'utf8').matchAll(/^#?([A-Z_]+)=(.*)$/gm)]
+    .map(([, name = '', value = '']) => [name, value]))
+  const documented: Record<string, string> = Object.fromEntries([
+    ...readFileSync('docs/reference/configuration.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([^|]*) \|/gm)
+  ].map(([, name = '', value = '']) => [name, value.replaceAll('`', '').replace('–', '').trim()]))
   t.same(example, presets)
   t.same(documented, presets)
 })

@@ -6,7 +6,9 @@ import { until } from './support/service.ts'
 
 const requestToken = (issuer: string, scope: string): Promise<Response> => fetch(`${issuer}/protocol/openid-connect/token`, {
   method: 'POST',
-  body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: 'test-api-client-demo-secret', scope })
+  body: new URLSearchParams({
+    grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: 'test-api-client-demo-secret', scope
+  })
 })
 
 const tokenOf = async (issuer: string): Promise<string> =>
@@ -19,9 +21,21 @@ const REALM = 'keycloak/myorg-realm.json'
 
 t.test('a realm file that cannot be used stops the start before anything listens', async (t) => {
   const cases: readonly (readonly [string, (text: string) => string, RegExp])[] = [
-    ['not JSON', (text) => text.replace('"enabled": true,', '"enabled": true'), /realm\.json is not JSON\. Line 5, column 3: a comma or } is expected\.\n$/],
-    ['a wrong shape', (text) => text.replace('300', '"300"'), /realm\.json cannot be used\. Line 5, column 26: accessTokenLifespan must be a whole number\.\n$/],
-    ['a scope without a definition', (text) => text.replace('["test_api_access"]', '["reports:read"]'), /Line \d+, column \d+: client test_api_client names the scope reports:read\. Add to "clientScopes": \{/]
+    [
+      'not JSON',
+      (text) => text.replace('"enabled": true,', '"enabled": true'),
+      /realm\.json is not JSON\. Line 5, column 3: a comma or } is expected\.\n$/
+    ],
+    [
+      'a wrong shape',
+      (text) => text.replace('300', '"300"'),
+      /realm\.json cannot be used\. Line 5, column 26: accessTokenLifespan must be a whole number\.\n$/
+    ],
+    [
+      'a scope without a definition',
+      (text) => text.replace('["test_api_access"]', '["reports:read"]'),
+      /Line \d+, column \d+: client test_api_client names the scope reports:read\. Add to "clientScopes": \{/
+    ]
   ]
   for (const [name, change, sentence] of cases) {
     const { edit, start } = project(t)
@@ -44,11 +58,18 @@ t.test('a scope of the catalogue that no token can have: the start prints the li
   to "clientScopes": { "name": "reports:read", "protocol": "openid-connect", "attributes": { "include.in.token.scope": "true" } }
   to "optionalClientScopes" of test_api_client: "reports:read"`)
   const refused = await requestToken(before.issuer(), 'reports:read')
-  t.same([refused.status, await refused.json()], [400, { error: 'invalid_scope', error_description: 'Invalid scopes: reports:read' }], 'word for word as Keycloak')
+  t.same(
+    [refused.status, await refused.json()],
+    [400, { error: 'invalid_scope', error_description: 'Invalid scopes: reports:read' }],
+    'word for word as Keycloak'
+  )
   await until(() => /The client test_api_client cannot request the scope .*reports:read.*optionalClientScopes/.test(before.out()))
 
   edit(REALM, (text) => text
-    .replace('"clientScopes": [', '$&{ "name": "reports:read", "protocol": "openid-connect", "attributes": { "include.in.token.scope": "true" } },')
+    .replace(
+      '"clientScopes": [',
+      '$&{ "name": "reports:read", "protocol": "openid-connect", "attributes": { "include.in.token.scope": "true" } },'
+    )
     .replace('"optionalClientScopes": ["test_api_access"', '$&, "reports:read"'))
   const after = start()
   await up(after)

@@ -44,7 +44,9 @@ t.test('scopegate:refused says why, once for each refused response, in the servi
   await get('/api/private-scoped', issuer.token())
   await get('/nowhere')
   t.match(received, [
-    { reason: 'credentials_missing', status: 401, method: 'GET', route: '/api/private', hint: String, address: String, clientId: undefined },
+    {
+      reason: 'credentials_missing', status: 401, method: 'GET', route: '/api/private', hint: String, address: String, clientId: undefined
+    },
     { reason: 'audience_mismatch', status: 401, unverifiedClient: 'stranger', clientId: undefined },
     { reason: 'scope_missing', status: 403, route: '/api/private-scoped', clientId: 'test_client' }
   ])

@@ -4,7 +4,10 @@ import t from 'tap'
 
 /** Who may import whom (CONTRIBUTING.md). A part may always import its own files. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  'src/server.ts': ['src/tick-objects.ts', 'src/about.ts', 'src/config.ts', 'src/app.ts', 'src/development.ts', 'src/log.ts', 'src/management.ts', 'src/shutdown.ts', 'src/start-error.ts'],
+  'src/server.ts': [
+    'src/tick-objects.ts', 'src/about.ts', 'src/config.ts', 'src/app.ts', 'src/development.ts', 'src/log.ts', 'src/management.ts',
+    'src/shutdown.ts', 'src/start-error.ts'
+  ],
   'src/development.ts': ['src/config.ts', 'src/issuer', 'routes/scopes.ts'],
   'src/shutdown.ts': ['src/log.ts'],
   'src/management.ts': ['routes'],
@@ -14,7 +17,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/events.ts': [],
   'src/traces.ts': [],
   'src/app.ts': ['src/about.ts', 'src/config.ts', 'src/oauth', 'src/options', 'plugins', 'routes'],
-  'src/options': ['src/http', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/key-set-source.ts', 'src/oauth/near-miss.ts'],
+  'src/options': [
+    'src/http', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/key-set-source.ts', 'src/oauth/near-miss.ts'
+  ],
   'src/testing.ts': ['src/issuer'],
   'src/config.ts': ['src/config', 'src/options', 'src/oauth/algorithms.ts'],
   'src/config': ['src/http', 'src/options', 'src/oauth/algorithms.ts', 'src/oauth/near-miss.ts'],
@@ -24,15 +29,23 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/client': ['src/events.ts', 'src/traces.ts', 'src/http'],
   'src/http': [],
   'src/issuer': [],
-  'src/cli': ['src/about.ts', 'src/oauth', 'src/client', 'src/http', 'src/options/issuer-options.ts', 'src/options/issuer-checks.ts', 'src/config.ts', 'src/config/environment.ts', 'src/config/text.ts', 'src/app.ts', 'src/issuer'],
+  'src/cli': [
+    'src/about.ts', 'src/oauth', 'src/client', 'src/http', 'src/options/issuer-options.ts', 'src/options/issuer-checks.ts',
+    'src/config.ts', 'src/config/environment.ts', 'src/config/text.ts', 'src/app.ts', 'src/issuer'
+  ],
   tools: ['src/issuer', 'src/config.ts'],
   plugins: ['src/tick-objects.ts', 'src/events.ts', 'src/traces.ts', 'src/oauth', 'src/http', 'src/options'],
-  routes: ['src/http/addresses.ts', 'src/http/bounded-fetch.ts', 'src/http/html.ts', 'src/oauth/algorithms.ts', 'src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts', 'src/oauth/resource-metadata.ts']
+  routes: [
+    'src/http/addresses.ts', 'src/http/bounded-fetch.ts', 'src/http/html.ts', 'src/oauth/algorithms.ts',
+    'src/oauth/access-policy.ts', 'src/oauth/access-matrix.ts', 'src/oauth/resource-metadata.ts'
+  ]
 }
 
-const files = ['src', 'plugins', 'routes', 'tools'].flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`))
+const files = ['src', 'plugins', 'routes', 'tools'].flatMap((folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`))
   .filter((file) => file.endsWith('.ts'))
-const partOf = (file: string): string => Object.keys(ALLOWED).sort((a, b) => b.length - a.length).find((part) => file === part || file.startsWith(`${part}/`)) ?? file
+const partOf = (file: string): string =>
+  Object.keys(ALLOWED).sort((a, b) => b.length - a.length).find((part) => file === part || file.startsWith(`${part}/`)) ?? file
 
 function importsOf (file: string): string[] {
   return [...readFileSync(file, 'utf8').matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, name = '']) => name)
@@ -60,10 +73,14 @@ t.test('the rules know nothing of Fastify, and only the development start import
 })
 
 t.test('the environment is read in one file', async (t) => {
-  t.same(files.filter((file) => /process\.env\b/.test(readFileSync(file, 'utf8').replace(/\/\*\*[^]*?\*\//g, ''))), ['src/config/environment.ts'])
+  t.same(
+    files.filter((file) => /process\.env\b/.test(readFileSync(file, 'utf8').replace(/\/\*\*[^]*?\*\//g, ''))),
+    ['src/config/environment.ts']
+  )
 })
 
 t.test('one file knows get-jwks, and of the rules it alone reaches the network', async (t) => {
   t.same(files.filter((file) => importsOf(file).includes('get-jwks')), ['src/oauth/get-jwks-source.ts'])
-  t.same(files.filter((file) => file.startsWith('src/oauth') && importsOf(file).some((name) => /\/http\/|^undici|^node:(?:http|net)/.test(name))), ['src/oauth/get-jwks-source.ts'])
+  t.same(files.filter((file) => file.startsWith('src/oauth') &&
+    importsOf(file).some((name) => /\/http\/|^undici|^node:(?:http|net)/.test(name))), ['src/oauth/get-jwks-source.ts'])
 })

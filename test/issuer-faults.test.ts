@@ -30,22 +30,60 @@ interface Fault { readonly name: string, readonly fault: RegExp, readonly behavi
 
 const FAULTS: readonly Fault[] = [
   { name: '500', fault: /status 500/, behaviour: (_request, response) => response.writeHead(500).end('{"keys":[]}') },
-  { name: '500 with a good key set', fault: /status 500/, behaviour: (_request, response) => response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [newKey('ES256').jwk] })) },
-  { name: 'an HTML page', fault: /content type "text\/html"/, behaviour: (_request, response) => response.setHeader('content-type', 'text/html').end('<html>') },
-  { name: 'a key set as HTML', fault: /content type "application\/xhtml\+xml"/, behaviour: (_request, response) => response.setHeader('content-type', 'Application/xhtml+xml; charset=utf-8').end(JSON.stringify({ keys: [newKey('ES256').jwk] })) },
-  { name: 'an HTML page as JSON', fault: /not JSON/, behaviour: (_request, response) => response.setHeader('content-type', 'application/json').end('<html>') },
-  { name: 'no JSON', fault: /not JSON/, behaviour: (_request, response) => response.setHeader('content-type', 'application/json').end('{"keys":[') },
+  {
+    name: '500 with a good key set',
+    fault: /status 500/,
+    behaviour: (_request, response) =>
+      response.writeHead(500, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [newKey('ES256').jwk] }))
+  },
+  {
+    name: 'an HTML page',
+    fault: /content type "text\/html"/,
+    behaviour: (_request, response) => response.setHeader('content-type', 'text/html').end('<html>')
+  },
+  {
+    name: 'a key set as HTML',
+    fault: /content type "application\/xhtml\+xml"/,
+    behaviour: (_request, response) =>
+      response.setHeader('content-type', 'Application/xhtml+xml; charset=utf-8').end(JSON.stringify({ keys: [newKey('ES256').jwk] }))
+  },
+  {
+    name: 'an HTML page as JSON',
+    fault: /not JSON/,
+    behaviour: (_request, response) => response.setHeader('content-type', 'application/json').end('<html>')
+  },
+  {
+    name: 'no JSON',
+    fault: /not JSON/,
+    behaviour: (_request, response) => response.setHeader('content-type', 'application/json').end('{"keys":[')
+  },
   { name: '{}', fault: /not a key set/, behaviour: json({}) },
   { name: 'null', fault: /not a key set/, behaviour: json(null) },
   { name: 'keys no list', fault: /not a key set/, behaviour: json({ keys: {} }) },
   { name: 'no member that is a key', fault: /without a usable signing key/, behaviour: json({ keys: [null, 1, 'key', []] }) },
   { name: 'an empty set', fault: /without a usable signing key/, behaviour: json({ keys: [] }) },
-  { name: 'keys of unknown kinds only', fault: /without a usable signing key/, behaviour: json({ keys: [{ kty: 'NEW', kid: 'n', use: 'sig' }, { kty: 'oct', kid: 'o', k: 'AAAA' }] }) },
+  {
+    name: 'keys of unknown kinds only',
+    fault: /without a usable signing key/,
+    behaviour: json({ keys: [{ kty: 'NEW', kid: 'n', use: 'sig' }, { kty: 'oct', kid: 'o', k: 'AAAA' }] })
+  },
   { name: 'only a key for encryption', fault: /without a usable signing key/, behaviour: json({ keys: [{ ...key.jwk, use: 'enc' }] }) },
   { name: 'only a weak key', fault: /without a usable signing key/, behaviour: json({ keys: [weak.jwk] }) },
-  { name: 'only two keys under one kid', fault: /two different keys under one kid/, behaviour: json({ keys: [newKey('ES256', 'twin').jwk, newKey('ES256', 'twin').jwk] }) },
-  { name: '1,001 keys', fault: /1001 keys, more than 1000/, behaviour: json({ keys: [newKey('ES256').jwk, ...Array.from({ length: 1_000 }, () => ({ kty: 'oct' }))] }) },
-  { name: '10,000 keys', fault: /more than 1048576 bytes/, behaviour: json({ keys: Array.from({ length: 10_000 }, (_, n) => ({ ...key.jwk, kid: `k${n}` })) }) },
+  {
+    name: 'only two keys under one kid',
+    fault: /two different keys under one kid/,
+    behaviour: json({ keys: [newKey('ES256', 'twin').jwk, newKey('ES256', 'twin').jwk] })
+  },
+  {
+    name: '1,001 keys',
+    fault: /1001 keys, more than 1000/,
+    behaviour: json({ keys: [newKey('ES256').jwk, ...Array.from({ length: 1_000 }, () => ({ kty: 'oct' }))] })
+  },
+  {
+    name: '10,000 keys',
+    fault: /more than 1048576 bytes/,
+    behaviour: json({ keys: Array.from({ length: 10_000 }, (_, n) => ({ ...key.jwk, kid: `k${n}` })) })
+  },
   {
     name: '100 MB', fault: /more than 1048576 bytes/,
     behaviour: (_request, response) => {
@@ -60,9 +98,15 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'a compressed bomb', fault: /compressed/,
-    behaviour: (_request, response) => response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'br' }).end(brotliCompressSync(Buffer.alloc(10 << 20, ' ')))
+    behaviour: (_request, response) => response.writeHead(200, {
+      'content-type': 'application/json', 'content-encoding': 'br'
+    }).end(brotliCompressSync(Buffer.alloc(10 << 20, ' ')))
   },
-  { name: 'a redirect to another host', fault: /redirect \(302\)/, behaviour: (_request, response) => response.writeHead(302, { location: 'http://localhost:1/' }).end() },
+  {
+    name: 'a redirect to another host',
+    fault: /redirect \(302\)/,
+    behaviour: (_request, response) => response.writeHead(302, { location: 'http://localhost:1/' }).end()
+  },
   { name: 'a cut connection', fault: /SOCKET|ECONNRESET|terminated/, behaviour: (_request, response) => {
     response.writeHead(200, { 'content-length': 1000 }).write('{"keys":')
     setTimeout(() => response.destroy(), 10)
@@ -95,7 +139,9 @@ t.test('R3: whatever the issuer responds, known keys remain, known keys never wa
       t.equal((await service.get('/api/private', service.issuer.token({}, { kid: 'unknown' }))).status, 503, 'still not known')
       // Requests are not counted: a deadline that a busy machine delays is tried once more within the same fetch.
       t.equal(service.app.keyring.fetches, 2, 'an outage is left to the retries')
-      t.match(await service.get('/health/ready'), { status: 200, body: { status: 'degraded', conditions: { issuer_unavailable: /fetched \d+ s ago/ } } })
+      t.match(await service.get('/health/ready'), {
+        status: 200, body: { status: 'degraded', conditions: { issuer_unavailable: /fetched \d+ s ago/ } }
+      })
       const told = service.lines.filter((line) => 'error' in line)
       t.equal(told.length, 1, 'one log line for the change of state')
       t.match(told, [{ level: 40, error: fault, knownKeys: 1 }])
@@ -142,7 +188,9 @@ for (const [name, jwksUrl, fault] of [
 ] as const) {
   t.test(`an issuer that cannot be reached: ${name}`, async (t) => {
     const issuer = await TestIssuer.start(key)
-    const service = await startService(t, { issuer, impatient: true, environment: { ALLOW_INSECURE_HTTP: 'on', JWKS_URL: jwksUrl ?? issuer.jwksUrl.replace('http:', 'https:') } })
+    const service = await startService(t, {
+      issuer, impatient: true, environment: { ALLOW_INSECURE_HTTP: 'on', JWKS_URL: jwksUrl ?? issuer.jwksUrl.replace('http:', 'https:') }
+    })
     await until(() => service.lines.some((line) => 'error' in line))
     t.match(service.lines.find((line) => 'error' in line), { level: 50, error: fault })
     t.equal((await service.get('/api/private', issuer.token())).status, 503)
@@ -157,7 +205,8 @@ t.test('R6 over the wire: invented key ids are 401 at once, good traffic is not 
   for (let round = 0; round < 20; round++) {
     const outcomes = await Promise.all(Array.from({ length: 26 }, (_, n) => n === 0
       ? service.get('/api/private', good).then(({ status }) => `good ${status}`)
-      : service.get('/api/private', service.issuer.token({}, { kid: `invented-${round}-${n}` })).then(({ status }) => `invented ${status}`)))
+      : service.get('/api/private', service.issuer.token({}, { kid: `invented-${round}-${n}` }))
+          .then(({ status }) => `invented ${status}`)))
     for (const outcome of outcomes) statuses.set(outcome, (statuses.get(outcome) ?? 0) + 1)
   }
   t.same(Object.fromEntries(statuses), { 'good 200': 20, 'invented 401': 500 })

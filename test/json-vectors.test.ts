@@ -17,7 +17,8 @@ type Placement = readonly [name: string, token: (value: Buffer, issuer: TestIssu
 const headerOf = (issuer: TestIssuer): string => JSON.stringify(issuer.header())
 const claimsOf = (issuer: TestIssuer): string => JSON.stringify(issuer.claims())
 const firstIn = (object: string, value: Buffer): Buffer => Buffer.concat([Buffer.from('{"x":'), value, Buffer.from(`,${object.slice(1)}`)])
-const lastIn = (object: string, value: Buffer): Buffer => Buffer.concat([Buffer.from(`${object.slice(0, -1)},"x":`), value, Buffer.from('}')])
+const lastIn = (object: string, value: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`${object.slice(0, -1)},"x":`), value, Buffer.from('}')])
 
 const WHOLE: readonly Placement[] = [
   ['whole header', (value, issuer) => signTexts(key, value, claimsOf(issuer))],
@@ -65,7 +66,9 @@ t.test('as a whole header and as a whole payload, no text of JSONTestSuite is a 
 
 t.test('as one more member of a good token, JSON is accepted, and what is not JSON is refused', async (t) => {
   const service = await startService(t, { key, environment: { ALGORITHMS: 'ES256' } })
-  for (const placement of MEMBER) t.same(await surprises(service, placement, expectedStatuses), [], `${cases.length} times: ${placement[0]}`)
+  for (const placement of MEMBER) {
+    t.same(await surprises(service, placement, expectedStatuses), [], `${cases.length} times: ${placement[0]}`)
+  }
   t.same(errorsOf(service), [])
 })
 
@@ -74,8 +77,16 @@ t.test('a text of 100 kB and more is refused by its size, and the beginning of i
   for (const { file, bytes } of suite.filter((one) => ENORMOUS.includes(one.file))) {
     for (const [name, token] of [...WHOLE, ...MEMBER]) {
       t.ok(['431', 'closed'].includes(await statusOfRaw(service, token(bytes, service.issuer))), `${file}, ${name}: no request at all`)
-      t.same(await refusal(service, token(bytes.subarray(0, 13_000), service.issuer)), [401, 'token_too_large'], `${file}, 13,000 bytes, ${name}`)
-      t.same(await refusal(service, token(bytes.subarray(0, 4_000), service.issuer)), [401, 'not_json_object'], `${file}, 4,000 bytes, ${name}`)
+      t.same(
+        await refusal(service, token(bytes.subarray(0, 13_000), service.issuer)),
+        [401, 'token_too_large'],
+        `${file}, 13,000 bytes, ${name}`
+      )
+      t.same(
+        await refusal(service, token(bytes.subarray(0, 4_000), service.issuer)),
+        [401, 'not_json_object'],
+        `${file}, 4,000 bytes, ${name}`
+      )
     }
   }
   t.equal((await service.get('/api/private', service.issuer.token())).status, 200, 'the service lives')
@@ -92,7 +103,11 @@ function statusOfRaw ({ url }: Service, token: string): Promise<string> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve) => {
     let response = ''
-    const socket = connect(Number(port), hostname, () => socket.write(`GET /api/private HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`))
+    const socket = connect(
+      Number(port),
+      hostname,
+      () => socket.write(`GET /api/private HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+    )
     socket.on('data', (chunk) => (response += chunk.toString()))
     socket.on('error', () => undefined)
     socket.on('close', () => resolve(response === '' ? 'closed' : response.split(' ')[1] ?? ''))

@@ -45,7 +45,9 @@ function random (seed: number): Balance {
   }
 }
 
-for (const [name, balance] of [['sticky', sticky()], ['random, 1', random(1)], ['random, 2', random(2)], ['random, 3', random(3)]] as const) {
+for (const [name, balance] of [
+  ['sticky', sticky()], ['random, 1', random(1)], ['random, 2', random(2)], ['random, 3', random(3)]
+] as const) {
   t.test(`two nodes behind one address, one without the new key, ${name}: 500 good calls, 0 refused`, async (t) => {
     const { service, pass } = await scene(t)
     service.issuer.behaviour = serving(old.jwk, young.jwk)
@@ -144,7 +146,9 @@ t.test('KEYS_FETCH_TIMEOUT_SECONDS: an issuer that needs 2.2 s', async (t) => {
   for (const [environment, ready] of [[{}, 200], [{ KEYS_FETCH_TIMEOUT_SECONDS: '1' }, 503]] as const) {
     const issuer = await TestIssuer.start(old)
     issuer.behaviour = slow
-    const service = await startService(t, { issuer, impatient: true, clock: new FakeClock(), environment: { ALGORITHMS: 'ES256', ...environment } })
+    const service = await startService(t, {
+      issuer, impatient: true, clock: new FakeClock(), environment: { ALGORITHMS: 'ES256', ...environment }
+    })
     await service.app.keyring.settled()
     t.equal((await service.get('/health/ready')).status, ready)
   }

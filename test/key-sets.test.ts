@@ -28,7 +28,9 @@ const ACCEPTED: ReadonlyArray<readonly [string, Behaviour]> = [
     .map((type) => [`content type ${type}`, body(set, { 'content-type': type })] as const),
   ['no content type', body(set)],
   ...['', 'identity', 'Identity', ' IDENTITY ']
-    .map((coding) => [`Content-Encoding '${coding}'`, body(set, { 'content-type': 'application/json', 'content-encoding': coding })] as const),
+    .map((coding) => [
+      `Content-Encoding '${coding}'`, body(set, { 'content-type': 'application/json', 'content-encoding': coding })
+    ] as const),
   ['406 unless Accept names application/jwk-set+json', (request, response) => {
     if (request.headers.accept?.includes('application/jwk-set+json') === true) keys(key.jwk, other.jwk)(request, response)
     else response.writeHead(406).end()

@@ -18,7 +18,9 @@ interface Started { readonly server: ServerProcess, readonly api: string, readon
 async function started (t: Test, env: Record<string, string>): Promise<Started> {
   const issuer = await TestIssuer.start(newKey())
   t.teardown(() => issuer.stop())
-  const server = serve(t, { ISSUER: issuer.issuer, AUDIENCE: 'test_api', PORT: '0', HOST: '127.0.0.1', MANAGEMENT_PORT: '0', NODE_ENV: 'production', ...env })
+  const server = serve(t, {
+    ISSUER: issuer.issuer, AUDIENCE: 'test_api', PORT: '0', HOST: '127.0.0.1', MANAGEMENT_PORT: '0', NODE_ENV: 'production', ...env
+  })
   await until(() => server.out().includes('accepts access tokens of') && server.out().includes('keys are known'), 60_000)
   const api = /"listening on (http:[^"]+)"/.exec(server.out())?.[1] ?? ''
   const management = /"metrics and health listen on (http:[^"]+)"/.exec(server.out())?.[1] ?? ''
@@ -40,7 +42,9 @@ t.test('the management port has metrics and health in full; health stays on the 
   server.child.kill('SIGTERM')
   let draining = ''
   await until(() => {
-    void fetch(`${management}/metrics`).then(async (response) => response.text(), () => '').then((text) => { draining ||= text.includes('"draining"') ? text : '' })
+    void fetch(`${management}/metrics`).then(async (response) => response.text(), () => '').then((text) => {
+      draining ||= text.includes('"draining"') ? text : ''
+    })
     return draining !== ''
   }, 20_000)
   t.equal((await fetch(`${management}/health/ready`)).status, 503)
@@ -52,17 +56,24 @@ t.test('a management port that is taken stops the start, with a sentence that sa
   await new Promise((resolve) => holder.on('listening', resolve))
   t.teardown(() => holder.close())
   const { port } = holder.address() as AddressInfo
-  const taken = serve(t, { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: String(port), NODE_ENV: 'production' })
+  const taken = serve(t, {
+    ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: String(port),
+    NODE_ENV: 'production'
+  })
   t.equal(await taken.code, 1)
   t.match(taken.err(), `port ${port} is taken. Set MANAGEMENT_PORT to another port`)
   const nowhere = serve(t, {
-    ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: String(await freePort()), MANAGEMENT_HOST: '192.0.2.1', NODE_ENV: 'production'
+    ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: String(await freePort()),
+    MANAGEMENT_HOST: '192.0.2.1', NODE_ENV: 'production'
   })
   t.equal(await nowhere.code, 1)
   t.match(nowhere.err(), `port ${port} is taken. Set PORT`)
   t.match(nowhere.err(), 'MANAGEMENT_HOST=192.0.2.1 is not an address of this machine. Set MANAGEMENT_HOST to localhost')
   // The management listener of a service that cannot start is closed: the process ends.
-  const half = serve(t, { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: '0', NODE_ENV: 'production' })
+  const half = serve(t, {
+    ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: String(port), MANAGEMENT_PORT: '0',
+    NODE_ENV: 'production'
+  })
   t.equal(await half.code, 1)
 })
 
@@ -70,7 +81,10 @@ t.test('the settings of the management listener', async (t) => {
   const given = { ISSUER: 'https://sso.example.com/realms/x', AUDIENCE: 'a' }
   t.match(loadConfig(given), { managementPort: undefined, metrics: false })
   t.match(loadConfig({ ...given, METRICS: 'on' }), { managementPort: undefined, metrics: true })
-  t.match(loadConfig({ ...given, MANAGEMENT_PORT: '9464', HOST: '0.0.0.0' }), { managementPort: 9464, managementHost: '0.0.0.0', metrics: true })
+  t.match(
+    loadConfig({ ...given, MANAGEMENT_PORT: '9464', HOST: '0.0.0.0' }),
+    { managementPort: 9464, managementHost: '0.0.0.0', metrics: true }
+  )
   t.match(loadConfig({ ...given, MANAGEMENT_PORT: '9464', MANAGEMENT_HOST: '127.0.0.1' }), { managementHost: '127.0.0.1' })
   t.match(loadConfig({ ...given, PORT: '0', MANAGEMENT_PORT: '0' }), { managementPort: 0 })
   t.throws(() => loadConfig({ ...given, MANAGEMENT_PORT: '50100' }), /MANAGEMENT_PORT: expected another port than PORT/)

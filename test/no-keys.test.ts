@@ -7,7 +7,9 @@ import { startService, until, type Service } from './support/service.ts'
 
 const key = newKey('ES256')
 const stranger = newKey('ES256')
-const notFound: Behaviour = (_request, response) => { response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"Realm does not exist"}') }
+const notFound: Behaviour = (_request, response) => {
+  response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":"Realm does not exist"}')
+}
 
 /** A service whose issuer has no keys for it. */
 async function withoutKeys (t: Parameters<typeof startService>[0], environment: Record<string, string> = {}): Promise<Service> {
@@ -26,7 +28,11 @@ t.test('while no key is known, every token that can be decoded gets 503, whoever
   const { issuer } = service
   const tokens: ReadonlyArray<readonly [name: string, token: string, detail: RegExp | undefined]> = [
     ['a good one', issuer.token(), undefined],
-    ['of another issuer', issuer.token({ iss: 'https://sso.example.com/realms/other' }, {}, stranger), /^the token would be refused as well, issuer_mismatch: iss "https:\/\/sso/],
+    [
+      'of another issuer',
+      issuer.token({ iss: 'https://sso.example.com/realms/other' }, {}, stranger),
+      /^the token would be refused as well, issuer_mismatch: iss "https:\/\/sso/
+    ],
     ['of another issuer, another algorithm', issuer.token({ iss: 'https://sso.example.com' }, { alg: 'RS256' }), /algorithm_not_allowed/],
     ['for another API', issuer.token({ aud: 'orders' }), /audience_mismatch: aud "orders"/],
     ['expired', issuer.token({ exp: now() - 600 }), /expired: exp/],
@@ -40,14 +46,18 @@ t.test('while no key is known, every token that can be decoded gets 503, whoever
     t.match(refused.headers.get('retry-after'), /^[1-6]$/, name)
     t.match(lastLine(service), { reason: 'issuer_unavailable', detail, hint: /The log line about the keys of http/ }, name)
   }
-  t.match(service.lines.filter((line) => line.msg === 'request').at(1)?.hint, /names another issuer, https:\/\/sso\.example\.com\/realms\/other \(not verified\).*correct ISSUER/)
+  t.match(
+    service.lines.filter((line) => line.msg === 'request').at(1)?.hint,
+    /names another issuer, https:\/\/sso\.example\.com\/realms\/other \(not verified\).*correct ISSUER/
+  )
 })
 
 t.test('what is not a token stays the caller\'s mistake while no key is known', async (t) => {
   const service = await withoutKeys(t)
   const token = service.issuer.token()
   const cases: ReadonlyArray<readonly [authorization: string | undefined, status: number, reason: string]> = [
-    [undefined, 401, 'credentials_missing'], ['Basic YTpi', 401, 'scheme_unsupported'], ['Bearer', 400, 'credentials_malformed'], [`Bearer ${token} x`, 400, 'credentials_malformed'],
+    [undefined, 401, 'credentials_missing'], ['Basic YTpi', 401, 'scheme_unsupported'], ['Bearer', 400, 'credentials_malformed'],
+    [`Bearer ${token} x`, 400, 'credentials_malformed'],
     ['Bearer garbage', 401, 'not_three_parts'], ['Bearer a.b.c', 401, 'not_base64url'], ['Bearer YQ.YQ.YQ', 401, 'not_json_object'],
     [`Bearer ${token.replace('.', '.e30.')}`, 401, 'not_three_parts'], [`Bearer ${'x'.repeat(15_001)}`, 401, 'token_too_large']
   ]
@@ -58,7 +68,8 @@ t.test('what is not a token stays the caller\'s mistake while no key is known', 
   t.equal((await service.get('/api/public', token)).status, 200)
 })
 
-t.test('the state decides, not the history: with the first good key set the same tokens are 401, and 503 again when keys have expired', async (t) => {
+t.test('the state decides, not the history: with the first good key set the same tokens are 401, ' +
+  'and 503 again when keys have expired', async (t) => {
   const service = await withoutKeys(t, { KEYS_REFRESH_SECONDS: '1', KEYS_MAX_STALE_HOURS: '0' })
   const foreign = service.issuer.token({ iss: 'https://sso.example.com/realms/other' }, {}, stranger)
   t.equal((await service.get('/api/private', foreign)).status, 503)
@@ -73,7 +84,8 @@ t.test('the state decides, not the history: with the first good key set the same
 
 t.test('with several issuers: only while none of them has keys, and the soonest retry counts', async (t) => {
   const one = (issuer: string, seconds?: number): TrustedIssuer => ({
-    issuer, audience: 'any', algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000, maxTokenBytes: 15_000,
+    issuer, audience: 'any', algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000,
+    maxTokenBytes: 15_000,
     serviceClaim: undefined,
     keyring: {
       key: () => { throw new Unavailable('issuer_unavailable', 9) },
@@ -86,10 +98,18 @@ t.test('with several issuers: only while none of them has keys, and the soonest 
 
 t.test('the first 404 of the keys is logged with what ISSUER probably is, and with the form of Keycloak\'s issuer', async (t) => {
   const cases: ReadonlyArray<readonly [path: string, jwksPath: string | undefined, hint: RegExp]> = [
-    ['/realms/MyOrg', undefined, /<base>\/realms\/<realm>: check the realm's name \(upper and lower case differ\), or try http:\/\/localhost:\d+\/auth\/realms\/MyOrg \(Keycloak before 17\)/],
+    [
+      '/realms/MyOrg',
+      undefined,
+      /<base>\/realms\/<realm>: check the realm's name \(upper and lower case differ\), or try http:\/\/localhost:\d+\/auth\/realms\/MyOrg \(Keycloak before 17\)/
+    ],
     ['/auth/realms/myorg', undefined, /or try http:\/\/localhost:\d+\/realms\/myorg \(Keycloak 17 and later\)/],
     ['', undefined, /such as http:\/\/localhost:\d+\/realms\/myorg; ISSUER names no realm/],
-    ['/realms/myorg', '/realms/wrong/protocol/openid-connect/certs', /JWKS_URL is that with \/protocol\/openid-connect\/certs: check JWKS_URL/]
+    [
+      '/realms/myorg',
+      '/realms/wrong/protocol/openid-connect/certs',
+      /JWKS_URL is that with \/protocol\/openid-connect\/certs: check JWKS_URL/
+    ]
   ]
   for (const [path, jwksPath, hint] of cases) {
     const issuer = await TestIssuer.start(key)

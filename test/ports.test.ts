@@ -19,7 +19,9 @@ t.test('ports that are taken: what to set, for both of them', async (t) => {
   const server = serve(t, { PORT: port, DEVELOPMENT_ISSUER_PORT: issuerPort })
   t.equal(await server.code, 1)
   t.match(server.err(), `port ${port} is taken. Set PORT`)
-  t.match(server.err(), new RegExp(`port ${issuerPort} is taken[^]*ISSUER=http://localhost:${issuerPort}/realms/myorg and AUDIENCE=test_api[^]*DEVELOPMENT_ISSUER_PORT`))
+  t.match(server.err(), new RegExp(
+    `port ${issuerPort} is taken[^]*ISSUER=http://localhost:${issuerPort}/realms/myorg and AUDIENCE=test_api[^]*DEVELOPMENT_ISSUER_PORT`
+  ))
   t.notMatch(server.err(), /^\s+at /m)
 })
 
@@ -29,7 +31,9 @@ t.test('two services with development issuers run side by side, each with its ow
   const places = servers.map((server) => ({
     api: /^ {2}API +(\S+)$/m.exec(server.out())?.[1] ?? '', issuer: /^ {2}Development issuer +(\S+)$/m.exec(server.out())?.[1] ?? ''
   }))
-  const form = { grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: 'test-api-client-demo-secret', scope: 'test_api_access' }
+  const form = {
+    grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: 'test-api-client-demo-secret', scope: 'test_api_access'
+  }
   for (const [at, { issuer, api }] of places.entries()) {
     const response = await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body: new URLSearchParams(form) })
     const { access_token: token } = await response.json() as { access_token: string }

@@ -19,7 +19,8 @@ const nowSeconds = Math.floor(Date.now() / 1000)
 const numbers = fc.array(fc.nat(1000), { minLength: 5, maxLength: 17 })
 
 /** ES256 is cheap to sign; RS256 is on the list too, so that a wrong `alg` can be a listed one. */
-const start = (t: Test): Promise<Service> => startService(t, { key, prepare: addPrincipalRoute, environment: { ALGORITHMS: 'ES256 RS256' } })
+const start = (t: Test): Promise<Service> =>
+  startService(t, { key, prepare: addPrincipalRoute, environment: { ALGORITHMS: 'ES256 RS256' } })
 
 function addPrincipalRoute (app: FastifyInstance): void {
   app.get('/test/principal', { config: { auth: { scopes: [] } } }, ({ principal }) => {
@@ -28,10 +29,15 @@ function addPrincipalRoute (app: FastifyInstance): void {
   })
 }
 
-const rulesOf = ({ issuer }: Service): Rules => ({ issuer: issuer.issuer, audience: 'test_api', algorithm: 'ES256', kid: key.kid, nowSeconds })
+const rulesOf = ({ issuer }: Service): Rules => ({
+  issuer: issuer.issuer, audience: 'test_api', algorithm: 'ES256', kid: key.kid, nowSeconds
+})
 
 const strings = ['', 'test_client', ' ', 'ü', '\ud800', 'a\nb', '__proto__', 7, null, ['x'], {}]
-const dates = [nowSeconds - 60, nowSeconds - 60.5, 0, -1, 1e308, 253_402_300_800, new Written('1e400'), new Written('-0'), null, String(nowSeconds), [nowSeconds]]
+const dates = [
+  nowSeconds - 60, nowSeconds - 60.5, 0, -1, 1e308, 253_402_300_800, new Written('1e400'), new Written('-0'), null,
+  String(nowSeconds), [nowSeconds]
+]
 
 const headerChanges = changesOf({
   alg: ['ES256', 'ES256', 'RS256', 'HS256', 'none', 'es256', ['ES256'], null, 256],
@@ -43,16 +49,25 @@ const headerChanges = changesOf({
 function claimChanges (issuer: string): fc.Arbitrary<readonly Change[]> {
   return changesOf({
     iss: [issuer, `${issuer}/`, issuer.toUpperCase(), [issuer], null, ''],
-    aud: ['test_api', ['test_api'], ['account', 'test_api'], ['test_api', 'test_api'], [], ['account'], 'test_api_2', 'Test_api', ['test_api', 1], null, { test_api: 1 }, true],
+    aud: [
+      'test_api', ['test_api'], ['account', 'test_api'], ['test_api', 'test_api'], [], ['account'], 'test_api_2', 'Test_api',
+      ['test_api', 1], null, { test_api: 1 }, true
+    ],
     exp: [nowSeconds + 300, nowSeconds + 86_000, nowSeconds + 300.5, nowSeconds + 90_000, ...dates],
     iat: [nowSeconds, nowSeconds + 600, ...dates],
     nbf: [nowSeconds, nowSeconds + 600, ...dates],
     auth_time: [nowSeconds + 900, ...dates],
     typ: ['Bearer', 'bearer', 'BEARER', 'Bearer ', 'ID', 'Refresh', 'Logout', 'DPoP', 'at+jwt', null, ['Bearer'], 1],
-    scope: ['', 'test_api_access', 'email test_api_access', 'Test_api_access', 'test_api_access2', 'a  b', ' a', 'a ', 'a\tb', 'a"b', 'a\\b', 'ü', ['test_api_access'], null, 1],
+    scope: [
+      '', 'test_api_access', 'email test_api_access', 'Test_api_access', 'test_api_access2', 'a  b', ' a', 'a ', 'a\tb', 'a"b',
+      'a\\b', 'ü', ['test_api_access'], null, 1
+    ],
     cnf: [{}, { jkt: 'x' }, { 'x5t#S256': 'x' }, { a: 1 }, [], null, 'x'],
     realm_access: [{}, { roles: [] }, { roles: ['admin', 'ü'] }, { roles: 'admin' }, { roles: null }, { roles: [1] }, [], null, { x: 1 }],
-    resource_access: [{}, { a: {} }, { a: { roles: ['x'] }, b: { y: 1 } }, new Written('{"__proto__":{"roles":["x"]}}'), { a: { roles: [null] } }, { a: null }, { a: [] }, [], null],
+    resource_access: [
+      {}, { a: {} }, { a: { roles: ['x'] }, b: { y: 1 } }, new Written('{"__proto__":{"roles":["x"]}}'), { a: { roles: [null] } },
+      { a: null }, { a: [] }, [], null
+    ],
     azp: strings, client_id: strings, sub: strings, jti: strings, sid: strings,
     x: [1, new Written(`"${'x'.repeat(4_900)}"`), new Written(`"${'x'.repeat(11_000)}"`), { deep: [{ deep: [] }] }]
   })
@@ -68,7 +83,12 @@ function goodDraft ({ issuer }: Service, scope = 'email'): Draft {
 /** Good, with everything that a principal shows. */
 function rich (service: Service): Draft {
   const { header, claims } = goodDraft(service, 'email profile test_api_access')
-  const more = { realm_access: { roles: ['admin', 'ü'] }, resource_access: { test_api: { roles: ['reader'] } }, nbf: nowSeconds - 10, aud: ['account', 'test_api'] }
+  const more = {
+    realm_access: { roles: ['admin', 'ü'] },
+    resource_access: { test_api: { roles: ['reader'] } },
+    nbf: nowSeconds - 10,
+    aud: ['account', 'test_api']
+  }
   return { header, claims: [...claims.filter(([name]) => !Object.hasOwn(more, name)), ...Object.entries(more)] }
 }
 
@@ -86,10 +106,12 @@ interface GoodClaims extends Json {
 
 /** What the principal of good claims must be, but for its kind. */
 function expectedPrincipal (claims: readonly Member[]): string {
-  const { azp, client_id: id, sub, scope = '', iss, exp, realm_access: realm, resource_access: resource } = Object.fromEntries(valuesOf(claims)) as GoodClaims
+  const { azp, client_id: id, sub, scope = '', iss, exp, realm_access: realm, resource_access: resource } =
+    Object.fromEntries(valuesOf(claims)) as GoodClaims
   return JSON.stringify({
     // Two clients named at once are none.
-    clientId: new Set([azp, id].filter((one) => one !== undefined)).size === 1 ? azp ?? id : undefined, subject: sub, scopes: scope === '' ? [] : scope.split(' '), realmRoles: realm?.roles ?? [],
+    clientId: new Set([azp, id].filter((one) => one !== undefined)).size === 1 ? azp ?? id : undefined, subject: sub,
+    scopes: scope === '' ? [] : scope.split(' '), realmRoles: realm?.roles ?? [],
     clientRoles: Object.entries(resource ?? {}).map(([client, { roles = [] }]) => [client, roles]), issuer: iss, expiresAt: exp
   })
 }
@@ -127,7 +149,10 @@ t.test('whatever a signed token claims, it is accepted exactly when the rules al
     same([open.status, scoped.status], expected, verdict)
     if (fault === undefined) same(shownPrincipal(open.body), expectedPrincipal(made.claims), 'principal')
   }), { seed: SEED, numRuns: 400 })
-  t.ok(Math.min(seen['200,200'] ?? 0, seen['200,403'] ?? 0) > 50 && Object.keys(seen).length > 20, `every kind of verdict was there: ${JSON.stringify(seen)}`)
+  t.ok(
+    Math.min(seen['200,200'] ?? 0, seen['200,403'] ?? 0) > 50 && Object.keys(seen).length > 20,
+    `every kind of verdict was there: ${JSON.stringify(seen)}`
+  )
   t.same(errorsOf(service), [])
 })
 
@@ -221,5 +246,7 @@ function errorsOf ({ lines }: Service): readonly unknown[] {
 }
 
 function same (found: unknown, wanted: unknown, what: string): void {
-  if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Error(`${what}: ${JSON.stringify(found)} where ${JSON.stringify(wanted)} is right`)
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) {
+    throw new Error(`${what}: ${JSON.stringify(found)} where ${JSON.stringify(wanted)} is right`)
+  }
 }

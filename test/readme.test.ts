@@ -38,7 +38,9 @@ t.test('the output of the demo is what README.md shows', async (t) => {
 t.test('the greeting, the refusal and the response are what README.md shows', async (t) => {
   const server = project(t).start()
   await up(server)
-  const shown = server.out().replaceAll(server.api(), 'http://localhost:50100').replaceAll(server.issuer(), 'http://localhost:8080/realms/myorg')
+  const shown = server.out()
+    .replaceAll(server.api(), 'http://localhost:50100')
+    .replaceAll(server.issuer(), 'http://localhost:8080/realms/myorg')
   t.match(shown, pattern(samples('start')[0] ?? ''))
   const [refused = '', accepted = ''] = samples('call')
 

@@ -7,7 +7,8 @@ import t from 'tap'
  * bench/restarts.mjs compares what is held after half of the starts and after all, and ends with 1 where that differs. Memory it
  * compares after 100 starts only.
  */
-t.test('start and stop, 12 times in one process and 4 times as a process: no handle, listener, descriptor, port or process is left', async (t) => {
+t.test('start and stop, 12 times in one process and 4 times as a process: ' +
+  'no handle, listener, descriptor, port or process is left', async (t) => {
   // Rejects where the exit code is not 0.
   const { stdout } = await promisify(execFile)(process.execPath, ['bench/restarts.mjs', '--times', '12', '--processes', '4'])
   t.match(stdout, /^in one process, after 6 and after 12 starts: .*"subscribers":0.*"subscribers":0/m)

@@ -35,7 +35,8 @@ async function loadedBy (t: Test, env: Readonly<Record<string, string>>): Promis
 }
 
 const of = (files: readonly string[], part: RegExp): string[] => files.filter((file) => part.test(file))
-const LAZY = /\/node_modules\/(?:typebox|env-schema|@fastify\/(?:swagger|cors|rate-limit|jwt)|fast-jwt|asn1\.js|bn\.js|yaml|ioredis|@prometheus-io|@opentelemetry)\/|\/dist\/src\/(?:issuer|cli|client)\//
+const LAZY =
+  /\/node_modules\/(?:typebox|env-schema|@fastify\/(?:swagger|cors|rate-limit|jwt)|fast-jwt|asn1\.js|bn\.js|yaml|ioredis|@prometheus-io|@opentelemetry)\/|\/dist\/src\/(?:issuer|cli|client)\//
 
 t.test('a start in production loads nothing that production does not serve', async (t) => {
   const files = await loadedBy(t, { NODE_ENV: 'production' })

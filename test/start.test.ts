@@ -22,9 +22,14 @@ t.test('no development issuer where it was not requested: the process names what
     { server: serve(t, { HOST: '0.0.0.0' }), says: /ISSUER: required with HOST=0\.0\.0\.0/ },
     { server: serve(t, { KEYCLOAK_URL: hunter2 }), says: /KEYCLOAK_URL \(in the environment\): is not read; if it means ISSUER/ },
     { server: serve(t, {}, { file: `issuer=${hunter2}\n` }), says: /issuer \(in \.env\): is not read; if it means ISSUER/ },
-    { server: serve(t, {}, { file: `# settings\nISSUER: ${hunter2}\n` }), says: /\.env, line 2: is not a setting; write NAME=value \(with =/ },
+    {
+      server: serve(t, {}, { file: `# settings\nISSUER: ${hunter2}\n` }), says: /\.env, line 2: is not a setting; write NAME=value \(with =/
+    },
     { server: serve(t, {}, { file: Buffer.from(`ISSUER=${hunter2}\n`, 'utf16le') }), says: /\.env: is not text in UTF-8/ },
-    { server: serve(t, { ISSUER: 'http://keycloak:8080/realms/x', AUDIENCE: 'my api' }), says: /ISSUER: expected .*ALLOW_INSECURE_HTTP=on[^]*AUDIENCE: expected names without spaces/ }
+    {
+      server: serve(t, { ISSUER: 'http://keycloak:8080/realms/x', AUDIENCE: 'my api' }),
+      says: /ISSUER: expected .*ALLOW_INSECURE_HTTP=on[^]*AUDIENCE: expected names without spaces/
+    }
   ]
   for (const { server, says } of cases) {
     const said = await outcome(server)
@@ -57,7 +62,9 @@ t.test('an unknown environment with an issuer counts as production, with a warni
 
 t.test('a stack names the line of the source, as npm start and the image run Node', async (t) => {
   const program = 'import("./dist/src/config.js").then(({ loadConfig }) => loadConfig({ PORT: "x" }))'
-  const stack = await new Promise<string>((resolve) => { execFile(process.execPath, ['--enable-source-maps', '-e', program], (_error, _out, err) => resolve(err)) })
+  const stack = await new Promise<string>((resolve) => {
+    execFile(process.execPath, ['--enable-source-maps', '-e', program], (_error, _out, err) => resolve(err))
+  })
   const [, line = ''] = /\(.*\/src\/config\.ts:(\d+):\d+\)/.exec(stack) ?? []
   t.match(readFileSync('src/config.ts', 'utf8').split('\n')[Number(line) - 1], /throw new ConfigError/)
   t.notMatch(stack, /at .*dist\/src\/config\.js/)

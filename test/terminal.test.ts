@@ -21,7 +21,11 @@ function hasScript (): boolean {
 function onTerminal (t: Test, env: Readonly<Record<string, string>>): () => string {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-'))
   const command = `exec ${process.execPath} ${resolve('dist/src/server.js')}`
-  const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder, env: { PATH: process.env.PATH ?? '', TERM: 'xterm-256color', ...env } })
+  const child = spawn(
+    'script',
+    ['-qec', command, '/dev/null'],
+    { cwd: folder, env: { PATH: process.env.PATH ?? '', TERM: 'xterm-256color', ...env } }
+  )
   let received = ''
   child.stdout.on('data', (chunk: Buffer) => { received += chunk.toString() })
   t.teardown(async () => {
@@ -41,11 +45,16 @@ const OBEYED = /\u001b\[2J|\u001b\]|\u0007|[\u0080-\u009f]|\u202e|^forged/m
 t.test('nothing of a token, a path or a header is obeyed by the terminal that the log is written to', { skip }, async (t) => {
   const issuer = await TestIssuer.start(newKey('ES256'))
   t.teardown(() => issuer.stop())
-  const received = onTerminal(t, { ISSUER: issuer.issuer, AUDIENCE: 'test_api', ALGORITHMS: 'ES256', HOST: '127.0.0.1', PORT: '0', AUDIT: 'on' })
+  const received = onTerminal(t, {
+    ISSUER: issuer.issuer, AUDIENCE: 'test_api', ALGORITHMS: 'ES256', HOST: '127.0.0.1', PORT: '0', AUDIT: 'on'
+  })
   await until(() => /listens on \S+ and/.test(received()) && issuer.fetches > 0, 60_000)
   const url = /listens on (\S+) and/.exec(received())?.[1]?.replace('localhost', '127.0.0.1') ?? ''
-  const get = async (authorization: string, path = '/api/private'): Promise<number> => (await fetch(`${url}${path}`, { headers: { authorization } })).status
-  const tokens = [{ aud: HOSTILE }, { azp: HOSTILE, client_id: HOSTILE, aud: 'other' }, { sub: HOSTILE, jti: HOSTILE, azp: HOSTILE, client_id: HOSTILE }]
+  const get = async (authorization: string, path = '/api/private'): Promise<number> =>
+    (await fetch(`${url}${path}`, { headers: { authorization } })).status
+  const tokens = [
+    { aud: HOSTILE }, { azp: HOSTILE, client_id: HOSTILE, aud: 'other' }, { sub: HOSTILE, jti: HOSTILE, azp: HOSTILE, client_id: HOSTILE }
+  ]
   for (const [at, claims] of tokens.entries()) t.equal(await get(`Bearer ${issuer.token(claims)}`), at === 2 ? 200 : 401)
   t.equal(await get(`Bearer ${issuer.token({}, { kid: HOSTILE })}`), 401)
   t.equal(await get('Bearer a', `/${encodeURIComponent(HOSTILE)}`), 404)

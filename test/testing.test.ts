@@ -43,7 +43,10 @@ t.test('createTestIssuer signs what no issuer would sign', async (t) => {
   t.equal((await call(app, issuer.sign({ aud: 'api' }))).status, 403)
   t.equal((await call(app, createTestIssuer({ alg: 'ES256', issuer: issuer.issuer }).sign(good))).status, 401, 'the key of another issuer')
   const past = createTestIssuer({ alg: 'ES256', nowMs: () => 1_000_000 })
-  t.match(JSON.parse(Buffer.from(past.sign().split('.')[1] ?? '', 'base64url').toString()), { iat: 1000, exp: 1300, iss: 'https://issuer.test/realms/test' })
+  t.match(
+    JSON.parse(Buffer.from(past.sign().split('.')[1] ?? '', 'base64url').toString()),
+    { iat: 1000, exp: 1300, iss: 'https://issuer.test/realms/test' }
+  )
 })
 
 t.test('createTestIssuer rotates its key: the old one remains valid, or is withdrawn', async (t) => {
@@ -79,9 +82,12 @@ t.test('startDevelopmentIssuer is an issuer over HTTP, with the realm of the tut
   t.teardown(() => app.close())
   await app.register(scopegate, { issuer: issuer.issuer, audience: 'test_api' })
   app.get('/', { config: { auth: { scopes: ['test_api_access'] } } }, ({ principal }) => ({ clientId: principal.clientId }))
-  const { clients } = JSON.parse(readFileSync('keycloak/myorg-realm.json', 'utf8')) as { clients: Array<{ clientId: string, secret?: string }> }
+  const { clients } =
+    JSON.parse(readFileSync('keycloak/myorg-realm.json', 'utf8')) as { clients: Array<{ clientId: string, secret?: string }> }
   const secret = clients.find(({ clientId }) => clientId === 'test_api_client')?.secret ?? ''
-  const body = new URLSearchParams({ grant_type: 'client_credentials', scope: 'test_api_access', client_id: 'test_api_client', client_secret: secret })
+  const body = new URLSearchParams({
+    grant_type: 'client_credentials', scope: 'test_api_access', client_id: 'test_api_client', client_secret: secret
+  })
   const response = await fetch(`${issuer.issuer}/protocol/openid-connect/token`, { method: 'POST', body })
   const { access_token: token } = await response.json() as { access_token: string }
   t.match(await call(app, token), { status: 200, body: { clientId: 'test_api_client' } })
@@ -93,7 +99,8 @@ t.test('a server whose heads are too short for a token of the greatest length sa
     const app = Fastify({ ...maxHeaderSize !== undefined && { http: { maxHeaderSize } } })
     const issuer = createTestIssuer({ alg: 'ES256' })
     await app.register(scopegate, {
-      issuer: issuer.issuer, audience: 'api', keys: issuer.keys, ...maxTokenBytes !== undefined && { maxTokenBytes }, warn: (sentence) => warnings.push(sentence)
+      issuer: issuer.issuer, audience: 'api', keys: issuer.keys, ...maxTokenBytes !== undefined && { maxTokenBytes },
+      warn: (sentence) => warnings.push(sentence)
     })
     await app.ready()
     await app.close()
@@ -101,7 +108,10 @@ t.test('a server whose heads are too short for a token of the greatest length sa
   }
   t.same(await warningsWith(undefined), [], 'Node\'s own bound is enough for the default')
   t.same(await warningsWith(16_024), [])
-  t.match(await warningsWith(16_023), [/^maxHeaderSize of the server is 16023 bytes: tokens longer than 14999 bytes .* maxHeaderSize: 16024 /])
+  t.match(
+    await warningsWith(16_023),
+    [/^maxHeaderSize of the server is 16023 bytes: tokens longer than 14999 bytes .* maxHeaderSize: 16024 /]
+  )
   t.match(await warningsWith(undefined, 20_000), [/^maxHeaderSize of the server is 16384 bytes: .* maxHeaderSize: 21024 /])
 })
 

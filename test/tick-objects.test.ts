@@ -10,7 +10,8 @@ const PROGRAM = `
   const sameBefore = %HaveSameMap(kept.deref(), await tick())
   // A collection while no call of nextTick waits.
   await new Promise((resolve) => { setTimeout(() => { gc(); gc(); resolve() }, 20) })
-  console.log(JSON.stringify({ callback: typeof kept.deref()?.callback, sameBefore, sameAfter: kept.deref() && %HaveSameMap(kept.deref(), await tick()) }))
+  const callback = typeof kept.deref()?.callback
+  console.log(JSON.stringify({ callback, sameBefore, sameAfter: kept.deref() && %HaveSameMap(kept.deref(), await tick()) }))
 `
 
 t.test('a collection of the heap does not change the shape that V8 knows for the objects of process.nextTick', async (t) => {

@@ -15,7 +15,9 @@ import { startService, until } from './support/service.ts'
 class Contexts implements ContextManager {
   readonly #storage = new AsyncLocalStorage<Context>()
   active (): Context { return this.#storage.getStore() ?? ROOT_CONTEXT }
-  with: ContextManager['with'] = (active, work, self, ...values) => this.#storage.run(active, () => work.call(self as ThisParameterType<typeof work>, ...values))
+  with: ContextManager['with'] = (active, work, self, ...values) =>
+    this.#storage.run(active, () => work.call(self as ThisParameterType<typeof work>, ...values))
+
   bind: ContextManager['bind'] = (_context, target) => target
   enable (): this { return this }
   disable (): this { return this }
@@ -23,7 +25,8 @@ class Contexts implements ContextManager {
 
 const key = newKey('RS256')
 const exporter = new InMemorySpanExporter()
-const named = (name: string): ReturnType<InMemorySpanExporter['getFinishedSpans']> => exporter.getFinishedSpans().filter((span) => span.name === name)
+const named = (name: string): ReturnType<InMemorySpanExporter['getFinishedSpans']> =>
+  exporter.getFinishedSpans().filter((span) => span.name === name)
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`
 
@@ -45,12 +48,15 @@ t.test('with a SDK', async (t) => {
   t.ok(isTraced())
   const downstream = await startService(t, { key })
   const client = createClient({
-    tokenEndpoint: `${downstream.issuer.issuer}/protocol/openid-connect/token`, clientId: 'a', clientSecret: 'b', apiUrl: downstream.url, allowInsecureHttp: true
+    tokenEndpoint: `${downstream.issuer.issuer}/protocol/openid-connect/token`, clientId: 'a', clientSecret: 'b', apiUrl: downstream.url,
+    allowInsecureHttp: true
   })
   t.teardown(() => client.close())
   downstream.issuer.behaviour = (request, response) => {
     response.writeHead(200, { 'content-type': 'application/json' })
-    response.end(JSON.stringify(request.method === 'POST' ? { access_token: downstream.issuer.token(), token_type: 'Bearer', expires_in: 300 } : { keys: [key.jwk] }))
+    response.end(JSON.stringify(
+      request.method === 'POST' ? { access_token: downstream.issuer.token(), token_type: 'Bearer', expires_in: 300 } : { keys: [key.jwk] }
+    ))
   }
   const { get, ask, issuer, lines } = await startService(t, { key, prepare: (app) => {
     app.post('/onwards', { config: { auth: { scopes: [] } } }, async (request) => {
@@ -65,14 +71,20 @@ t.test('with a SDK', async (t) => {
   const token = issuer.token()
   for (let call = 0; call < 3; call++) t.equal((await get('/api/private', token, { traceparent })).status, 200)
   t.equal(named('scopegate.verify').length, 1, 'a cached token makes no span')
-  t.match(named('scopegate.verify')[0], { parentSpanContext: { traceId: TRACE, spanId: '00f067aa0ba902b7' }, status: { code: SpanStatusCode.UNSET } })
+  t.match(named('scopegate.verify')[0], {
+    parentSpanContext: { traceId: TRACE, spanId: '00f067aa0ba902b7' }, status: { code: SpanStatusCode.UNSET }
+  })
   exporter.reset()
 
   t.equal((await get('/api/private', issuer.token({ aud: 'other' }), { traceparent })).status, 401)
-  t.match(named('scopegate.verify')[0], { status: { code: SpanStatusCode.ERROR, message: 'audience_mismatch' }, attributes: { 'error.type': 'audience_mismatch' } })
+  t.match(named('scopegate.verify')[0], {
+    status: { code: SpanStatusCode.ERROR, message: 'audience_mismatch' }, attributes: { 'error.type': 'audience_mismatch' }
+  })
   exporter.reset()
 
-  const init = { method: 'POST', body: '{}', headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, traceparent } }
+  const init = {
+    method: 'POST', body: '{}', headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, traceparent }
+  }
   t.equal((await ask('/onwards', init)).status, 200)
   t.match(named('scopegate.request_token')[0], { parentSpanContext: { traceId: TRACE }, attributes: { 'scopegate.client_id': 'a' } })
   t.equal(named('scopegate.verify').length, 1)
@@ -101,7 +113,11 @@ async function tokenRequests (t: Test): Promise<void> {
     await context.with(trace.setSpan(context.active(), caller), work)
     const spans = named('scopegate.request_token')
     t.equal(spans.length, 1)
-    t.notMatch(JSON.stringify(spans.map((span) => [span.name, span.attributes, span.status, span.events, span.links])), /token-|s3cr/, 'no secret')
+    t.notMatch(
+      JSON.stringify(spans.map((span) => [span.name, span.attributes, span.status, span.events, span.links])),
+      /token-|s3cr/,
+      'no secret'
+    )
     return spans[0]!
   }
   const span = await inJob(() => client.fetch('/'))

@@ -50,7 +50,9 @@ t.test('no outside JWS or JWE is accepted, and none causes a 5xx', async (t) => 
       if (status === (isToken68(token) ? 401 : 400)) refused++
       else wrong.push(`${name}: ${status}`)
     })
-    if ((await service.get('/api/private', service.issuer.token())).status !== 200) wrong.push(`after ${group.name}: a good token is refused`)
+    if ((await service.get('/api/private', service.issuer.token())).status !== 200) {
+      wrong.push(`after ${group.name}: a good token is refused`)
+    }
   }
   t.same(wrong, [], 'each is 401, and 400 where the text is not a token68 (RFC 6750 §2.1)')
   t.equal(refused, 718)
@@ -59,12 +61,16 @@ t.test('no outside JWS or JWE is accepted, and none causes a 5xx', async (t) => 
 
 /** Groups whose key is not taken, and why. */
 const REFUSED_KEYS: Readonly<Record<string, readonly string[]>> = {
-  'alg ES521 does not exist (RFC 7518 §3.4: ES512 over P-521)': ['signature 347… rfc7520', 'signature 351… rfc7520WithKeyOps', 'key 19… wrong_algorithm'],
+  'alg ES521 does not exist (RFC 7518 §3.4: ES512 over P-521)': [
+    'signature 347… rfc7520', 'signature 351… rfc7520WithKeyOps', 'key 19… wrong_algorithm'
+  ],
   'alg ES224 is none of ours': ['key 20… invalid_algorithm'],
   'use enc or key_ops encrypt': [
-    'signature 353… rsa_encryption', 'signature 354… ec_key_for_encryption', 'signature 355… rsa_encryption', 'signature 356… ec_key_for_encryption',
+    'signature 353… rsa_encryption', 'signature 354… ec_key_for_encryption', 'signature 355… rsa_encryption',
+    'signature 356… ec_key_for_encryption',
     'key 6… rs256', 'key 21… invalid_use', 'encryption 82… jwe_rsa_oaep', 'encryption 88… jwe_rsa_oaep_256', 'encryption 100… jwe_rsa1_5',
-    'encryption 110… jwe_rsa_oaep', 'encryption 111… jwe_rsa_oaep_256', 'encryption 112… jwe_rsa1_5', 'encryption 121… jwe_rsa_oaep_modified',
+    'encryption 110… jwe_rsa_oaep', 'encryption 111… jwe_rsa_oaep_256', 'encryption 112… jwe_rsa1_5',
+    'encryption 121… jwe_rsa_oaep_modified',
     'encryption 128… rfc_7520', 'encryption 129… rfc_7520', 'encryption 130… rfc_7520', 'encryption 131… rfc_7520',
     'jwe_5_1.key_encryption_using_rsa_v15_and_aes-hmac-sha2.json', 'jwe_5_2.key_encryption_using_rsa-oaep_with_aes-gcm.json',
     'jwe_5_4.key_agreement_with_key_wrapping_using_ecdh-es_and_aes-keywrap_with_aes-gcm.json',
@@ -95,7 +101,9 @@ t.test('a good token signed by the key of a group is accepted, unless the key is
 function resigned ({ secretKeys, publicKeys }: JoseGroup, { issuer }: Service): string | undefined {
   const jwk = secretKeys.find(({ d, kid }) => d !== undefined && kid !== undefined)
   if (jwk === undefined || publicKeys.length === 0) return undefined
-  const alg = ALGORITHMS.find((one) => one === jwk.alg) ?? { RSA: 'RS256', 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[String(jwk.crv ?? jwk.kty)] ?? ''
+  const alg = ALGORITHMS.find((one) => one === jwk.alg) ??
+    { RSA: 'RS256', 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' }[String(jwk.crv ?? jwk.kty)] ??
+    ''
   try {
     const key: SigningKey = { kid: String(jwk.kid), alg, jwk, privateKey: createPrivateKey({ key: jwk, format: 'jwk' }) }
     return signTexts(key, JSON.stringify(issuer.header({ alg, kid: key.kid })), JSON.stringify(issuer.claims()))
@@ -110,7 +118,8 @@ const { verifySignature } = createRequire(createRequire(import.meta.url).resolve
 }
 
 const EXPECTED: Expectations = {
-  issuer: '', audience: 'any', algorithms: ALGORITHMS, tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 86_400, maxTokenBytes: 15_000
+  issuer: '', audience: 'any', algorithms: ALGORITHMS, tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 86_400,
+  maxTokenBytes: 15_000
 }
 const HEADER_REASONS = ['header_not_allowed', 'algorithm_not_allowed', 'kid_missing', 'wrong_header_type']
 
@@ -120,7 +129,8 @@ const HEADER_REASONS = ['header_not_allowed', 'algorithm_not_allowed', 'kid_miss
  */
 async function verdict (token: string, { app }: Service): Promise<string | undefined> {
   const [head = '', payload = '', signature = ''] = token.split('.')
-  const fault = examineAccessToken(token, EXPECTED, 0).findings.find(({ reason, detail }) => reason === 'not_base64url' || (!detail.startsWith('payload') && !isClaimFault(reason)))
+  const fault = examineAccessToken(token, EXPECTED, 0).findings.find(({ reason, detail }) => reason === 'not_base64url' ||
+    (!detail.startsWith('payload') && !isClaimFault(reason)))
   if (fault !== undefined) return fault.reason
   const header = readJsonPart(head) as { alg: Algorithm, kid: string }
   const rule = RULES.find(({ reason, check }) => HEADER_REASONS.includes(reason) &&
@@ -150,7 +160,11 @@ const DIFFERENCES: ReadonlyArray<{ reason: string, because: string, cases: reado
       'jws_4_4.hmac-sha2_integrity_protection.json compact'
     ]
   },
-  { reason: 'not_three_parts', because: 'an empty payload is not a set of claims', cases: numbered('signature', 259, 264, 268, 272, 320, 325) },
+  {
+    reason: 'not_three_parts',
+    because: 'an empty payload is not a set of claims',
+    cases: numbered('signature', 259, 264, 268, 272, 320, 325)
+  },
   { reason: 'not_three_parts', because: 'a detached payload', cases: ['jws_4_5.signature_with_detached_content.json compact'] },
   { reason: 'algorithm_mismatch', because: 'the key says PS256, the token PS384', cases: numbered('signature', 346, 350) },
   { reason: 'key_unknown', because: 'the key says ES521, which does not exist: it is not taken', cases: numbered('signature', 347, 351) },
@@ -160,7 +174,11 @@ const DIFFERENCES: ReadonlyArray<{ reason: string, because: string, cases: reado
     reason: 'kid_missing', because: 'the header names no key: none is guessed',
     cases: ['curve25519_jws.json compact', '6.nesting_signatures_and_encryption.json compact']
   },
-  { reason: 'accepted', because: 'the primes of a key are not looked at (ROCA, CVE-2017-15361): which keys are good is the issuer\'s to say', cases: ['key 7', 'crypto 46'] }
+  {
+    reason: 'accepted',
+    because: 'the primes of a key are not looked at (ROCA, CVE-2017-15361): which keys are good is the issuer\'s to say',
+    cases: ['key 7', 'crypto 46']
+  }
 ]
 
 function numbered (file: string, ...numbers: readonly number[]): readonly string[] {
@@ -196,7 +214,10 @@ t.test('of a key set only public keys for signatures are taken', (t) => {
       return false
     }
   }
-  t.same([...readCookbookKeys()].filter(([, jwk]) => taken(jwk)).map(([file]) => file), ['jwk_3_1.ec_public_key.json', 'jwk_3_3.rsa_public_key.json'])
+  t.same(
+    [...readCookbookKeys()].filter(([, jwk]) => taken(jwk)).map(([file]) => file),
+    ['jwk_3_1.ec_public_key.json', 'jwk_3_3.rsa_public_key.json']
+  )
   const secret = groups.flatMap(({ secretKeys }) => secretKeys)
   t.same(secret.filter(taken), [], `none of ${secret.length} private and symmetric keys`)
   t.end()

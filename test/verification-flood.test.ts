@@ -61,11 +61,28 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { name: 'from one address with the victim\'s azp; the victim is new', trustProxy: true, address: () => '192.0.2.66', azp: () => 'victim', known: false },
-  { name: 'from one address with random azp; the victim is new', trustProxy: true, address: () => '192.0.2.66', azp: (n) => `random-${n}`, known: false },
-  { name: 'from many addresses with the victim\'s azp', trustProxy: true, address: (n) => `192.0.2.${n}`, azp: () => 'victim', known: true },
-  { name: 'through one gateway without TRUST_PROXY, with an azp of its own', trustProxy: false, address: () => '192.0.2.66', azp: () => 'attacker', known: true },
-  { name: 'through one gateway without TRUST_PROXY, with random azp', trustProxy: false, address: () => '192.0.2.66', azp: (n) => `random-${n}`, known: true }
+  {
+    name: 'from one address with the victim\'s azp; the victim is new', trustProxy: true, address: () => '192.0.2.66',
+    azp: () => 'victim', known: false
+  },
+  {
+    name: 'from one address with random azp; the victim is new', trustProxy: true, address: () => '192.0.2.66',
+    azp: (n) => `random-${n}`, known: false
+  },
+  {
+    name: 'from many addresses with the victim\'s azp', trustProxy: true, address: (n) => `192.0.2.${n}`, azp: () => 'victim', known: true
+  },
+  {
+    name: 'through one gateway without TRUST_PROXY, with an azp of its own',
+    trustProxy: false,
+    address: () => '192.0.2.66',
+    azp: () => 'attacker',
+    known: true
+  },
+  {
+    name: 'through one gateway without TRUST_PROXY, with random azp', trustProxy: false, address: () => '192.0.2.66',
+    azp: (n) => `random-${n}`, known: true
+  }
 ]
 
 for (const { name, trustProxy, address, azp, known } of CASES) {
@@ -114,7 +131,8 @@ async function newcomers (service: Service): Promise<() => Promise<readonly Resp
   }
 }
 
-t.test('flood through one gateway without TRUST_PROXY, with random azp; the victim is new: once one token is verified, the others do not wait', async (t) => {
+t.test('flood through one gateway without TRUST_PROXY, with random azp; the victim is new: ' +
+  'once one token is verified, the others do not wait', async (t) => {
   const service = await serviceFor(t, { ALGORITHMS: 'ES512' })
   const send = await newcomers(service)
   const sockets = await flood(service, (n) => `random-${n}`, () => '192.0.2.66')
@@ -125,7 +143,8 @@ t.test('flood through one gateway without TRUST_PROXY, with random azp; the vict
   for (const socket of sockets) socket.destroy()
 })
 
-t.test('flood from many addresses that have sent bad signatures before, with the victim\'s azp: new callers do not wait among them', async (t) => {
+t.test('flood from many addresses that have sent bad signatures before, with the victim\'s azp: ' +
+  'new callers do not wait among them', async (t) => {
   const service = await serviceFor(t, environment)
   const send = await newcomers(service)
   const before = await flood(service, () => 'victim', (n) => `192.0.2.${n}`)

@@ -15,7 +15,11 @@ t.test('beside a service that restarts on change, building and calling do not re
   t.same([code, stdout], [0, ''])
   const started = start(['--watch', '--enable-source-maps'])
   await up(started)
-  const env = { PATH: process.env.PATH, TOKEN_ENDPOINT: `${started.issuer()}/protocol/openid-connect/token`, API_URL: `${started.api()}/api/private-scoped` }
+  const env = {
+    PATH: process.env.PATH,
+    TOKEN_ENDPOINT: `${started.issuer()}/protocol/openid-connect/token`,
+    API_URL: `${started.api()}/api/private-scoped`
+  }
   for (let time = 1; time <= 10; time++) {
     await run(process.execPath, ['tools/build.mjs'], { cwd: folder })
     const { stdout } = await run(process.execPath, ['dist/src/cli/client.js'], { cwd: folder, env })

@@ -19,7 +19,8 @@ const COVERED = `[...document.querySelectorAll('.highlight-code, .curl-command')
   text.selectNodeContents(block.querySelector('pre code, pre'))
   const lines = [...text.getClientRects()].filter(({ width }) => width > 0)
   return [...block.querySelectorAll('.download-contents, .copy-to-clipboard')].map((button) => button.getBoundingClientRect())
-    .flatMap((button) => lines.filter((line) => line.right > button.left && line.left < button.right && line.bottom > button.top && line.top < button.bottom))
+    .flatMap((button) => lines.filter((line) => line.right > button.left && line.left < button.right && \
+      line.bottom > button.top && line.top < button.bottom))
     .map(() => block.className)
 })`
 
@@ -122,7 +123,10 @@ t.test('with the keyboard alone: authorize, choose a scope, open a route, call i
   await page.keyboard.press('Enter')
   await tabTo(page, `${ROUTE} .btn.execute`)
   await page.keyboard.press('Enter')
-  t.match(await page.locator(`${ROUTE} .live-responses-table .response .highlight-code`).first().textContent(), /a scope named test_api_access/)
+  t.match(
+    await page.locator(`${ROUTE} .live-responses-table .response .highlight-code`).first().textContent(),
+    /a scope named test_api_access/
+  )
 })
 
 /** Presses Tab until the element has the focus, and the focus can be seen. */
@@ -130,7 +134,9 @@ async function tabTo (page: Page, selector: string): Promise<void> {
   for (let presses = 0; presses < 60; presses++) {
     await page.keyboard.press('Tab')
     if (await page.evaluate(`document.activeElement.matches(${JSON.stringify(selector)})`) !== true) continue
-    if (await page.evaluate('getComputedStyle(document.activeElement).outlineStyle') === 'none') throw new Error(`the focus of ${selector} cannot be seen`)
+    if (await page.evaluate('getComputedStyle(document.activeElement).outlineStyle') === 'none') {
+      throw new Error(`the focus of ${selector} cannot be seen`)
+    }
     return
   }
   throw new Error(`${selector} cannot be reached with Tab`)
@@ -140,7 +146,8 @@ t.test('what an attacker writes is text: claims, key ids, paths, methods', async
   const { browser, base } = await withService(t)
   const script = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const token = (header: object, claims: object): string => `${part(header)}.${part(claims)}.${Buffer.from('signature').toString('base64url')}`
+  const token = (header: object, claims: object): string =>
+    `${part(header)}.${part(claims)}.${Buffer.from('signature').toString('base64url')}`
   for (const bad of [
     token({ alg: script }, {}), token({ alg: 'RS256', kid: script }, {}), token({ alg: 'RS256', kid: 'x', typ: script }, {}),
     token({ alg: 'RS256', kid: 'x', typ: 'JWT' }, { iss: script, aud: script, exp: 1, azp: script, typ: script })

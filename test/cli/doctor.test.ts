@@ -19,7 +19,8 @@ const serve = (keys: unknown, document: Json = {}, headers: Record<string, strin
   issuer.behaviour = (request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     const isDiscovery = request.url?.endsWith('/openid-configuration') === true
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(isDiscovery ? { issuer: issuer.issuer, scopes_supported: ['openid', 'test_api_access'], ...document } : { keys }))
+    response.setHeader('content-type', 'application/json')
+      .end(JSON.stringify(isDiscovery ? { issuer: issuer.issuer, scopes_supported: ['openid', 'test_api_access'], ...document } : { keys }))
   }
 }
 t.beforeEach(() => serve([key.jwk]))
@@ -58,7 +59,9 @@ t.test('of another kind of token nothing is said that is true of access tokens o
   const { names, token, checks } = await diagnose([], { env, input: issuer.token({ aud: 'a_client', typ: 'ID', scope: undefined }) })
   t.same(names(), ['wrong_kind'])
   t.match(token, { accepted: false, reason: 'wrong_kind' })
-  t.match(checks('skipped'), [{ name: 'audience_mismatch', cause: /its audience is the client/ }, { name: 'route', cause: /no claims of an access token/ }])
+  t.match(checks('skipped'), [
+    { name: 'audience_mismatch', cause: /its audience is the client/ }, { name: 'route', cause: /no claims of an access token/ }
+  ])
 })
 
 t.test('key and signature', async (t) => {
@@ -89,7 +92,10 @@ t.test('the same realm under another name is told from another realm', async (t)
 
 t.test('without network: all rules but key and signature', async (t) => {
   const before = issuer.fetches
-  const { exit, token, names, out } = await diagnose(['--offline', ...routes], { env: { ...env, CLIENT_ID: 'a', CLIENT_SECRET: 'b' }, input: issuer.token() })
+  const { exit, token, names, out } = await diagnose(
+    ['--offline', ...routes],
+    { env: { ...env, CLIENT_ID: 'a', CLIENT_SECRET: 'b' }, input: issuer.token() }
+  )
   t.equal(issuer.fetches, before)
   t.equal(exit, 0)
   t.equal(token.accepted, undefined)
@@ -141,7 +147,10 @@ t.test('claims only where they are requested, and no control character reaches t
 t.test('colour on a terminal only, and not with NO_COLOR', async (t) => {
   const onTerminal = async (more: Record<string, string>, isTTY: boolean): Promise<string> => {
     let out = ''
-    await diagnose(['--offline'], { env: { ...env, ...more }, json: false, input: issuer.token(), out: { write: (text) => { out += text }, isTTY } })
+    await diagnose(
+      ['--offline'],
+      { env: { ...env, ...more }, json: false, input: issuer.token(), out: { write: (text) => { out += text }, isTTY } }
+    )
     return out
   }
   t.match(await onTerminal({}, true), /\u001b\[32mok/)
@@ -184,9 +193,15 @@ t.test('settings: errors by name, what can be reached is examined all the same, 
   t.match(wrong.names('ok').join(), /issuer_reachable/)
   t.equal(wrong.token.accepted, undefined)
   t.same((await diagnose([], { env: { ISSUER: 'nonsense', AUDIENCE: 'a' } })).names('ok'), [])
-  t.match((await diagnose([], { env: { ISSUER: 'https://<host>/realms/x', AUDIENCE: 'a' }, json: false })).out, /in place of the placeholder <\.\.\.>/)
+  t.match(
+    (await diagnose([], { env: { ISSUER: 'https://<host>/realms/x', AUDIENCE: 'a' }, json: false })).out,
+    /in place of the placeholder <\.\.\.>/
+  )
   t.same((await diagnose([], { env: { ISSUER: 'nonsense', AUDIENCE: 'a' }, input: issuer.token() })).names('skipped'), ['token'])
-  const given = await diagnose(['--issuer', issuer.issuer, '--audience', 'other', '--jwks-url', issuer.jwksUrl, ...routes], { env: { ISSUERS_FILE: 'x', JWKS_URL: 'y' }, input: issuer.token({ aud: 'other' }) })
+  const given = await diagnose(
+    ['--issuer', issuer.issuer, '--audience', 'other', '--jwks-url', issuer.jwksUrl, ...routes],
+    { env: { ISSUERS_FILE: 'x', JWKS_URL: 'y' }, input: issuer.token({ aud: 'other' }) }
+  )
   t.match(given.token, { accepted: true })
   t.match((await diagnose([], { ownRoutes: undefined })).checks()[0], { name: 'configuration', fix: /--issuer/ })
   t.match((await diagnose([], { env: { ...env, AUDIENCE: '*' }, input: issuer.token() })).names('warning'), ['configuration'])
@@ -196,13 +211,18 @@ t.test('settings: errors by name, what can be reached is examined all the same, 
 t.test('keys: why they are ignored', async (t) => {
   const weak = newKey('RS256', 'weak', 1024)
   const secret = { kty: 'oct', kid: 'secret', k: 'AAAA' }
-  const members = [key.jwk, { ...key.jwk, kid: 'enc', use: 'enc' }, { ...key.jwk, kid: 'ops', key_ops: ['sign'] }, weak.jwk, secret, 5, { kty: 'RSA' },
-    { ...key.jwk, kid: 'ps', alg: 'ES256' }, { kid: 'broken', kty: 'RSA', alg: 'RS256', n: 1, e: 2 }, { ...newKey('RS256', 'twice').jwk }, { ...newKey('RS256', 'twice').jwk }]
+  const members =
+    [key.jwk, { ...key.jwk, kid: 'enc', use: 'enc' }, { ...key.jwk, kid: 'ops', key_ops: ['sign'] }, weak.jwk, secret, 5, { kty: 'RSA' },
+      { ...key.jwk, kid: 'ps', alg: 'ES256' }, { kid: 'broken', kty: 'RSA', alg: 'RS256', n: 1, e: 2 }, { ...newKey('RS256', 'twice').jwk },
+      { ...newKey('RS256', 'twice').jwk }]
   serve(members)
   const { checks } = await diagnose([], { env })
   const ignored = checks('ok').find(({ name }) => name === 'keys_ignored')?.title ?? ''
-  for (const part of [/"enc" for another use \(use "enc"\)/, /"ops" key_ops/, /"weak" an RSA key outside of 2048/, /"secret" contains a private/, /absent not an object/, /absent without kid/,
-    /"ps" unsupported: kty "RSA", crv absent, alg "ES256"/, /"broken" not a valid key/]) t.match(ignored, part)
+  for (const part of [
+    /"enc" for another use \(use "enc"\)/, /"ops" key_ops/, /"weak" an RSA key outside of 2048/, /"secret" contains a private/,
+    /absent not an object/, /absent without kid/, /"ps" unsupported: kty "RSA", crv absent, alg "ES256"/,
+    /"broken" not a valid key/
+  ]) t.match(ignored, part)
   t.match(checks('warning'), [{ name: 'keys_ambiguous' }])
   serve([secret])
   t.match((await diagnose([], { env })).checks(), [{ name: 'keys', cause: /without a usable signing key.* Ignored: "secret"/ }])
@@ -215,13 +235,19 @@ t.test('keys: why they are ignored', async (t) => {
 t.test('the clock, the scopes and the name of the issuer', async (t) => {
   const at = (ms: number): string => new Date(Date.now() + ms).toUTCString()
   serve([key.jwk], {}, { date: at(600_000) })
-  t.match((await diagnose([], { env })).checks(), [{ name: 'clock', code: 'issuer_clock_ahead', cause: /about (?:599|600|601) s ahead.*issued_in_future/ }])
+  t.match(
+    (await diagnose([], { env })).checks(),
+    [{ name: 'clock', code: 'issuer_clock_ahead', cause: /about (?:599|600|601) s ahead.*issued_in_future/ }]
+  )
   serve([key.jwk], {}, { date: at(-600_000) })
   t.same((await diagnose([], { env })).names(), ['clock/issuer_clock_behind'])
   serve([key.jwk], {}, { date: at(-600_000), age: '600' })
   t.same((await diagnose([], { env })).names(), [], 'a response from a cache')
   serve([key.jwk], {}, { date: at(20_000) })
-  t.match((await diagnose([], { env: { ...env, CLOCK_TOLERANCE_SECONDS: '60' } })).checks('ok').find(({ name }) => name === 'clock')?.title, /about \d+ s/)
+  t.match(
+    (await diagnose([], { env: { ...env, CLOCK_TOLERANCE_SECONDS: '60' } })).checks('ok').find(({ name }) => name === 'clock')?.title,
+    /about \d+ s/
+  )
   serve([key.jwk], { scopes_supported: ['test_api_acces'] })
   t.match((await diagnose([], { env })).checks(), [{ name: 'scope_unknown', cause: /but "test_api_acces"/ }])
   serve([key.jwk], { scopes_supported: ['x'] })
@@ -246,15 +272,21 @@ t.test('an issuer whose responses have no Date, as Keycloak: the iat of a new to
     response.sendDate = false
     response.end(JSON.stringify(request.url?.endsWith('/certs') === true ? { keys: [key.jwk] } : { issuer: issuer.issuer }))
   }
-  t.match((await diagnose([], { env })).checks('skipped')[0], { name: 'clock', cause: /With CLIENT_ID and CLIENT_SECRET the doctor requests a token/ })
+  t.match(
+    (await diagnose([], { env })).checks('skipped')[0],
+    { name: 'clock', cause: /With CLIENT_ID and CLIENT_SECRET the doctor requests a token/ }
+  )
   const endpoint = await listen(t, json(200, {}))
   const client = { ...env, TOKEN_ENDPOINT: `${endpoint.url}/token`, CLIENT_ID: 'a', CLIENT_SECRET: 'b' }
   const cases: ReadonlyArray<readonly [secondsAhead: number | undefined, failed: string[], ok: boolean]> = [
-    [0, [], true], [undefined, [], false], [-3600, ['clock/issuer_clock_behind', 'expired'], false], [3600, ['clock/issuer_clock_ahead', 'issued_in_future'], false]
+    [0, [], true], [undefined, [], false], [-3600, ['clock/issuer_clock_behind', 'expired'], false],
+    [3600, ['clock/issuer_clock_ahead', 'issued_in_future'], false]
   ]
   for (const [ahead, failed, isOk] of cases) {
     const now = Math.floor(Date.now() / 1000) + (ahead ?? 0)
-    endpoint.respond = json(200, { access_token: issuer.token({ iat: ahead === undefined ? undefined : now, exp: now + 300 }), token_type: 'Bearer' })
+    endpoint.respond = json(200, {
+      access_token: issuer.token({ iat: ahead === undefined ? undefined : now, exp: now + 300 }), token_type: 'Bearer'
+    })
     const { names } = await diagnose(routes, { env: client })
     t.same(names(), failed, String(ahead))
     t.equal(names('ok').includes('clock'), isOk)
@@ -262,9 +294,13 @@ t.test('an issuer whose responses have no Date, as Keycloak: the iat of a new to
 })
 
 t.test('an issuer that responds otherwise', async (t) => {
-  const respond = (status: number, headers: Record<string, string> = {}): void => { issuer.behaviour = (_, response) => response.writeHead(status, headers).end('{}') }
+  const respond = (status: number, headers: Record<string, string> = {}): void => {
+    issuer.behaviour = (_, response) => response.writeHead(status, headers).end('{}')
+  }
   respond(404)
-  t.match((await diagnose([], { env })).checks(), [{ name: 'discovery_issuer', fix: /check the realm's name/ }, { name: 'keys', code: 'status_404' }])
+  t.match((await diagnose([], { env })).checks(), [
+    { name: 'discovery_issuer', fix: /check the realm's name/ }, { name: 'keys', code: 'status_404' }
+  ])
   respond(503)
   t.match((await diagnose([], { env })).names(), ['discovery_issuer', 'keys/status_503'])
   respond(302, { location: '/login' })
@@ -275,8 +311,12 @@ t.test('an issuer that responds otherwise', async (t) => {
   t.match((await diagnose([], { env })).names(), ['issuer_reachable/closed'])
   issuer.behaviour = (request, response) => request.url?.endsWith('certs') === true
     ? response.writeHead(404).end() : response.end(JSON.stringify({ issuer: issuer.issuer, jwks_uri: `${issuer.issuer}/jwks.json` }))
-  t.match((await diagnose([], { env })).checks(), [{ name: 'keys', fix: `The discovery document names another address: set JWKS_URL=${issuer.issuer}/jwks.json` }])
-  issuer.behaviour = (request, response) => request.url?.endsWith('certs') === true ? response.end(JSON.stringify({ keys: [key.jwk] })) : response.writeHead(404).end()
+  t.match(
+    (await diagnose([], { env })).checks(),
+    [{ name: 'keys', fix: `The discovery document names another address: set JWKS_URL=${issuer.issuer}/jwks.json` }]
+  )
+  issuer.behaviour = (request, response) =>
+    request.url?.endsWith('certs') === true ? response.end(JSON.stringify({ keys: [key.jwk] })) : response.writeHead(404).end()
   t.match((await diagnose([], { env })).names('warning'), ['discovery_issuer'], 'the service does not need it')
 })
 
@@ -292,12 +332,17 @@ t.test('why there is no connection', async (t) => {
   const nobody = await silentAddress()
   const place = new URL(nobody).host
   const at = (address: string, more: Record<string, string> = {}): ReturnType<typeof diagnose> =>
-    diagnose([], { env: { ISSUER: `${address}/realms/test`, AUDIENCE: 'test_api', ALLOW_INSECURE_HTTP: 'on', KEYS_FETCH_TIMEOUT_SECONDS: '1', ...more } })
+    diagnose([], { env: {
+      ISSUER: `${address}/realms/test`, AUDIENCE: 'test_api', ALLOW_INSECURE_HTTP: 'on', KEYS_FETCH_TIMEOUT_SECONDS: '1', ...more
+    } })
   const free = await tcp(t, (socket) => socket.destroy())
   const silent = await tcp(t, () => undefined)
   t.match((await at('http://no-such-host.invalid')).names(), ['issuer_reachable/dns'])
   t.match((await at(nobody)).names(), ['issuer_reachable/connection_refused'])
-  t.match((await at(`http://127.0.0.1:${silent}`)).checks(), [{ code: 'response_timeout', cause: /accepts the connection/, fix: /KEYS_FETCH_TIMEOUT_SECONDS/ }])
+  t.match(
+    (await at(`http://127.0.0.1:${silent}`)).checks(),
+    [{ code: 'response_timeout', cause: /accepts the connection/, fix: /KEYS_FETCH_TIMEOUT_SECONDS/ }]
+  )
   t.match((await at(`https://127.0.0.1:${new URL(issuer.issuer).port}`)).names(), ['issuer_reachable/no_tls'])
   t.match((await at(`http://127.0.0.1:${free}`)).names(), ['issuer_reachable/closed'])
   const proxied = { USE_ENV_PROXY: 'on', HTTP_PROXY: `http://user:secret@${place}` }
@@ -312,7 +357,10 @@ t.test('no connection in time: whether somebody accepts it decides', async (t) =
   const way = { proxies: { http: undefined, https: undefined, no: '', byNode: false }, usesProxies: false, timeoutMs: 1000 }
   const silent = `http://127.0.0.1:${await tcp(t, () => undefined)}/keys`
   for (const error of [new FetchError('deadline', 'late'), new FetchError('unreachable', 'late', 'UND_ERR_CONNECT_TIMEOUT')]) {
-    t.match(await diagnoseConnection(`${await silentAddress()}/keys`, error, way), { code: 'connect_timeout', cause: /the packets are lost/, fix: /firewall/ })
+    t.match(
+      await diagnoseConnection(`${await silentAddress()}/keys`, error, way),
+      { code: 'connect_timeout', cause: /the packets are lost/, fix: /firewall/ }
+    )
     t.match(await diagnoseConnection(silent, error, way), { code: 'response_timeout' })
   }
 })
@@ -336,36 +384,68 @@ t.test('with the credentials of a client', async (t) => {
   t.notMatch(all.out, /demo-secret|eyJ/)
   const cases: ReadonlyArray<readonly [more: Record<string, string>, names: string[]]> = [
     [{}, ['scope_missing/scope_not_requested', 'scope_missing/scope_not_requested']],
-    [{ CLIENT_ID: 'test_other_client', CLIENT_SECRET: 'test-other-client-demo-secret' }, ['scope_missing/scope_not_assigned', 'scope_missing/scope_not_assigned']],
+    [
+      { CLIENT_ID: 'test_other_client', CLIENT_SECRET: 'test-other-client-demo-secret' },
+      ['scope_missing/scope_not_assigned', 'scope_missing/scope_not_assigned']
+    ],
     [{ CLIENT_SECRET: 'wrong' }, ['credentials_refused']],
     [{ SCOPE: 'nonsense' }, ['scope_refused']],
     [{ SCOPE: 'a"b' }, ['settings_invalid']],
     [{ CLIENT_ID: 'test_dpop_client', CLIENT_SECRET: 'test-dpop-client-demo-secret' }, ['request_refused']],
-    [{ CLIENT_ID: 'test_dpop_client', CLIENT_SECRET: 'test-dpop-client-demo-secret', CLIENT_DPOP: 'on', SCOPE: 'test_api_access' }, ['confirmation_unsupported']],
+    [
+      { CLIENT_ID: 'test_dpop_client', CLIENT_SECRET: 'test-dpop-client-demo-secret', CLIENT_DPOP: 'on', SCOPE: 'test_api_access' },
+      ['confirmation_unsupported']
+    ],
     [{ CLIENT_DPOP: 'yes' }, ['settings_invalid']],
     [{ CLIENT_MTLS: 'yes' }, ['settings_invalid']],
     [{ TOKEN_ENDPOINT: `${await silentAddress()}/token` }, ['issuer_unreachable']],
-    [{ CLIENT_ID: 'test_stranger_client', CLIENT_SECRET: 'test-stranger-client-demo-secret' }, ['audience_mismatch', 'scope_missing/scope_not_assigned', 'scope_missing/scope_not_assigned']]
+    [
+      { CLIENT_ID: 'test_stranger_client', CLIENT_SECRET: 'test-stranger-client-demo-secret' },
+      ['audience_mismatch', 'scope_missing/scope_not_assigned', 'scope_missing/scope_not_assigned']
+    ]
   ]
   for (const [more, names] of cases) {
     t.same((await diagnose([], { env: { ...settings, ...more } })).names(), names, JSON.stringify(Object.keys(more)))
   }
-  const certificateRequired = await listen(t, json(400, { error: 'invalid_request', error_description: 'Client Certification missing for MTLS HoK Token Binding' }))
+  const certificateRequired = await listen(
+    t,
+    json(400, { error: 'invalid_request', error_description: 'Client Certification missing for MTLS HoK Token Binding' })
+  )
   const withoutCertificate = await diagnose([], { env: { ...settings, TOKEN_ENDPOINT: `${certificateRequired.url}/token` } })
   t.match(withoutCertificate.checks('failed').at(-1), { name: 'request_refused', fix: /^CLIENT_MTLS=on presents the certificate/ })
   const { CLIENT_SECRET, ...withoutSecret } = settings
-  t.match((await diagnose(['--client-secret-file', '-', ...routes], { env: withoutSecret, input: `${CLIENT_SECRET}\n` })).token, { accepted: true })
+  t.match(
+    (await diagnose(['--client-secret-file', '-', ...routes], { env: withoutSecret, input: `${CLIENT_SECRET}\n` })).token,
+    { accepted: true }
+  )
   t.match((await diagnose(['--client-secret-file', 'package.json', ...routes], { env: withoutSecret })).names(), ['settings_invalid'])
-  const withMtls = { ...withoutSecret, CLIENT_MTLS: 'on', CLIENT_CERTIFICATE_FILE: 'package.json', CLIENT_CERTIFICATE_KEY_FILE: 'package.json' }
-  t.match((await diagnose(['--client-secret-file', '-', ...routes], { env: withMtls, input: CLIENT_SECRET })).checks('failed').at(-1), { cause: /CLIENT_MTLS: expected on/ })
+  const withMtls = {
+    ...withoutSecret, CLIENT_MTLS: 'on', CLIENT_CERTIFICATE_FILE: 'package.json', CLIENT_CERTIFICATE_KEY_FILE: 'package.json'
+  }
+  t.match(
+    (await diagnose(['--client-secret-file', '-', ...routes], { env: withMtls, input: CLIENT_SECRET })).checks('failed').at(-1),
+    { cause: /CLIENT_MTLS: expected on/ }
+  )
   t.same((await diagnose([], { env: { ...settings, ISSUER: 'nonsense' } })).names('skipped'), ['token_request'])
-  t.match((await diagnose([], { env: withoutSecret })).checks('skipped').at(-1), { name: 'token_request', cause: /CLIENT_ID is set, but no secret/ })
+  t.match(
+    (await diagnose([], { env: withoutSecret })).checks('skipped').at(-1),
+    { name: 'token_request', cause: /CLIENT_ID is set, but no secret/ }
+  )
   const { CLIENT_ID, ...withoutId } = settings
   t.match((await diagnose([], { env: withoutId })).checks('skipped').at(-1), { name: 'token_request', cause: /no CLIENT_ID/ }, CLIENT_ID)
   const file = join(t.testdir({ secret: `${CLIENT_SECRET}\n` }), 'secret')
-  t.match((await diagnose(routes, { env: { ...withoutSecret, CLIENT_SECRET_FILE: file } })).token, { accepted: true }, 'as scopegate call reads them')
-  t.match((await diagnose([], { env: { ...settings, CLIENT_SECRET_FILE: file } })).checks(), [{ name: 'settings_invalid', cause: 'CLIENT_SECRET: expected CLIENT_SECRET or CLIENT_SECRET_FILE, not both.', fix: /Correct these settings/ }])
-  t.match((await diagnose([], { env: { ...withoutSecret, CLIENT_SECRET_FILE: `${file}2` } })).checks(), [{ name: 'secret_unavailable', fix: /Correct the path/ }])
+  t.match(
+    (await diagnose(routes, { env: { ...withoutSecret, CLIENT_SECRET_FILE: file } })).token,
+    { accepted: true },
+    'as scopegate call reads them'
+  )
+  t.match((await diagnose([], { env: { ...settings, CLIENT_SECRET_FILE: file } })).checks(), [{
+    name: 'settings_invalid', cause: 'CLIENT_SECRET: expected CLIENT_SECRET or CLIENT_SECRET_FILE, not both.', fix: /Correct these settings/
+  }])
+  t.match(
+    (await diagnose([], { env: { ...withoutSecret, CLIENT_SECRET_FILE: `${file}2` } })).checks(),
+    [{ name: 'secret_unavailable', fix: /Correct the path/ }]
+  )
 })
 
 t.test('a scope that is granted and not in the token', async (t) => {
@@ -373,13 +453,20 @@ t.test('a scope that is granted and not in the token', async (t) => {
   const endpoint = await listen(t, json(200, { access_token: token, token_type: 'Bearer', expires_in: 300, scope: 'email' }))
   const client = { ...env, TOKEN_ENDPOINT: `${endpoint.url}/token`, CLIENT_ID: 'a', CLIENT_SECRET: 'b' }
   for (const SCOPE of ['', 'test_api_access']) {
-    t.same((await diagnose([], { env: { ...client, SCOPE } })).names(), ['scope_missing/scope_not_in_token', 'scope_missing/scope_not_in_token'])
+    t.same(
+      (await diagnose([], { env: { ...client, SCOPE } })).names(),
+      ['scope_missing/scope_not_in_token', 'scope_missing/scope_not_in_token']
+    )
   }
   t.equal(endpoint.seen.length, 3, 'one more request for a scope that was not requested, not for each route')
-  endpoint.respond = (response, { form }) => form.has('scope') ? json(400, { error: 'invalid_scope' })(response, undefined as never) : json(200, { access_token: token, token_type: 'Bearer', scope: 'email' })(response, undefined as never)
+  endpoint.respond = (response, { form }) => form.has('scope')
+    ? json(400, { error: 'invalid_scope' })(response, undefined as never)
+    : json(200, { access_token: token, token_type: 'Bearer', scope: 'email' })(response, undefined as never)
   serve([key.jwk], { scopes_supported: ['email'] })
   t.same((await diagnose([], { env: client })).names(), ['scope_unknown', 'scope_missing/scope_unknown', 'scope_missing/scope_unknown'])
-  endpoint.respond = (response, { form }) => form.has('scope') ? json(503, {})(response, undefined as never) : json(200, { access_token: token, token_type: 'Bearer' })(response, undefined as never)
+  endpoint.respond = (response, { form }) => form.has('scope')
+    ? json(503, {})(response, undefined as never)
+    : json(200, { access_token: token, token_type: 'Bearer' })(response, undefined as never)
   t.same((await diagnose([], { env: client })).names(), ['scope_unknown', 'scope_missing', 'scope_missing'])
 })
 
@@ -390,7 +477,10 @@ t.test('tokens bound to a key: refused, or what the caller must prove', async (t
   const accepted = await diagnose(routes, { env: { ...env, DPOP: 'allowed', PUBLIC_URL: 'http://localhost:50100' }, input: bound })
   t.match(accepted.token, { accepted: true })
   t.match(accepted.checks('ok').find(({ name }) => name === 'binding')?.cause, /Authorization: DPoP/)
-  t.same((await diagnose(routes, { env: { ...env, DPOP: 'required', PUBLIC_URL: 'http://localhost:50100' }, input: issuer.token() })).names(), ['binding_required'])
+  t.same(
+    (await diagnose(routes, { env: { ...env, DPOP: 'required', PUBLIC_URL: 'http://localhost:50100' }, input: issuer.token() })).names(),
+    ['binding_required']
+  )
   const withCertificate = { ...env, CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' }
   const certificate = await diagnose(routes, { env: withCertificate, input: issuer.token({ cnf: { 'x5t#S256': 'a'.repeat(43) } }) })
   t.match(certificate.checks('ok').find(({ name }) => name === 'binding')?.title, /client certificate/)

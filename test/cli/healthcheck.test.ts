@@ -15,7 +15,8 @@ interface Run { readonly code: unknown, readonly out: string, readonly err: stri
  */
 function run (t: Test, environment: Record<string, string>): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [PROGRAM], { cwd: t.testdir({}), env: { ...process.env, NODE_ENV: 'development', ...environment } }, (error, out, err) =>
+    const options = { cwd: t.testdir({}), env: { ...process.env, NODE_ENV: 'development', ...environment } }
+    execFile(process.execPath, [PROGRAM], options, (error, out, err) =>
       resolve({ code: error === null ? 0 : error.code, out, err }))
   })
 }

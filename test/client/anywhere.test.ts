@@ -106,7 +106,13 @@ t.test('several APIs: each has its own wall, scope, audience and resource', asyn
   const first = await listen(t, json(200, { at: 'first' }))
   const second = await listen(t, json(200, { at: 'second' }))
   const { client, issuer } = await story(t, {
-    scope: ['a'], resource: 'https://r.example', apiUrl: [`${first.url}/v1`, { url: `${second.url}/`, scope: ['b'], audience: 'two', resource: ['https://x.example', 'https://y.example'] }, { url: `${second.url}/inner` }]
+    scope: ['a'],
+    resource: 'https://r.example',
+    apiUrl: [
+      `${first.url}/v1`,
+      { url: `${second.url}/`, scope: ['b'], audience: 'two', resource: ['https://x.example', 'https://y.example'] },
+      { url: `${second.url}/inner` }
+    ]
   })
   t.same(await (await client.fetch('x')).json(), { at: 'first' })
   t.equal(first.seen[0]!.path, '/v1/x')
@@ -125,7 +131,10 @@ t.test('several APIs: each has its own wall, scope, audience and resource', asyn
   for (const apiUrl of [[], [{}], [{ url: 'https://x.example', scope: 'x' }], 1]) {
     t.throws(() => createClient({ ...all, apiUrl: apiUrl as never }), { code: 'settings_invalid' })
   }
-  t.throws(() => createClient({ ...all, apiUrl: 'https://x.example', maxRetryAfterMs: 60_001, stepUp: 1 as never }), { message: /maxRetryAfterMs: .*stepUp: true or false/ })
+  t.throws(
+    () => createClient({ ...all, apiUrl: 'https://x.example', maxRetryAfterMs: 60_001, stepUp: 1 as never }),
+    { message: /maxRetryAfterMs: .*stepUp: true or false/ }
+  )
 })
 
 t.test(`at most ${MOST_TOKENS} tokens are kept: those used last`, async (t) => {
@@ -181,7 +190,8 @@ t.test('events: each token request and each warning', async (t) => {
 t.test('an idle client does not keep the process', async (t) => {
   const { issuer, api } = await story(t)
   const script = `import { createClient } from ${JSON.stringify(pathToFileURL('dist/src/client/client.js').href)}
-const client = createClient({ tokenEndpoint: ${JSON.stringify(issuer.url)}, clientId: 'id', clientSecret: 's', apiUrl: ${JSON.stringify(api.url)} })
+const client = createClient({ tokenEndpoint: ${JSON.stringify(issuer.url)}, clientId: 'id', clientSecret: 's', \
+  apiUrl: ${JSON.stringify(api.url)} })
 const response = await client.fetch('/')
 console.log(response.status, await response.text())`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000 })

@@ -6,10 +6,14 @@ const text = (body: string): ReadableStream<Uint8Array> => new Blob([body]).stre
 
 t.test('a call: method, headers, body and address as given, with the token', async (t) => {
   const { client, api } = await story(t, {})
-  const response = await client.fetch('/api/messages?a=b', { method: 'POST', headers: { 'x-own': '1', Authorization: 'Bearer other' }, body: '{}' })
+  const response = await client.fetch('/api/messages?a=b', {
+    method: 'POST', headers: { 'x-own': '1', Authorization: 'Bearer other' }, body: '{}'
+  })
   t.equal(response.status, 200)
   t.same(await response.json(), { message: 'in' })
-  t.match(api.seen[0], { method: 'POST', path: '/api/messages?a=b', body: '{}', headers: { 'x-own': '1', authorization: 'Bearer token-1' } })
+  t.match(api.seen[0], {
+    method: 'POST', path: '/api/messages?a=b', body: '{}', headers: { 'x-own': '1', authorization: 'Bearer token-1' }
+  })
 })
 
 t.test('a path is resolved against apiUrl', async (t) => {
@@ -25,7 +29,8 @@ t.test('the token never leaves the origin of apiUrl', async (t) => {
   const elsewhere = await listen(t, json(200, {}))
   const port = new URL(api.url).port
   const paths = [
-    elsewhere.url, elsewhere.url.replace('http:', ''), elsewhere.url.replace('http:', '').replace('//', '/\\'), `${elsewhere.url}/${api.url}`,
+    elsewhere.url, elsewhere.url.replace('http:', ''), elsewhere.url.replace('http:', '').replace('//', '/\\'),
+    `${elsewhere.url}/${api.url}`,
     `http://localhost:${port}/`, `https://127.0.0.1:${port}/`, `http://user:word@127.0.0.1:${port}/`, `http://user@127.0.0.1:${port}/`,
     `http://:word@127.0.0.1:${port}/`, 'file:///etc/passwd', 'http://[', '\t//evil.example/'
   ]
@@ -58,7 +63,10 @@ t.test('a token that the API does not take any more is replaced once, and the ca
   for (const body of ['text', new URLSearchParams({ a: '1' }), Buffer.from('bytes'), new Blob(['blob'])]) {
     t.equal((await client.fetch('/', { method: 'POST', body })).status, 200)
   }
-  t.same(service.seen.slice(0, 2).map(({ headers, body }) => [headers.authorization, body]), [['Bearer token-1', 'text'], ['Bearer token-2', 'text']])
+  t.same(
+    service.seen.slice(0, 2).map(({ headers, body }) => [headers.authorization, body]),
+    [['Bearer token-1', 'text'], ['Bearer token-2', 'text']]
+  )
   t.equal(issuer.seen.length, 2)
   t.equal(service.seen.length, 5)
 })

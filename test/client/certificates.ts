@@ -39,7 +39,9 @@ export async function listenTls (t: Test, own: Identity): Promise<TlsFake> {
     let body = ''
     request.setEncoding('utf8').on('data', (chunk: string) => { body += chunk }).on('end', () => {
       fake.forms.push(new URLSearchParams(body))
-      const document = { issuer: fake.url, token_endpoint: `${fake.url}/token`, mtls_endpoint_aliases: { token_endpoint: `${fake.url}/mtls/token` } }
+      const document = {
+        issuer: fake.url, token_endpoint: `${fake.url}/token`, mtls_endpoint_aliases: { token_endpoint: `${fake.url}/mtls/token` }
+      }
       const token = { access_token: `token-${fake.presented.length}`, token_type: 'Bearer', expires_in: 300 }
       response.end(JSON.stringify(request.url === '/.well-known/openid-configuration' ? document : { ...token, path: request.url }))
     })

@@ -13,7 +13,10 @@ t.test('what a WWW-Authenticate value says', (t) => {
     ['Bearer realm="x"', { error: undefined }],
     ['Bearer error=invalid_token', { error: 'invalid_token' }],
     ['bearer Error = "invalid_token"', { error: 'invalid_token' }],
-    ['BEARER realm="a, b",error="insufficient_scope" , scope="one two", error_description="say \\"please\\""', { error: 'insufficient_scope', scope: 'one two', errorDescription: 'say "please"' }],
+    [
+      'BEARER realm="a, b",error="insufficient_scope" , scope="one two", error_description="say \\"please\\""',
+      { error: 'insufficient_scope', scope: 'one two', errorDescription: 'say "please"' }
+    ],
     ['DPoP algs="ES256", error="use_dpop_nonce", Bearer realm="x", error="invalid_token"', { error: 'invalid_token' }],
     ['Bearer realm="x", DPoP error="invalid_token"', { error: undefined }],
     ['Bearer error="first", error="second"', { error: 'first' }],

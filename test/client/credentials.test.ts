@@ -20,13 +20,22 @@ const jwk = (key: KeyObject, more: object = {}): string => JSON.stringify({ ...k
 /** The assertion of the last token request, verified by another library. */
 async function assertionIn ({ issuer }: Pick<Story, 'issuer'>, key: KeyObject, audience: string) {
   const { form, headers } = issuer.seen.at(-1)!
-  const verified = await jwtVerify(form.get('client_assertion')!, createPublicKey(key), { audience, issuer: 'client one', subject: 'client one', requiredClaims: ['jti', 'exp', 'iat'] })
-  return { ...verified.protectedHeader, type: form.get('client_assertion_type'), clientId: form.get('client_id'), basic: headers.authorization, exp: verified.payload.exp! - verified.payload.iat!, jti: verified.payload.jti }
+  const verified = await jwtVerify(form.get('client_assertion')!, createPublicKey(key), {
+    audience, issuer: 'client one', subject: 'client one', requiredClaims: ['jti', 'exp', 'iat']
+  })
+  return {
+    ...verified.protectedHeader, type: form.get('client_assertion_type'), clientId: form.get('client_id'),
+    basic: headers.authorization, exp: verified.payload.exp! - verified.payload.iat!, jti: verified.payload.jti
+  }
 }
 
 t.test('private_key_jwt: every kind of key, as PEM or JWK', async (t) => {
   const ed = generateKeyPairSync('ed25519').privateKey
-  const cases: ReadonlyArray<readonly [name: string, key: KeyObject, options: Pick<ClientOptions, 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAuthentication'>, alg: string, kid?: string]> = [
+  const cases: ReadonlyArray<readonly [
+    name: string, key: KeyObject,
+    options: Pick<ClientOptions, 'clientKey' | 'clientKeyId' | 'clientKeyAlgorithm' | 'clientAuthentication'>, alg: string,
+    kid?: string
+  ]> = [
     ['RSA, PEM', rsa, { clientKey: pem(rsa) }, 'RS256'],
     ['RSA, PKCS #1', rsa, { clientKey: rsa.export({ type: 'pkcs1', format: 'pem' }) as string }, 'RS256'],
     ['RSA, PS256', rsa, { clientKey: pem(rsa), clientKeyAlgorithm: 'PS256', clientKeyId: 'one' }, 'PS256', 'one'],
@@ -41,7 +50,11 @@ t.test('private_key_jwt: every kind of key, as PEM or JWK', async (t) => {
     const one = await story(t, { ...without, ...options })
     t.equal(await one.client.token(), 'token-1', name)
     const expected = { alg, kid, type: ASSERTION_TYPE, clientId: 'client one', basic: undefined, exp: 60 }
-    t.match(await assertionIn(one, key, `${one.issuer.url}/token`), expected, `${name}: no issuer is known, so the audience is the token endpoint`)
+    t.match(
+      await assertionIn(one, key, `${one.issuer.url}/token`),
+      expected,
+      `${name}: no issuer is known, so the audience is the token endpoint`
+    )
   }
 })
 
@@ -119,7 +132,9 @@ t.test('an assertion that somebody else issues', async (t) => {
   const file = join(t.testdir({ assertion: 'a.b.c\n' }), 'assertion')
   const { client, issuer, clock } = await story(t, { ...without, clientAssertion: { file } })
   await client.token()
-  t.match(Object.fromEntries(issuer.seen[0]!.form), { client_assertion: 'a.b.c', client_assertion_type: ASSERTION_TYPE, client_id: 'client one', grant_type: 'client_credentials' })
+  t.match(Object.fromEntries(issuer.seen[0]!.form), {
+    client_assertion: 'a.b.c', client_assertion_type: ASSERTION_TYPE, client_id: 'client one', grant_type: 'client_credentials'
+  })
   writeFileSync(file, 'd.e.f')
   clock.ms += 300_000
   await client.token()
@@ -127,12 +142,17 @@ t.test('an assertion that somebody else issues', async (t) => {
 })
 
 t.test('what cannot be read or used is named without its text', async (t) => {
-  const folder = t.testdir({ empty: ' \n', lines: 'a\nb', noKey: 'secret-text', public: createPublicKey(ec).export({ type: 'spki', format: 'pem' }) as string })
+  const folder = t.testdir({
+    empty: ' \n', lines: 'a\nb', noKey: 'secret-text', public: createPublicKey(ec).export({ type: 'spki', format: 'pem' }) as string
+  })
   const cases: ReadonlyArray<readonly [options: Partial<ClientOptions>, message: RegExp]> = [
     [{ clientSecret: { file: join(folder, 'missing') } }, /^the file with the secret cannot be read \(ENOENT\)$/],
     [{ clientSecret: { file: join(folder, 'empty') } }, /^the file with the secret is empty$/],
     [{ clientSecret: { file: join(folder, 'lines') } }, /^the secret has line breaks in it$/],
-    [{ clientKey: { file: join(folder, 'noKey') } }, /^the key cannot be used: expected a private key as PEM \(without a passphrase\) or JWK$/],
+    [
+      { clientKey: { file: join(folder, 'noKey') } },
+      /^the key cannot be used: expected a private key as PEM \(without a passphrase\) or JWK$/
+    ],
     [{ clientKey: { file: join(folder, 'public') } }, /^the key cannot be used: expected a private key/],
     [{ clientKey: () => '{' }, /^the key cannot be used: expected a private key as PEM or JWK$/],
     [{ clientCertificate: { cert: { file: join(folder, 'noKey') }, key: 'x' } }, /^certificate and key cannot be used/]
@@ -162,7 +182,11 @@ t.test('credentials that cannot be used are reported at once', (t) => {
     [{}, 'clientSecret', /the secret of the client/],
     [{ clientSecret: 's', clientKey: pem(ec) }, 'clientSecret', /one kind of credentials, not clientSecret and clientKey/],
     [{ clientSecret: { file: '' } }, 'clientSecret', /the secret of the client/],
-    [{ clientSecret: 's', clientAuthentication: 'private_key_jwt' }, 'clientAuthentication', /client_secret_basic or client_secret_post, or clientKey for this method/],
+    [
+      { clientSecret: 's', clientAuthentication: 'private_key_jwt' },
+      'clientAuthentication',
+      /client_secret_basic or client_secret_post, or clientKey for this method/
+    ],
     [{ clientKey: 1 }, 'clientKey', /PEM or JWK/],
     [{ clientKey: createPublicKey(ec) }, 'clientKey', /not a public or secret one/],
     [{ clientKey: pem(small) }, 'clientKey', /a key for RS256, PS256, ES256 or EdDSA/],
@@ -177,7 +201,9 @@ t.test('credentials that cannot be used are reported at once', (t) => {
     [{ clientSecret: 's', ca: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'] }, 'ca', /as PEM/]
   ]
   for (const [options, option, expected] of cases) {
-    const all = { tokenEndpoint: 'https://issuer.example/token', clientId: 'id', apiUrl: 'https://api.example', ...options } as ClientOptions
+    const all = {
+      tokenEndpoint: 'https://issuer.example/token', clientId: 'id', apiUrl: 'https://api.example', ...options
+    } as ClientOptions
     const error = thrownBy(() => createClient(all))
     t.match(error, { problems: [{ option, expected }] }, `${option}: ${String(expected)}`)
   }
@@ -190,7 +216,13 @@ t.test('tls_client_auth: the certificate proves the client, also one that rotate
   const second = identity('second')
   const issuer = await listenTls(t, own)
   const folder = t.testdir({ cert: first.cert, key: first.key })
-  const options = { issuer: issuer.url, clientId: 'id', apiUrl: issuer.url, ca: own.cert, clientCertificate: { cert: { file: join(folder, 'cert') }, key: { file: join(folder, 'key') } } }
+  const options = {
+    issuer: issuer.url,
+    clientId: 'id',
+    apiUrl: issuer.url,
+    ca: own.cert,
+    clientCertificate: { cert: { file: join(folder, 'cert') }, key: { file: join(folder, 'key') } }
+  }
   const clock = { ms: 0 }
   const client = createClient({ ...options, clientAuthentication: 'tls_client_auth', now: () => clock.ms })
   t.teardown(() => client.close())
@@ -205,7 +237,9 @@ t.test('tls_client_auth: the certificate proves the client, also one that rotate
   t.same(issuer.presented.slice(3), ['second'])
   rmSync(join(folder, 'key'))
   clock.ms += 300_000
-  await t.rejects(client.token(), { code: 'secret_unavailable', message: 'the file with the key of the certificate cannot be read (ENOENT)' })
+  await t.rejects(client.token(), {
+    code: 'secret_unavailable', message: 'the file with the key of the certificate cannot be read (ENOENT)'
+  })
 
   const stranger = createClient({ tokenEndpoint: `${issuer.url}/token`, clientId: 'id', clientSecret: 's', apiUrl: issuer.url })
   t.teardown(() => stranger.close())

@@ -23,7 +23,9 @@ async function parties (
 ): Promise<{ client: Client, api: Wire, issuer: Wire }> {
   const wire = await listenOn(t, api)
   const issuer = await listenOn(t, (_request, response) => { response.setHeader('content-type', 'application/json').end(TOKEN) })
-  const all = { tokenEndpoint: `${issuer.url}/token`, clientId: 'id', clientSecret: 'secret', apiUrl: wire.url, apiDeadlineMs: DEADLINE_MS, ...options }
+  const all = {
+    tokenEndpoint: `${issuer.url}/token`, clientId: 'id', clientSecret: 'secret', apiUrl: wire.url, apiDeadlineMs: DEADLINE_MS, ...options
+  }
   const client = createClient(all as ClientOptions)
   t.teardown(() => client.close())
   return { client, api: wire, issuer }
@@ -74,7 +76,10 @@ t.test('the deadline of 1 s ends a call, 20 of 20, also while the body is read, 
   }
   const { client, api } = await parties(t, SILENT)
   const silent = await twenty(() => client.fetch('/'))
-  t.match(silent, Array.from({ length: 20 }, () => ({ status: 'rejected', reason: { code: 'api_unreachable', message: /within 1000 ms/ } })))
+  t.match(
+    silent,
+    Array.from({ length: 20 }, () => ({ status: 'rejected', reason: { code: 'api_unreachable', message: /within 1000 ms/ } }))
+  )
   await untilNoneOpen(api)
 })
 
@@ -127,7 +132,10 @@ t.test('the response of fetch is as any other, and its deadline costs no timer o
   const { client, api } = await parties(t, (request, response) => {
     if (request.url === '/cut') response.destroy()
     else if (request.url === '/half') response.write('half', () => setTimeout(() => response.destroy(), 100))
-    else response.writeHead(200, { 'x-own': 'one', 'set-cookie': ['a=1', 'b=2'] }).write('{"a":', () => setTimeout(() => response.end('1}'), 100))
+    else response.writeHead(200, { 'x-own': 'one', 'set-cookie': ['a=1', 'b=2'] }).write(
+      '{"a":',
+      () => setTimeout(() => response.end('1}'), 100)
+    )
   }, { apiDeadlineMs: LONG_MS })
   for (let call = 0; call < 20; call++) {
     const response = await client.fetch('/', { signal: new AbortController().signal })
@@ -159,7 +167,9 @@ t.test('a dripping token endpoint or discovery never holds later calls: each att
     const { client } = await parties(t, SILENT, { ...place, tokenDeadlineMs: DEADLINE_MS, now: () => clock.ms } as Partial<ClientOptions>)
     for (let round = 0; round < 2; round++) {
       const all = await twenty(() => client.token())
-      t.match(all, Array.from({ length: 20 }, () => ({ status: 'rejected', reason: { code: 'issuer_unreachable', message: /no complete response within 1000 ms/ } })))
+      t.match(all, Array.from({ length: 20 }, () => ({
+        status: 'rejected', reason: { code: 'issuer_unreachable', message: /no complete response within 1000 ms/ }
+      })))
       clock.ms += 10_000
     }
     await untilNoneOpen(issuer)

@@ -27,7 +27,8 @@ interface Proof {
 /** The proof of a request, its signature checked. */
 function proofOf ({ headers }: Seen): Proof {
   const [head = '', body = '', signature = ''] = String(headers['dpop']).split('.')
-  const [header, claims] = [head, body].map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as unknown) as [Proof['header'], Proof['claims']]
+  const [header, claims] =
+    [head, body].map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as unknown) as [Proof['header'], Proof['claims']]
   const key = { key: createPublicKey({ key: header.jwk, format: 'jwk' }), dsaEncoding: 'ieee-p1363' } as const
   const hash = header.alg === 'EdDSA' ? null : 'sha256'
   if (!verify(hash, Buffer.from(`${head}.${body}`), key, Buffer.from(signature, 'base64url'))) throw new Error('not signed with its key')
@@ -43,7 +44,9 @@ const ways = (client: Client, origin: string): ReadonlyArray<readonly [string, (
     ['fetch', async (path, method = 'GET') => (await client.fetch(path, { method })).status],
     ['wrap', async (path, method = 'GET') => (await client.wrap()(`${origin}${path}`, { method })).status],
     ['interceptor', async (path, method = 'GET') => {
-      const { statusCode, body } = await request(`${origin}${path}`, { method: method.toUpperCase() as 'GET', dispatcher, headers: { DPoP: 'mine', Authorization: 'mine' } })
+      const { statusCode, body } = await request(`${origin}${path}`, {
+        method: method.toUpperCase() as 'GET', dispatcher, headers: { DPoP: 'mine', Authorization: 'mine' }
+      })
       await body.dump()
       await agent.close()
       return statusCode
@@ -96,7 +99,9 @@ t.test('a key of one\'s own: PEM, JWK and KeyObject', async (t) => {
   const { privateKey: pss, publicKey } = generateKeyPairSync('rsa-pss', { modulusLength: 2048 })
   const wrong: readonly unknown[] = ['on', 1, null, {}, { key: 1 }, { key: 'no key' }, { key: publicKey }, { key: pss }]
   for (const dpop of wrong) {
-    const options = { tokenEndpoint: 'https://a.example/token', clientId: 'a', clientSecret: 'b', apiUrl: 'https://b.example', dpop } as ClientOptions
+    const options = {
+      tokenEndpoint: 'https://a.example/token', clientId: 'a', clientSecret: 'b', apiUrl: 'https://b.example', dpop
+    } as ClientOptions
     t.throws(() => createClient(options), { code: 'settings_invalid', problems: [{ option: 'dpop' }] })
   }
 })
@@ -104,7 +109,11 @@ t.test('a key of one\'s own: PEM, JWK and KeyObject', async (t) => {
 /** Requires this nonce in the proof. */
 const requires = (nonce: string, status: number, otherwise: Respond): Respond => (response, seen) => {
   if (proofOf(seen).claims['nonce'] === nonce) otherwise(response, seen)
-  else json(status, { error: 'use_dpop_nonce' }, { 'dpop-nonce': nonce, 'www-authenticate': 'Bearer realm="x", DPoP error="use_dpop_nonce", algs="ES256"' })(response, seen)
+  else json(
+    status,
+    { error: 'use_dpop_nonce' },
+    { 'dpop-nonce': nonce, 'www-authenticate': 'Bearer realm="x", DPoP error="use_dpop_nonce", algs="ES256"' }
+  )(response, seen)
 }
 
 t.test('nonces: one more attempt, and then the newest is used; those of issuer and API are apart', async (t) => {
@@ -207,11 +216,17 @@ t.test('the development issuer and the service: required, with nonces; fetch, wr
   const folder = mkdtempSync(join(tmpdir(), 'dpop-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   writeFileSync(join(folder, 'nonce'), 'n'.repeat(40))
-  const options = { tokenEndpoint: issuer.tokenEndpoint, clientId: 'test_api_client', clientSecret: 'test-api-client-demo-secret', scope: ['test_api_access'] }
+  const options = {
+    tokenEndpoint: issuer.tokenEndpoint,
+    clientId: 'test_api_client',
+    clientSecret: 'test-api-client-demo-secret',
+    scope: ['test_api_access']
+  }
   for (const [DPOP, DPOP_NONCE] of [['allowed', 'off'], ['required', 'on']] as const) {
     const gateway = await front(t)
     const environment = {
-      ISSUER: issuer.issuer, DPOP, PUBLIC_URL: gateway.url, ...DPOP_NONCE === 'on' && { DPOP_NONCE, DPOP_NONCE_SECRET_FILE: join(folder, 'nonce') }
+      ISSUER: issuer.issuer, DPOP, PUBLIC_URL: gateway.url,
+      ...DPOP_NONCE === 'on' && { DPOP_NONCE, DPOP_NONCE_SECRET_FILE: join(folder, 'nonce') }
     }
     const service: Service = await startService(t, { environment, files: readSettingFiles(environment) })
     gateway.port = Number(new URL(service.url).port)

@@ -59,7 +59,9 @@ export async function silentAddress (): Promise<string> {
 
 /** Responds with JSON; a text and bytes are sent as they are. */
 export function json (status: number, body: unknown, headers: Record<string, string> = {}): Respond {
-  return (response) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body))
+  return (response) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(
+    typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body)
+  )
 }
 
 /** A good response of a token endpoint; every call names another token: token-1, token-2, … */
@@ -67,7 +69,10 @@ export function tokens (members: Record<string, unknown> = {}): Respond {
   let count = 0
   return (response, seen) => {
     const scope = `email profile ${seen.form.get('scope') ?? ''}`.trim()
-    const body = { access_token: `token-${++count}`, expires_in: 300, refresh_expires_in: 0, token_type: 'Bearer', 'not-before-policy': 0, scope, ...members }
+    const body = {
+      access_token: `token-${++count}`, expires_in: 300, refresh_expires_in: 0, token_type: 'Bearer', 'not-before-policy': 0,
+      scope, ...members
+    }
     json(200, body)(response, seen)
   }
 }

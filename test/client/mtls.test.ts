@@ -11,7 +11,12 @@ const first = identity('first')
 t.test('mtls: the certificate is presented to the issuer and to the API, whatever authenticates the client', async (t) => {
   const cases: ReadonlyArray<readonly [name: string, options: object, form: object, basic: boolean]> = [
     ['a secret in the header', { clientSecret: 's' }, {}, true],
-    ['a secret in the form', { clientSecret: 's', clientAuthentication: 'client_secret_post' }, { client_id: 'id', client_secret: 's' }, false],
+    [
+      'a secret in the form',
+      { clientSecret: 's', clientAuthentication: 'client_secret_post' },
+      { client_id: 'id', client_secret: 's' },
+      false
+    ],
     ['a key', { clientKey: first.key }, { client_id: 'id', client_assertion: /^ey/ }, false],
     ['nothing else', {}, { client_id: 'id' }, false],
     ['nothing else, by name', { clientAuthentication: 'tls_client_auth' }, { client_id: 'id' }, false]
@@ -43,7 +48,11 @@ t.test('mtls: the API receives the certificate of the newest token, also while t
   clock.ms += 270_000
   await client.fetch('/x')
   t.equal(await client.replace(await client.token()), undefined, 'the renewal has ended')
-  t.same(server.presented, ['first', 'first', 'first'], 'the certificate is new and its key is not: the old token and the old certificate remain')
+  t.same(
+    server.presented,
+    ['first', 'first', 'first'],
+    'the certificate is new and its key is not: the old token and the old certificate remain'
+  )
   writeFileSync(join(folder, 'key'), second.key)
   clock.ms += 31_000
   await client.fetch('/x')
@@ -61,6 +70,10 @@ t.test('mtls: what cannot be used is reported', async (t) => {
   ]
   for (const [options, option, expected] of cases) {
     const given = { issuer: 'https://sso.example', clientId: 'id', apiUrl: 'https://api.example', ...options } as ClientOptions
-    t.throws(() => createClient(given), { code: 'settings_invalid', problems: [{ option, expected }] }, JSON.stringify(Object.keys(options)))
+    t.throws(
+      () => createClient(given),
+      { code: 'settings_invalid', problems: [{ option, expected }] },
+      JSON.stringify(Object.keys(options))
+    )
   }
 })

@@ -25,7 +25,10 @@ t.test('oidc-provider: basic, post and private_key_jwt; a scope that it does not
     clients: [
       { ...grant, client_id: 'with-basic.1', client_secret: 's3cr+t/ %:&', token_endpoint_auth_method: 'client_secret_basic' },
       { ...grant, client_id: 'with-post', client_secret: 's3cr+t/ %:&', token_endpoint_auth_method: 'client_secret_post' },
-      { ...grant, client_id: 'with-key', jwks: { keys: [jwk] }, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'ES256' }
+      {
+        ...grant, client_id: 'with-key', jwks: { keys: [jwk] }, token_endpoint_auth_method: 'private_key_jwt',
+        token_endpoint_auth_signing_alg: 'ES256'
+      }
     ]
   })
   server.on('request', provider.callback())
@@ -43,7 +46,9 @@ t.test('oidc-provider: basic, post and private_key_jwt; a scope that it does not
     await t.rejects(client.token(['write']), { code: 'scope_refused' })
   }
   t.equal(new Set(api.seen.map(({ headers }) => headers.authorization)).size, 3)
-  const wrong = createClient({ issuer, apiUrl: api.url, clientId: 'with-post', clientSecret: 'x', clientAuthentication: 'client_secret_post' })
+  const wrong = createClient({
+    issuer, apiUrl: api.url, clientId: 'with-post', clientSecret: 'x', clientAuthentication: 'client_secret_post'
+  })
   t.teardown(() => wrong.close())
   await t.rejects(wrong.token(), { code: 'credentials_refused' })
 })

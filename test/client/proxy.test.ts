@@ -23,10 +23,11 @@ async function proxyOn (t: Test): Promise<Proxy> {
   const { url, server } = await listenOn(t, (request, response) => {
     seen.push(`${request.method} ${request.url}`)
     const { port, pathname, search } = new URL(request.url ?? '')
-    const onward = forward({ host: '127.0.0.1', port, path: pathname + search, method: request.method, headers: request.headers }, (received) => {
-      response.writeHead(received.statusCode ?? 500, received.headers)
-      received.pipe(response)
-    })
+    const onward =
+      forward({ host: '127.0.0.1', port, path: pathname + search, method: request.method, headers: request.headers }, (received) => {
+        response.writeHead(received.statusCode ?? 500, received.headers)
+        received.pipe(response)
+      })
     response.on('close', () => onward.destroy())
     onward.on('error', () => response.destroy())
     request.pipe(onward)
@@ -63,7 +64,8 @@ async function behind (
   environment(t, { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, ...variables })
   return {
     issuer, api, proxy, options: {
-      tokenEndpoint: `${named(issuer, 'issuer.invalid')}/token`, apiUrl: named(api, 'api.invalid'), clientId: 'id', clientSecret: 'secret', useEnvProxy: true,
+      tokenEndpoint: `${named(issuer, 'issuer.invalid')}/token`, apiUrl: named(api, 'api.invalid'), clientId: 'id', clientSecret: 'secret',
+      useEnvProxy: true,
       allowInsecureHttp: true, onWarning: () => undefined, ...options
     } as OneApi
   }
@@ -142,12 +144,19 @@ t.test('a proxy that does not respond is left at the deadline', async (t) => {
 t.test('the program: USE_ENV_PROXY=on, and where Node has it NODE_USE_ENV_PROXY=1', async (t) => {
   const { proxy, options } = await behind(t, {})
   const { PATH = '', SystemRoot = '' } = process.env
-  const settings = { PATH, SystemRoot, TOKEN_ENDPOINT: options.tokenEndpoint ?? '', API_URL: options.apiUrl, ALLOW_INSECURE_HTTP: 'on', HTTP_PROXY: proxy.url }
+  const settings = {
+    PATH, SystemRoot, TOKEN_ENDPOINT: options.tokenEndpoint ?? '', API_URL: options.apiUrl, ALLOW_INSECURE_HTTP: 'on', HTTP_PROXY: proxy.url
+  }
   const [major = 0] = process.versions.node.split('.').map(Number)
   const switches = [{ USE_ENV_PROXY: 'on' }, ...(major >= 24 ? [{ NODE_USE_ENV_PROXY: '1' }] : [])]
   for (const [round, one] of switches.entries()) {
     const code = await new Promise((done) => {
-      const child = execFile(process.execPath, [...sourceProgram('src/cli/client.ts')], { cwd: t.testdir(), env: { ...settings, ...one } }, () => done(child.exitCode))
+      const child = execFile(
+        process.execPath,
+        [...sourceProgram('src/cli/client.ts')],
+        { cwd: t.testdir(), env: { ...settings, ...one } },
+        () => done(child.exitCode)
+      )
     })
     t.equal(code, 0, Object.keys(one).join())
     t.equal(proxy.seen.length, 2 * (round + 1))

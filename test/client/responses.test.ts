@@ -5,7 +5,8 @@ import type { ApiRequest } from '../../src/client/client.ts'
 import { gate, json, story, tokens, until } from './fakes.ts'
 import type { Respond } from './fakes.ts'
 
-const lacks = (scope: string): Respond => json(403, { error: 'insufficient_scope' }, { 'www-authenticate': `Bearer realm="x", error="insufficient_scope", scope="${scope}"` })
+const lacks = (scope: string): Respond =>
+  json(403, { error: 'insufficient_scope' }, { 'www-authenticate': `Bearer realm="x", error="insufficient_scope", scope="${scope}"` })
 
 /** An API that requires these scopes of the token, whose value says them here. */
 function requires (...scopes: readonly string[]): Respond {
@@ -16,20 +17,29 @@ function requires (...scopes: readonly string[]): Respond {
   }
 }
 
-const named: Respond = (response, seen) => json(200, { access_token: `scopes-${(seen.form.get('scope') ?? '').split(' ').join('~')}`, token_type: 'Bearer', expires_in: 300 })(response, seen)
+const named: Respond = (response, seen) => json(200, {
+  access_token: `scopes-${(seen.form.get('scope') ?? '').split(' ').join('~')}`, token_type: 'Bearer', expires_in: 300
+})(response, seen)
 
 t.test('a missing scope is an error that names it, and has the response', async (t) => {
   const { client, api, issuer } = await story(t, { scope: ['a'] })
   api.respond = lacks('a b c')
   const error = await client.fetch('/').then(() => undefined, (thrown: unknown) => thrown)
   if (!(error instanceof InsufficientScope)) throw new Error('another error')
-  t.match(error, { code: 'insufficient_scope', required: ['a', 'b', 'c'], missing: ['b', 'c'], message: /requires the scope a b c .* b c was not requested: add it to scope, or set stepUp/ })
+  t.match(error, {
+    code: 'insufficient_scope',
+    required: ['a', 'b', 'c'],
+    missing: ['b', 'c'],
+    message: /requires the scope a b c .* b c was not requested: add it to scope, or set stepUp/
+  })
   t.equal(error.response.status, 403)
   t.same(await error.response.json(), { error: 'insufficient_scope' })
   t.equal(issuer.seen.length, 1)
   t.equal(api.seen.length, 1)
   api.respond = lacks('a')
-  await t.rejects(client.fetch('/'), { missing: [], message: /it was requested, but the token does not have it: in Keycloak switch on "Include in token scope"/ })
+  await t.rejects(client.fetch('/'), {
+    missing: [], message: /it was requested, but the token does not have it: in Keycloak switch on "Include in token scope"/
+  })
   api.respond = (response, seen) => lacks(seen.headers.authorization!.slice(7))(response, seen)
   t.equal((await client.fetch('/')).status, 403, 'the token itself as a scope is not repeated in an error')
 })
@@ -64,7 +74,9 @@ t.test('stepUp ends: refused again, refused by the issuer, or a body that cannot
   issuer.respond = (response, seen) => (seen.form.get('scope') === 'd' ? tokens() : json(400, { error: 'invalid_scope' }))(response, seen)
   api.respond = lacks('e')
   const before = issuer.seen.length
-  for (let call = 0; call < 3; call++) await t.rejects(client.fetch('/', { scope: ['d'] }), { missing: ['e'], message: /the issuer does not grant e to this client/ })
+  for (let call = 0; call < 3; call++) {
+    await t.rejects(client.fetch('/', { scope: ['d'] }), { missing: ['e'], message: /the issuer does not grant e to this client/ })
+  }
   t.equal(issuer.seen.length, before + 2, 'and is not requested again by each call')
   issuer.respond = json(503, {})
   await t.rejects(client.fetch('/', { scope: ['d'], body: 'x', method: 'POST', audience: 'other' }), { code: 'issuer_unreachable' })
@@ -90,7 +102,9 @@ t.test('an API cannot make the client collect scopes without end', async (t) => 
 
 t.test('Retry-After of the API: two more attempts of what is idempotent, within the bound', async (t) => {
   const busy = (status: number, value = '0'): Respond => json(status, {}, { 'retry-after': value })
-  for (const [method, status, attempts] of [['GET', 503, 3], ['PUT', 429, 3], ['delete', 503, 3], ['POST', 503, 1], ['PATCH', 429, 1]] as const) {
+  for (const [method, status, attempts] of [
+    ['GET', 503, 3], ['PUT', 429, 3], ['delete', 503, 3], ['POST', 503, 1], ['PATCH', 429, 1]
+  ] as const) {
     const { client, api, issuer } = await story(t)
     api.respond = busy(status)
     t.equal((await client.fetch('/', { method })).status, status, method)
@@ -149,7 +163,11 @@ t.test('a caller ends its own wait only: for the API\'s pause, and for a token t
   issuer.respond = async (response, seen) => { await opened; respond(response, seen) }
   api.respond = json(200, {})
   const mine = new AbortController()
-  const [first, second, third] = [client.fetch('/', { scope: ['x'], signal: mine.signal }), client.fetch('/', { scope: ['x'] }), client.token({ scope: ['x'], signal: mine.signal })]
+  const [first, second, third] = [
+    client.fetch('/', { scope: ['x'], signal: mine.signal }),
+    client.fetch('/', { scope: ['x'] }),
+    client.token({ scope: ['x'], signal: mine.signal })
+  ]
   await until(() => issuer.seen.length === 2)
   mine.abort(new Error('mine'))
   await t.rejects(first, { message: 'mine' })

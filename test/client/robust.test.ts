@@ -7,7 +7,9 @@ import { sourceProgram } from '../support/source-program.ts'
 const GOOD = { tokenEndpoint: 'https://issuer.example/token', clientId: 'id', clientSecret: 'secret', apiUrl: 'https://api.example' }
 
 t.test('options of a wrong type are settings errors that name the option, never a TypeError', async (t) => {
-  const values: readonly unknown[] = [null, true, 5, NaN, 1n, Symbol('x'), {}, [], [5], [null], Object.create(null), () => 5, new Date(), /x/]
+  const values: readonly unknown[] = [
+    null, true, 5, NaN, 1n, Symbol('x'), {}, [], [5], [null], Object.create(null), () => 5, new Date(), /x/
+  ]
   const allowed: Readonly<Record<string, (value: unknown) => boolean>> = {
     clientSecret: (value) => typeof value === 'function',
     scope: (value) => Array.isArray(value) && value.length === 0,
@@ -19,7 +21,8 @@ t.test('options of a wrong type are settings errors that name the option, never 
     random: (value) => typeof value === 'function'
   }
   const options = [
-    'tokenEndpoint', 'clientId', 'clientSecret', 'clientAuthentication', 'scope', 'apiUrl', 'tokenDeadlineMs', 'apiDeadlineMs', 'allowInsecureHttp',
+    'tokenEndpoint', 'clientId', 'clientSecret', 'clientAuthentication', 'scope', 'apiUrl', 'tokenDeadlineMs', 'apiDeadlineMs',
+    'allowInsecureHttp',
     'useEnvProxy', 'onWarning', 'now', 'random'
   ]
   for (const option of options) {
@@ -32,7 +35,8 @@ t.test('options of a wrong type are settings errors that name the option, never 
   for (const given of [undefined, null, 'x', 5, []]) t.throws(() => createClient(given as never), SettingsError)
 })
 
-t.test('close() while the function of the secret is pending: the call is refused, and nothing is sent when the secret arrives', async (t) => {
+t.test('close() while the function of the secret is pending: the call is refused, ' +
+  'and nothing is sent when the secret arrives', async (t) => {
   const issuer = await listen(t, tokens())
   let release: (secret: string) => void = () => undefined
   const client = createClient({
@@ -53,7 +57,9 @@ t.test('no file descriptor is left: issuer_unreachable, and the same client work
   const issuer = await listen(t, tokens())
   const program = [process.execPath, ...sourceProgram('test/client/few-descriptors.ts'), `${issuer.url}/token`]
   const out = await new Promise<string>((done) => {
-    execFile('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...program], (error, out, err) => { done(`${out}${error === null ? '' : err}`) })
+    execFile('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...program], (error, out, err) => {
+      done(`${out}${error === null ? '' : err}`)
+    })
   })
   t.same(out.trim().split('\n'), ['issuer_unreachable', 'token-1', 'closed'])
 })

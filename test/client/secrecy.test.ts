@@ -9,7 +9,10 @@ import type { Respond } from './fakes.ts'
 
 const TOKEN = 'eyJhbGciOi.the-token.c2lnbmF0dXJl'
 const BASIC = Buffer.from(`client+one:${encodeURIComponent(SECRET)}`).toString('base64')
-const HIDDEN = [SECRET, encodeURIComponent(SECRET), new URLSearchParams({ s: SECRET }).toString().slice(2), JSON.stringify(SECRET).slice(1, -1), BASIC, TOKEN, 'the-token']
+const HIDDEN = [
+  SECRET, encodeURIComponent(SECRET), new URLSearchParams({ s: SECRET }).toString().slice(2), JSON.stringify(SECRET).slice(1, -1),
+  BASIC, TOKEN, 'the-token'
+]
 
 /** Every way in which a value ends up in a log. */
 function shown (value: unknown): string {
@@ -25,7 +28,8 @@ function staysSecret (t: Test, value: unknown, name: string): void {
   t.notOk(HIDDEN.some((secret) => text.includes(secret)), name)
 }
 
-const caught = (work: () => Promise<unknown>): Promise<unknown> => work().then(() => { throw new Error('it worked') }, (error: unknown) => error)
+const caught = (work: () => Promise<unknown>): Promise<unknown> =>
+  work().then(() => { throw new Error('it worked') }, (error: unknown) => error)
 
 /** Bytes as they are, for what no HTTP library writes. */
 async function raw (t: Test, bytes: string): Promise<string> {
@@ -38,8 +42,14 @@ async function raw (t: Test, bytes: string): Promise<string> {
 t.test('an issuer that says back everything it was sent', async (t) => {
   const good = { access_token: TOKEN, token_type: 'Bearer', expires_in: 300 }
   const cases: [string, Respond][] = [
-    ['a refusal that quotes the form', (response, seen) => json(401, { error: 'invalid_client', error_description: seen.body, error_uri: SECRET })(response, seen)],
-    ['a refusal that quotes the header', (response, seen) => json(400, { error: 'invalid_scope', error_description: seen.headers.authorization })(response, seen)],
+    [
+      'a refusal that quotes the form',
+      (response, seen) => json(401, { error: 'invalid_client', error_description: seen.body, error_uri: SECRET })(response, seen)
+    ],
+    [
+      'a refusal that quotes the header',
+      (response, seen) => json(400, { error: 'invalid_scope', error_description: seen.headers.authorization })(response, seen)
+    ],
     ['a secret as error code', json(400, { error: SECRET })],
     ['a challenge', json(401, {}, { 'www-authenticate': `Basic realm="${BASIC}"` })],
     ['no JSON', json(200, `${TOKEN} ${SECRET}`)],
@@ -103,7 +113,9 @@ t.test('the client itself shows neither secret nor token', async (t) => {
 })
 
 t.test('settings that cannot be worked with are not quoted', async (t) => {
-  const mistaken = { tokenEndpoint: `http://u:${encodeURIComponent(SECRET)}@host/`, apiUrl: SECRET, clientSecret: SECRET, clientId: '', scope: [SECRET] }
+  const mistaken = {
+    tokenEndpoint: `http://u:${encodeURIComponent(SECRET)}@host/`, apiUrl: SECRET, clientSecret: SECRET, clientId: '', scope: [SECRET]
+  }
   staysSecret(t, await caught(async () => { await createClient(mistaken).token() }), 'settings')
   staysSecret(t, await caught(async () => {
     const { client } = await story(t, { clientSecret: () => { throw new Error(SECRET, { cause: new Error(TOKEN) }) } })

@@ -2,7 +2,9 @@ import t from 'tap'
 import { createClient, SettingsError } from '../../src/client/client.ts'
 import type { ClientOptions } from '../../src/client/client.ts'
 
-const GOOD: ClientOptions = { tokenEndpoint: 'https://issuer.example/token', clientId: 'id', clientSecret: 'secret', apiUrl: 'https://api.example' }
+const GOOD: ClientOptions = {
+  tokenEndpoint: 'https://issuer.example/token', clientId: 'id', clientSecret: 'secret', apiUrl: 'https://api.example'
+}
 
 function problemsOf (change: Record<string, unknown>): string[] {
   try {
@@ -16,12 +18,17 @@ function problemsOf (change: Record<string, unknown>): string[] {
 
 t.test('addresses to which a secret or a token may be sent', (t) => {
   for (const option of ['tokenEndpoint', 'apiUrl']) {
-    for (const address of ['https://x.example/p?q', 'http://localhost:1', 'http://127.0.0.1', 'http://127.9.9.9:80', 'http://127.1', 'http://[::1]:8080/x', 'HTTP://LOCALHOST']) {
+    for (const address of [
+      'https://x.example/p?q', 'http://localhost:1', 'http://127.0.0.1', 'http://127.9.9.9:80', 'http://127.1',
+      'http://[::1]:8080/x', 'HTTP://LOCALHOST'
+    ]) {
       t.same(problemsOf({ [option]: address }), [], address)
     }
     const bad = [
-      'http://x.example', 'http://127.0.0.1.x.example', 'http://localhost.x.example', 'http://x.localhost', 'http://localhost.', 'http://0.0.0.0',
-      'http://[::ffff:10.0.0.1]', 'http://128.0.0.1', 'ftp://localhost', 'file:///x', 'localhost:8080', 'x.example', '', 'https://u@x.example',
+      'http://x.example', 'http://127.0.0.1.x.example', 'http://localhost.x.example', 'http://x.localhost', 'http://localhost.',
+      'http://0.0.0.0',
+      'http://[::ffff:10.0.0.1]', 'http://128.0.0.1', 'ftp://localhost', 'file:///x', 'localhost:8080', 'x.example', '',
+      'https://u@x.example',
       'https://u:p@x.example', 'https://:p@x.example', 'https://x.example/#fragment'
     ]
     for (const address of bad) t.same(problemsOf({ [option]: address }), [option], address)
@@ -33,10 +40,15 @@ t.test('addresses to which a secret or a token may be sent', (t) => {
 
 t.test('all problems are reported together', (t) => {
   t.same(
-    problemsOf({ issuer: 'x', clientId: '', clientSecret: '', clientAuthentication: 'jwt', scope: ['a b', ''], apiUrl: 'y', apiDeadlineMs: 0 }),
+    problemsOf({
+      issuer: 'x', clientId: '', clientSecret: '', clientAuthentication: 'jwt', scope: ['a b', ''], apiUrl: 'y', apiDeadlineMs: 0
+    }),
     ['issuer', 'issuer', 'clientId', 'clientSecret', 'clientAuthentication', 'scope', 'apiUrl', 'apiDeadlineMs']
   )
-  t.throws(() => createClient({ ...GOOD, clientId: '', clientSecret: '' }), { code: 'settings_invalid', message: /^clientId: .*; clientSecret: / })
+  t.throws(
+    () => createClient({ ...GOOD, clientId: '', clientSecret: '' }),
+    { code: 'settings_invalid', message: /^clientId: .*; clientSecret: / }
+  )
   t.end()
 })
 

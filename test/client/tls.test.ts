@@ -40,5 +40,7 @@ t.test('https to a server without TLS, and http to a server with TLS', async (t)
   }
   t.equal(plain.seen.length, 0)
   const secure = await listenWithTls(t, new Date('2049-01-01'))
-  for (const message of await reported(t, secure.replace('https:', 'http:'))) t.match(message, /TLS .*when the address begins with http:\/\//)
+  for (const message of await reported(t, secure.replace('https:', 'http:'))) {
+    t.match(message, /TLS .*when the address begins with http:\/\//)
+  }
 })

@@ -19,7 +19,9 @@ t.test('client_secret_post: id and secret are in the form', async (t) => {
   const { method, path, headers, form } = issuer.seen[0]!
   t.match({ method, path }, { method: 'POST', path: '/token' })
   t.match(headers, { 'content-type': /^application\/x-www-form-urlencoded/, 'accept-encoding': 'identity', authorization: undefined })
-  t.same(Object.fromEntries(form), { grant_type: 'client_credentials', client_id: 'client one', client_secret: SECRET, scope: 'test_api_access' })
+  t.same(Object.fromEntries(form), {
+    grant_type: 'client_credentials', client_id: 'client one', client_secret: SECRET, scope: 'test_api_access'
+  })
 })
 
 t.test('client_secret_basic, the default: id and secret are form-encoded first (RFC 6749 section 2.3.1)', async (t) => {
@@ -63,15 +65,47 @@ t.test('a secret that cannot be read', async (t) => {
 t.test('the responses of the token endpoint, and their errors', (t) => {
   const good = { access_token: 'token', token_type: 'Bearer', expires_in: 300 }
   const cases: [string, Respond, { code: ClientErrorCode, message?: RegExp | string, scopes?: string[] }][] = [
-    ['a wrong secret (Keycloak)', json(401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' }), { code: 'credentials_refused', message: /client id or the secret \(unauthorized_client\)/ }],
-    ['an unknown client, with a challenge', json(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }), { code: 'credentials_refused', message: /\(invalid_client\)/ }],
+    [
+      'a wrong secret (Keycloak)',
+      json(401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' }),
+      { code: 'credentials_refused', message: /client id or the secret \(unauthorized_client\)/ }
+    ],
+    [
+      'an unknown client, with a challenge',
+      json(401, { error: 'invalid_client' }, { 'www-authenticate': 'Basic realm="x"' }),
+      { code: 'credentials_refused', message: /\(invalid_client\)/ }
+    ],
     ['an assertion refused', json(400, { error: 'invalid_client' }), { code: 'credentials_refused' }],
-    ['service accounts off', json(401, { error: 'unauthorized_client', error_description: 'Client not enabled to retrieve service account' }), { code: 'credentials_refused', message: /Service accounts roles/ }],
-    ['an unknown scope', json(400, { error: 'invalid_scope', error_description: 'Invalid scopes: x' }), { code: 'scope_refused', scopes: ['one', 'two'], message: /scope "one two"/ }],
-    ['another grant refused', json(400, { error: 'unsupported_grant_type' }), { code: 'request_refused', message: /\(unsupported_grant_type\)$/ }],
-    ['a certificate demanded', json(400, { error: 'invalid_request', error_description: 'Client Certification missing for MTLS HoK Token Binding' }), { code: 'request_refused', message: /requires a client certificate .* set mtls/ }],
-    ['an assertion again', json(400, { error: 'invalid_client', error_description: 'Token reuse detected' }), { code: 'credentials_refused', message: /has seen this assertion before/ }],
-    ['DPoP demanded', json(400, { error: 'invalid_request', error_description: 'DPoP proof is missing' }), { code: 'request_refused', message: /requires DPoP/ }],
+    [
+      'service accounts off',
+      json(401, { error: 'unauthorized_client', error_description: 'Client not enabled to retrieve service account' }),
+      { code: 'credentials_refused', message: /Service accounts roles/ }
+    ],
+    [
+      'an unknown scope',
+      json(400, { error: 'invalid_scope', error_description: 'Invalid scopes: x' }),
+      { code: 'scope_refused', scopes: ['one', 'two'], message: /scope "one two"/ }
+    ],
+    [
+      'another grant refused',
+      json(400, { error: 'unsupported_grant_type' }),
+      { code: 'request_refused', message: /\(unsupported_grant_type\)$/ }
+    ],
+    [
+      'a certificate demanded',
+      json(400, { error: 'invalid_request', error_description: 'Client Certification missing for MTLS HoK Token Binding' }),
+      { code: 'request_refused', message: /requires a client certificate .* set mtls/ }
+    ],
+    [
+      'an assertion again',
+      json(400, { error: 'invalid_client', error_description: 'Token reuse detected' }),
+      { code: 'credentials_refused', message: /has seen this assertion before/ }
+    ],
+    [
+      'DPoP demanded',
+      json(400, { error: 'invalid_request', error_description: 'DPoP proof is missing' }),
+      { code: 'request_refused', message: /requires DPoP/ }
+    ],
     ['overload', json(429, {}), { code: 'issuer_unreachable', message: /status 429/ }],
     ['an error page', json(502, '<html>'), { code: 'issuer_unreachable', message: /status 502/ }],
     ['no such realm', json(404, { error: 'Realm does not exist' }), { code: 'issuer_response_invalid', message: /status 404.*realm/ }],
@@ -82,21 +116,53 @@ t.test('the responses of the token endpoint, and their errors', (t) => {
     ['no token', json(200, { ...good, access_token: undefined }), { code: 'issuer_response_invalid', message: /no usable access_token/ }],
     ['a token that would break the header', json(200, { ...good, access_token: 'a\r\nX: y' }), { code: 'issuer_response_invalid' }],
     ['a token outside of ASCII', json(200, { ...good, access_token: 'é' }), { code: 'issuer_response_invalid' }],
-    ['no token_type', json(200, { ...good, token_type: undefined }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
-    ['an unknown token_type', json(200, { ...good, token_type: 'mac' }), { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }],
+    [
+      'no token_type',
+      json(200, { ...good, token_type: undefined }),
+      { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }
+    ],
+    [
+      'an unknown token_type',
+      json(200, { ...good, token_type: 'mac' }),
+      { code: 'issuer_response_invalid', message: /token_type is not Bearer/ }
+    ],
     ['a DPoP token', json(200, { ...good, token_type: 'DPoP' }), { code: 'issuer_response_invalid', message: /DPoP/ }],
-    ['a scope that is not a string', json(200, { ...good, scope: ['one', 'two'] }), { code: 'issuer_response_invalid', message: /scope is not a string/ }],
+    [
+      'a scope that is not a string',
+      json(200, { ...good, scope: ['one', 'two'] }),
+      { code: 'issuer_response_invalid', message: /scope is not a string/ }
+    ],
     ['a life that is over', json(200, { ...good, expires_in: 0 }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['a life that is a word', json(200, { ...good, expires_in: '5 minutes' }), { code: 'issuer_response_invalid', message: /expires_in/ }],
-    ['a negative life', json(200, { ...good, expires_in: -300 }), { code: 'issuer_response_invalid', message: /expires_in is not a positive number/ }],
+    [
+      'a negative life',
+      json(200, { ...good, expires_in: -300 }),
+      { code: 'issuer_response_invalid', message: /expires_in is not a positive number/ }
+    ],
     ['a negative life as text', json(200, { ...good, expires_in: '-300' }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['a life of another type', json(200, { ...good, expires_in: true }), { code: 'issuer_response_invalid', message: /expires_in/ }],
     ['an empty body', json(200, ''), { code: 'issuer_response_invalid', message: /200, but not a JSON object/ }],
     ['an error page with 500', json(500, '<html>', { 'content-type': 'text/html' }), { code: 'issuer_unreachable', message: /status 500/ }],
-    ['gzip, which was not requested', json(200, gzipSync(JSON.stringify(good)), { 'content-encoding': 'gzip' }), { code: 'issuer_response_invalid', message: /a compressed response, which was not requested/ }],
-    ['a token that is not UTF-8', json(200, notUtf8({ ...good, access_token: '?' })), { code: 'issuer_response_invalid', message: /no usable access_token/ }],
-    ['a body that never ends', (response) => { drip(response) }, { code: 'issuer_unreachable', message: /no complete response within 1000 ms/ }],
-    ['a redirect', (response) => response.writeHead(307, { location: '/elsewhere' }).end(), { code: 'issuer_response_invalid', message: /redirect/ }],
+    [
+      'gzip, which was not requested',
+      json(200, gzipSync(JSON.stringify(good)), { 'content-encoding': 'gzip' }),
+      { code: 'issuer_response_invalid', message: /a compressed response, which was not requested/ }
+    ],
+    [
+      'a token that is not UTF-8',
+      json(200, notUtf8({ ...good, access_token: '?' })),
+      { code: 'issuer_response_invalid', message: /no usable access_token/ }
+    ],
+    [
+      'a body that never ends',
+      (response) => { drip(response) },
+      { code: 'issuer_unreachable', message: /no complete response within 1000 ms/ }
+    ],
+    [
+      'a redirect',
+      (response) => response.writeHead(307, { location: '/elsewhere' }).end(),
+      { code: 'issuer_response_invalid', message: /redirect/ }
+    ],
     ['too much', json(200, { ...good, more: 'x'.repeat(70_000) }), { code: 'issuer_response_invalid', message: /65536 bytes/ }],
     ['a cut line', (response) => response.destroy(), { code: 'issuer_unreachable', message: /cannot be reached at http:\/\/127/ }],
     ['silence', () => undefined, { code: 'issuer_unreachable', message: /within 1000 ms/ }]
@@ -152,7 +218,9 @@ t.test('the token endpoint of an issuer', (t) => {
   const document = (change: Record<string, unknown> = {}, status = 200): Respond =>
     (response, seen) => seen.method === 'POST'
       ? tokens()(response, seen)
-      : json(status, { issuer: `http://${seen.headers.host!}/realm`, token_endpoint: `http://${seen.headers.host!}/token`, ...change })(response, seen)
+      : json(status, {
+          issuer: `http://${seen.headers.host!}/realm`, token_endpoint: `http://${seen.headers.host!}/token`, ...change
+        })(response, seen)
 
   t.test('is looked up once', async (t) => {
     const issuer = await listen(t, document())

@@ -12,11 +12,13 @@ function clientFor (t: Test, addresses: { readonly tokenEndpoint: string, readon
 }
 
 const OUTSIDE = [
-  '../x', '../../x', '/x', '/v1', '/v10/x', '%2e%2e/x', '%2E%2E%2Fx', '..%2fx', '..\\x', '%5c..%5c..%5cx', 'a/../../x', 'a/%2e%2e/%2e%2e/x', '%252e%252e/x', '..;/x', './/../../x',
+  '../x', '../../x', '/x', '/v1', '/v10/x', '%2e%2e/x', '%2E%2E%2Fx', '..%2fx', '..\\x', '%5c..%5c..%5cx', 'a/../../x', 'a/%2e%2e/%2e%2e/x',
+  '%252e%252e/x', '..;/x', './/../../x',
   '//attacker.example/x', '/\\attacker.example/x', 'https://attacker.example/x', 'http://user@127.0.0.1/x'
 ]
 const INSIDE: ReadonlyArray<readonly [path: string, sent: string]> = [
-  ['orders', '/v1/api/orders'], ['/v1/api/orders', '/v1/api/orders'], ['a/../b', '/v1/api/b'], ['./c', '/v1/api/c'], ['d?to=../x', '/v1/api/d?to=../x'], ['e..f', '/v1/api/e..f'], ['', '/v1/api']
+  ['orders', '/v1/api/orders'], ['/v1/api/orders', '/v1/api/orders'], ['a/../b', '/v1/api/b'], ['./c', '/v1/api/c'],
+  ['d?to=../x', '/v1/api/d?to=../x'], ['e..f', '/v1/api/e..f'], ['', '/v1/api']
 ]
 
 t.test('the path of apiUrl is a wall: nothing is sent beyond it, however it is spelt', async (t) => {
@@ -43,7 +45,9 @@ t.test('an address that is accepted without a parser is what the parser makes of
       return ['refused', known(path), known(`https://api.example${path}`)]
     }
   }
-  const parts = fc.constantFrom('/', '//', '/v1/', 'v1', 'a', 'Z9_~-', '?', '=&', '.', '..', '%2e', ';', '\\', '@', ':', '#', ' ', '\n', 'é', 'https://api.example')
+  const parts = fc.constantFrom(
+    '/', '//', '/v1/', 'v1', 'a', 'Z9_~-', '?', '=&', '.', '..', '%2e', ';', '\\', '@', ':', '#', ' ', '\n', 'é', 'https://api.example'
+  )
   for (const apiUrl of ['https://api.example', 'https://api.example/v1', 'https://api.example/v1/']) {
     // With a second API every address is parsed.
     const [one, two] = [settingsOf(apiUrl), settingsOf(apiUrl, 'https://other.example')]
@@ -63,14 +67,22 @@ t.test('a life below a second does not cause a token request for each call', asy
     const api = await listen(t, json(200, { ok: true }))
     const client = clientFor(t, { tokenEndpoint: `${issuer.url}/token`, apiUrl: api.url })
     const statuses: unknown[] = []
-    for (let call = 0; call < 20; call++) statuses.push(await client.fetch('/x').then(({ status }) => status, (error: { code: unknown }) => error.code))
-    t.ok(issuer.seen.length <= 5, `expires_in ${expiresIn}: ${issuer.seen.length} token requests for 20 calls (${[...new Set(statuses)].join(', ')})`)
+    for (let call = 0; call < 20; call++) {
+      statuses.push(await client.fetch('/x').then(({ status }) => status, (error: { code: unknown }) => error.code))
+    }
+    t.ok(
+      issuer.seen.length <= 5,
+      `expires_in ${expiresIn}: ${issuer.seen.length} token requests for 20 calls (${[...new Set(statuses)].join(', ')})`
+    )
   }
 })
 
 t.test('Retry-After of the token endpoint, as a number and as a date: no request before it is over', async (t) => {
   for (const value of ['30', () => new Date(Date.now() + 30_000).toUTCString()]) {
-    const issuer = await listen(t, (response) => response.writeHead(503, { 'retry-after': typeof value === 'string' ? value : value() }).end())
+    const issuer = await listen(
+      t,
+      (response) => response.writeHead(503, { 'retry-after': typeof value === 'string' ? value : value() }).end()
+    )
     const api = await listen(t, json(200, {}))
     const client = clientFor(t, { tokenEndpoint: `${issuer.url}/token`, apiUrl: api.url })
     for (let call = 0; call < 5; call++) await t.rejects(client.fetch('/x'), { code: 'issuer_unreachable' })

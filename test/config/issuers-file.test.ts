@@ -28,9 +28,13 @@ function fileFor (t: Test, text: string): string {
 }
 
 t.test('several issuers, each over the defaults of the environment; it counts as a named issuer in production', async (t) => {
-  const config = loadConfig({ ISSUERS_FILE: 'issuers.json', NODE_ENV: 'production', KEYS_REFRESH_SECONDS: '7' }, { issuersFile: JSON.stringify([A, B]) })
+  const config = loadConfig(
+    { ISSUERS_FILE: 'issuers.json', NODE_ENV: 'production', KEYS_REFRESH_SECONDS: '7' },
+    { issuersFile: JSON.stringify([A, B]) }
+  )
   t.match(config, { developmentIssuer: false, production: true, issuers: [
-    { ...A, audience: ['api'], algorithms: ['RS256'], keysRefreshSeconds: 7 }, { ...B, jwksUrl: `${B.issuer}/protocol/openid-connect/certs` }
+    { ...A, audience: ['api'], algorithms: ['RS256'], keysRefreshSeconds: 7 },
+    { ...B, jwksUrl: `${B.issuer}/protocol/openid-connect/certs` }
   ] })
 })
 
@@ -38,9 +42,15 @@ t.test('what is wrong with the file', async (t) => {
   t.match(problemsOf('[{'), [/^ISSUERS_FILE: expected a JSON array of issuers \(/])
   t.same(problemsOf('{}'), ['ISSUERS_FILE: expected an array of one or more issuers, { issuer, audience }'])
   t.same(problemsOf(JSON.stringify([A, B, A])), [`ISSUERS_FILE: expected each issuer once, got "${A.issuer}" twice`])
-  t.match(problemsOf(JSON.stringify([{ ...A, audience: undefined }, { ...B, algorithms: ['HS256'] }])), [/^ISSUERS_FILE\[0\]\.audience: required/, /^ISSUERS_FILE\[1\]\.algorithms: /])
+  t.match(
+    problemsOf(JSON.stringify([{ ...A, audience: undefined }, { ...B, algorithms: ['HS256'] }])),
+    [/^ISSUERS_FILE\[0\]\.audience: required/, /^ISSUERS_FILE\[1\]\.algorithms: /]
+  )
   for (const [name, value] of [['ISSUER', A.issuer], ['AUDIENCE', 'api'], ['JWKS_URL', 'https://sso.example.com/keys']] as const) {
-    t.ok(problemsOf(JSON.stringify([A]), { [name]: value }).includes(`${name}: not together with ISSUERS_FILE, which names the issuers`), name)
+    t.ok(
+      problemsOf(JSON.stringify([A]), { [name]: value }).includes(`${name}: not together with ISSUERS_FILE, which names the issuers`),
+      name
+    )
   }
 })
 
@@ -57,7 +67,8 @@ t.test('a process with two issuers, one of which is down: ready is 200 degraded,
   const server = serve(t, { ISSUERS_FILE: file, PORT: '0', NODE_ENV: 'production' })
   await until(() => /listening on/.test(server.out()) && up.fetches > 0 && /cannot be fetched/.test(server.out()), 50_000)
   const url = /listening on (http:\S+?)"/.exec(server.out())?.[1] ?? ''
-  const statusFor = async (token: string): Promise<number> => (await fetch(`${url}/api/private`, { headers: { authorization: `Bearer ${token}` } })).status
+  const statusFor = async (token: string): Promise<number> =>
+    (await fetch(`${url}/api/private`, { headers: { authorization: `Bearer ${token}` } })).status
   t.equal(await statusFor(up.token()), 200)
   t.equal(await statusFor(down.token()), 503)
   t.equal(await statusFor(down.token({ iss: up.issuer })), 401, 'a key of the one under the name of the other')

@@ -3,7 +3,8 @@ import { dirname, join, normalize, sep } from 'node:path'
 import t from 'tap'
 
 const FOLDERS = ['docs', 'bench', 'deploy', 'examples', 'test', 'keycloak', 'tools', 'vendor', '.ci']
-const inFolder = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`)
+const inFolder = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file.split(sep).join('/')}`)
 const pages = [...readdirSync('.'), ...FOLDERS.filter((folder) => existsSync(folder)).flatMap(inFolder)]
   .filter((file) => (file.endsWith('.md') || file === 'llms.txt') && !file.includes('node_modules/'))
 

@@ -2,7 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, normalize, sep } from 'node:path'
 import t from 'tap'
 
-const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' }).map((file) => `docs/${file.split(sep).join('/')}`).filter((file) => file.endsWith('.md'))
+const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' })
+  .map((file) => `docs/${file.split(sep).join('/')}`)
+  .filter((file) => file.endsWith('.md'))
 const read = (file: string): string => readFileSync(file, 'utf8')
 const scripts = (JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> }).scripts
 
@@ -38,9 +40,14 @@ interface Command { readonly page: string, readonly line: string, readonly ranBy
 function commandsOf (page: string): Command[] {
   const text = read(page)
   const whole = /^<!-- commands run by: (\S+) -->$/m.exec(text)?.[1]
-  return [...text.matchAll(/(?:<!-- run by: (\S+) -->\n)?(<!-- not run: .+ -->\n)?^(```+)(\w*)\n([^]*?)^\3$/gm)].flatMap(([, one, untried, , language = '', body = '']) => {
+  return [...text.matchAll(/(?:<!-- run by: (\S+) -->\n)?(<!-- not run: .+ -->\n)?^(```+)(\w*)\n([^]*?)^\3$/gm)].flatMap(([
+    , one, untried, , language = '', body = ''
+  ]) => {
     if (untried !== undefined || !['', 'sh', 'bash', 'console', 'shell'].includes(language)) return []
-    return body.replace(/\\\n\s*/g, ' ').split('\n').filter((line) => COMMAND.test(line)).map((line) => ({ page, line, ranBy: one ?? whole }))
+    return body.replace(/\\\n\s*/g, ' ')
+      .split('\n')
+      .filter((line) => COMMAND.test(line))
+      .map((line) => ({ page, line, ranBy: one ?? whole }))
   })
 }
 
@@ -64,7 +71,10 @@ t.test('every command of README.md and of the documentation is run by a test or 
   const commands = ['README.md', 'CONTRIBUTING.md', ...pages].flatMap(commandsOf)
   for (const { page, line, ranBy } of commands) {
     for (const [, name = ''] of line.matchAll(/npm run (?:-s )?([a-z:-]+)/g)) t.ok(scripts[name], `${page}: npm run ${name} is a script`)
-    if (ranBy !== undefined) { t.ok(existsSync(ranBy) && read(ranBy).includes(page.split('/').at(-1) ?? page), `${page}: ${ranBy} runs "${line}"`); continue }
+    if (ranBy !== undefined) {
+      t.ok(existsSync(ranBy) && read(ranBy).includes(page.split('/').at(-1) ?? page), `${page}: ${ranBy} runs "${line}"`)
+      continue
+    }
     const known = RAN_BY.find(([command]) => command.test(line))
     t.ok(known !== undefined && read(known[1]).includes(known[2]), `${page}: "${line}" is run somewhere`)
   }

@@ -27,7 +27,8 @@ t.test('there is a page for each OAuth error and each status, and none for a rea
 async function responses ({ get, ask, issuer, url }: Service): Promise<ReadonlyArray<readonly [string, unknown]>> {
   const token = issuer.token({ scope: 'test_api_access' })
   const json = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  const post = async (headers: Record<string, string>, body: string): Promise<unknown> => (await ask('/api/messages', { method: 'POST', headers, body })).body.type
+  const post = async (headers: Record<string, string>, body: string): Promise<unknown> =>
+    (await ask('/api/messages', { method: 'POST', headers, body })).body.type
   const read = async (text: string): Promise<unknown> => (JSON.parse(bodyOf(await raw({ url }, text, 5_000))) as { type: unknown }).type
   return [
     ['unauthorized', (await get('/api/private')).body.type],

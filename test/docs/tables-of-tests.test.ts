@@ -17,7 +17,9 @@ for (const page of ['docs/explanation/limits.md', 'docs/reference/fault-matrix.m
 t.test('docs/reference/fault-matrix.md names metrics that exist, and every test of the faults is one of its rows', async (t) => {
   const matrix = readFileSync('docs/reference/fault-matrix.md', 'utf8')
   const metrics = readFileSync('docs/reference/metrics.md', 'utf8')
-  for (const [, name = ''] of matrix.matchAll(/`(scopegate_\w+?)(?:_count)?(?:\{[^`]*)?`/g)) t.ok(/_$|…/.test(name) || metrics.includes(`| \`${name}\` |`), name)
+  for (const [, name = ''] of matrix.matchAll(/`(scopegate_\w+?)(?:_count)?(?:\{[^`]*)?`/g)) {
+    t.ok(/_$|…/.test(name) || metrics.includes(`| \`${name}\` |`), name)
+  }
   for (const file of ['issuer', 'callers', 'process', 'client']) {
     const text = readFileSync(`test/faults/${file}.test.ts`, 'utf8')
     const names = [...text.matchAll(/t\.test\('([^']+)'|^ {2}\['([^']+)', \w/gm)].map(([, one, other]) => one ?? other ?? '')

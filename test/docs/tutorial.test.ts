@@ -52,8 +52,13 @@ t.test('the tutorial, command by command, with the output that it shows', async 
       await up(server)
       t.notMatch(server.out(), 'No token has the scope')
     }
-    const script = `TOKEN=${token}\n${text}\nprintf '\\n%s\\n' "$TOKEN"`.replaceAll('http://localhost:50100', server.api()).replaceAll('http://localhost:8080/realms/myorg', server.issuer())
-    const env = { ...process.env, API_URL: `${server.api()}/api/private-scoped`, TOKEN_ENDPOINT: `${server.issuer()}/protocol/openid-connect/token` }
+    const script = `TOKEN=${token}\n${text}\nprintf '\\n%s\\n' "$TOKEN"`.replaceAll('http://localhost:50100', server.api()).replaceAll(
+      'http://localhost:8080/realms/myorg',
+      server.issuer()
+    )
+    const env = {
+      ...process.env, API_URL: `${server.api()}/api/private-scoped`, TOKEN_ENDPOINT: `${server.issuer()}/protocol/openid-connect/token`
+    }
     const { stdout } = await run('bash', ['-c', script], { cwd: own.folder, env })
     const lines = stdout.replaceAll('\r', '').replace(/\n$/, '').split('\n')
     token = lines.pop() ?? ''

@@ -11,7 +11,9 @@ const owner = holder()
 const thief = holder()
 const now = (): number => Math.floor(Date.now() / 1000)
 
-const service = await startService(t, { key: newKey('ES256'), environment: { ALGORITHMS: 'ES256', DPOP: 'allowed', PUBLIC_URL: `${PUBLIC_URL}/` } })
+const service = await startService(t, {
+  key: newKey('ES256'), environment: { ALGORITHMS: 'ES256', DPOP: 'allowed', PUBLIC_URL: `${PUBLIC_URL}/` }
+})
 const issue = (claims: Json = {}): string => service.issuer.token({ ...boundTo(owner), ...claims })
 const token = issue()
 const made = (parts: Partial<ProofParts> = {}, by = owner): string => proof(by, { url: URL_OF, token, ...parts })
@@ -20,9 +22,12 @@ const call = (path: string, authorization: string, dpop?: string, method = 'GET'
 const reason = (): unknown => service.lines.findLast((line) => line.reason !== undefined)?.reason
 
 t.test('a bound token with its proof is accepted, in every spelling of the scheme and of the URL that RFC 3986 makes equal', async (t) => {
-  for (const scheme of ['DPoP', 'dpop', 'DPOP', 'DPoP  ']) t.equal((await call('/api/private', `${scheme} ${token}`, made())).status, 200, scheme)
+  for (const scheme of ['DPoP', 'dpop', 'DPOP', 'DPoP  ']) {
+    t.equal((await call('/api/private', `${scheme} ${token}`, made())).status, 200, scheme)
+  }
   const spellings = [
-    'HTTPS://API.example.COM/orders/api/private', 'https://api.example.com:443/orders/api/private', 'https://api.example.com/orders/%61pi/priv%61te',
+    'HTTPS://API.example.COM/orders/api/private', 'https://api.example.com:443/orders/api/private',
+    'https://api.example.com/orders/%61pi/priv%61te',
     'https://api.example.com/orders/x/../api/./private', `${URL_OF}?a=b`, `${URL_OF}#c`, `${URL_OF}?`
   ]
   for (const url of spellings) t.equal((await call('/api/private', `DPoP ${token}`, made({ url }))).status, 200, url)
@@ -124,8 +129,18 @@ const ATTACKS: readonly Attack[] = [
   ['jwk for encryption', 'dpop_key', head({ jwk: { ...owner.jwk, use: 'enc' } })],
   ['jwk without y', 'dpop_key', head({ jwk: { ...owner.jwk, y: undefined } })],
   ['RSA of 1,024 bits', 'dpop_key', head({ alg: 'RS256', jwk: weak.publicKey.export({ format: 'jwk' }) })],
-  ['RSA of 8,192 bits', 'dpop_key', head({ alg: 'RS256', jwk: { kty: 'RSA', n: Buffer.alloc(1024, 255).toString('base64url'), e: 'AQAB' } })],
-  ['RSA with a huge exponent', 'dpop_key', head({ alg: 'RS256', jwk: { kty: 'RSA', n: Buffer.alloc(256, 255).toString('base64url'), e: Buffer.alloc(200, 255).toString('base64url') } })],
+  [
+    'RSA of 8,192 bits',
+    'dpop_key',
+    head({ alg: 'RS256', jwk: { kty: 'RSA', n: Buffer.alloc(1024, 255).toString('base64url'), e: 'AQAB' } })
+  ],
+  [
+    'RSA with a huge exponent',
+    'dpop_key',
+    head({
+      alg: 'RS256', jwk: { kty: 'RSA', n: Buffer.alloc(256, 255).toString('base64url'), e: Buffer.alloc(200, 255).toString('base64url') }
+    })
+  ],
   ['thumbprint of another key: a proof of the thief', 'dpop_key_mismatch', () => made({}, thief)],
   ['jwk of the owner, signed by the thief', 'dpop_signature', () => made({ key: thief.key })],
   ['signature of another proof', 'dpop_signature', () => `${made().split('.').slice(0, 2).join('.')}.${made().split('.')[2] ?? ''}`],
@@ -150,7 +165,8 @@ for (const [name, expected, dpop] of ATTACKS) {
     t.equal(response.status, 401)
     t.equal(reason(), expected)
     const error = expected === 'dpop_key_mismatch' ? 'invalid_token' : 'invalid_dpop_proof'
-    t.match(response.challenge, new RegExp(`^DPoP realm="scopegate", error="${error}", error_description="[^"]+", algs="RS256 .*ES256.*", resource_metadata="[^"]+", Bearer realm="scopegate", resource_metadata`))
+    t.match(response.challenge, new RegExp(`^DPoP realm="scopegate", error="${error}", error_description="[^"]+", algs="RS256 ` +
+      '.*ES256.*", resource_metadata="[^"]+", Bearer realm="scopegate", resource_metadata'))
     t.match(response.body, { status: 401, error })
   })
 }
@@ -164,7 +180,8 @@ t.test('a proof with a point that is not on the curve, of a token that is bound 
 })
 
 t.test('two DPoP headers, and none', async (t) => {
-  const request = (...headers: string[]): Promise<string> => raw(service, `GET /api/private HTTP/1.1\r\nHost: x\r\nAuthorization: DPoP ${token}\r\n${headers.join('')}Connection: close\r\n\r\n`)
+  const request = (...headers: string[]): Promise<string> =>
+    raw(service, `GET /api/private HTTP/1.1\r\nHost: x\r\nAuthorization: DPoP ${token}\r\n${headers.join('')}Connection: close\r\n\r\n`)
   const two = await request(`DPoP: ${made()}\r\n`, `dpop: ${made()}\r\n`)
   t.equal(statusOf(two), 401)
   t.equal(reason(), 'dpop_repeated')
@@ -181,7 +198,11 @@ t.test('replayed: each proof is used once, by whichever request', async (t) => {
   const jti = 'the same for two keys'
   t.equal((await call('/api/private', `DPoP ${token}`, made({ claims: { jti } }))).status, 200)
   const other = service.issuer.token(boundTo(thief))
-  t.equal((await call('/api/private', `DPoP ${other}`, proof(thief, { url: URL_OF, token: other, claims: { jti } }))).status, 200, 'of another key it is another proof')
+  t.equal(
+    (await call('/api/private', `DPoP ${other}`, proof(thief, { url: URL_OF, token: other, claims: { jti } }))).status,
+    200,
+    'of another key it is another proof'
+  )
   const [one, two] = [made(), made()]
   const many = await Promise.all([one, two, one, two, one].map(async (dpop) => (await call('/api/private', `DPoP ${token}`, dpop)).status))
   t.same(many.sort(), [200, 200, 401, 401, 401], 'also at the same time')
@@ -220,7 +241,9 @@ t.test('an unbound token under DPoP, and credentials that cannot be read', async
 
 t.test('confirmations that cannot be checked remain refused, beside one that can', async (t) => {
   const { jkt } = owner
-  const cnfs = [{}, { jkt: 'short' }, { jkt: [jkt] }, { jkt, 'x5t#S256': jkt }, { jkt, jwk: owner.jwk }, { jkt, kid: 'x' }, { 'kc-jkt-type': 'DPoP' }]
+  const cnfs = [
+    {}, { jkt: 'short' }, { jkt: [jkt] }, { jkt, 'x5t#S256': jkt }, { jkt, jwk: owner.jwk }, { jkt, kid: 'x' }, { 'kc-jkt-type': 'DPoP' }
+  ]
   for (const cnf of cnfs) {
     const odd = issue({ cnf })
     t.equal((await call('/api/private', `DPoP ${odd}`, made({ token: odd }))).status, 401, JSON.stringify(cnf))
@@ -230,15 +253,23 @@ t.test('confirmations that cannot be checked remain refused, beside one that can
   t.equal((await call('/api/private', `DPoP ${kind}`, made({ token: kind }))).status, 401)
   t.equal(reason(), 'wrong_kind')
   const plain = service.issuer.token({ cnf: { jkt } })
-  t.equal((await call('/api/private', `DPoP ${plain}`, made({ token: plain }))).status, 200, 'of another issuer: typ Bearer, bound by its cnf')
+  t.equal(
+    (await call('/api/private', `DPoP ${plain}`, made({ token: plain }))).status,
+    200,
+    'of another issuer: typ Bearer, bound by its cnf'
+  )
 })
 
 t.test('without credentials: both challenges, the algorithms, no error', async (t) => {
   const { status, challenge } = await service.get('/api/private-scoped')
   t.equal(status, 401)
-  t.match(challenge, /^Bearer realm="scopegate", scope="test_api_access", resource_metadata="[^"]+", DPoP realm="scopegate", scope="test_api_access", algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA", resource_metadata="[^"]+"$/)
+  t.match(
+    challenge,
+    /^Bearer realm="scopegate", scope="test_api_access", resource_metadata="[^"]+", DPoP realm="scopegate", scope="test_api_access", algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA", resource_metadata="[^"]+"$/
+  )
   t.match((await service.get('/.well-known/oauth-protected-resource/orders')).body, {
-    dpop_signing_alg_values_supported: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'], dpop_bound_access_tokens_required: false
+    dpop_signing_alg_values_supported: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'],
+    dpop_bound_access_tokens_required: false
   })
 })
 

@@ -17,8 +17,10 @@ const key = newKey('ES256')
 
 const DPOP = { DPOP: 'allowed', PUBLIC_URL }
 const CERTIFICATES = { CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' }
-const start = (environment: Record<string, string>): Promise<Service> => startService(t, { key, environment: { ALGORITHMS: 'ES256', ...environment } })
-const tokenOf = ({ issuer }: Service): string => issuer.token({ ...boundTo(owner), cnf: { jkt: owner.jkt, 'x5t#S256': certificate.thumbprint } })
+const start = (environment: Record<string, string>): Promise<Service> =>
+  startService(t, { key, environment: { ALGORITHMS: 'ES256', ...environment } })
+const tokenOf = ({ issuer }: Service): string =>
+  issuer.token({ ...boundTo(owner), cnf: { jkt: owner.jkt, 'x5t#S256': certificate.thumbprint } })
 const presented = ({ der } = certificate): Record<string, string> => ({ 'client-cert': `:${der.toString('base64')}:` })
 const reason = ({ lines }: Service): unknown => lines.findLast((line) => line.reason !== undefined)?.reason
 

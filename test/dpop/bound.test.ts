@@ -37,7 +37,9 @@ t.test('DPOP=required and a route that declares bound: only DPoP is offered, and
   t.equal((await required.get('/api/private', required.issuer.token())).status, 401)
   t.equal(reasonIn(required), 'binding_required')
   const token = required.issuer.token(boundTo(owner))
-  const headers = (path: string): Record<string, string> => ({ authorization: `DPoP ${token}`, dpop: proof(owner, { url: PUBLIC_URL + path, token }) })
+  const headers = (path: string): Record<string, string> => ({
+    authorization: `DPoP ${token}`, dpop: proof(owner, { url: PUBLIC_URL + path, token })
+  })
   t.equal((await required.get('/api/private', undefined, headers('/api/private'))).status, 200)
   t.match((await required.get('/.well-known/oauth-protected-resource')).body, { dpop_bound_access_tokens_required: true })
 
@@ -50,7 +52,9 @@ t.test('DPOP=required and a route that declares bound: only DPoP is offered, and
   t.equal(reasonIn(route), 'binding_required')
   t.match((await route.get('/bound')).challenge, /^DPoP /)
   const other = route.issuer.token(boundTo(owner))
-  t.equal((await route.get('/bound', undefined, { authorization: `DPoP ${other}`, dpop: proof(owner, { url: `${PUBLIC_URL}/bound`, token: other }) })).status, 200)
+  t.equal((await route.get('/bound', undefined, {
+    authorization: `DPoP ${other}`, dpop: proof(owner, { url: `${PUBLIC_URL}/bound`, token: other })
+  })).status, 200)
   t.match(route.app.access.routes().find(({ url }) => url === '/bound'), { access: { bound: true } })
   t.match(JSON.stringify(route.app.openapi()), /bound to a key.*|DPoP header/)
 })
@@ -60,7 +64,10 @@ t.test('a route that declares bound where no bound token is accepted stops the s
   t.teardown(() => app.close())
   await app.register(scopegate, { issuer: 'https://sso.example.com/realms/a', audience: 'a', keys: { keys: [key.jwk] } })
   app.get('/bound', { config: { auth: { bound: true } } }, () => 'ok')
-  await t.rejects(async () => { await app.ready() }, { message: /GET \/bound: config\.auth\.bound requires bound tokens, and none are accepted: set DPOP=allowed/ })
+  await t.rejects(
+    async () => { await app.ready() },
+    { message: /GET \/bound: config\.auth\.bound requires bound tokens, and none are accepted: set DPOP=allowed/ }
+  )
 })
 
 t.test('nonces of the server: one retry, then the newest is used; turnover supplies it with a 200', async (t) => {
@@ -72,13 +79,17 @@ t.test('nonces of the server: one retry, then the newest is used; turnover suppl
   const app = Fastify()
   t.teardown(async () => { await app.close(); await issuer.stop() })
   await app.register(scopegate, {
-    issuer: issuer.issuer, audience: 'test_api', algorithms: ['ES256'], dpop: 'allowed', publicUrl: PUBLIC_URL, dpopNonceSecrets: config.dpopNonceSecrets
+    issuer: issuer.issuer, audience: 'test_api', algorithms: ['ES256'], dpop: 'allowed', publicUrl: PUBLIC_URL,
+    dpopNonceSecrets: config.dpopNonceSecrets
   })
   app.get('/a', { config: { auth: { scopes: [] } } }, () => 'ok')
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const token = issuer.token(boundTo(owner))
   const call = (claims: Json, parts: Partial<ProofParts> = {}): Promise<Response> =>
-    fetch(`${url}/a`, { headers: { authorization: `DPoP ${token}`, dpop: proof(owner, { url: `${PUBLIC_URL}/a`, token, claims, ...parts }) } })
+    fetch(
+      `${url}/a`,
+      { headers: { authorization: `DPoP ${token}`, dpop: proof(owner, { url: `${PUBLIC_URL}/a`, token, claims, ...parts }) } }
+    )
 
   const jti = 'kept'
   const first = await call({ jti })
@@ -140,7 +151,11 @@ t.test('CLIENT_CERTIFICATE=tls: the certificate of the connection, its key prove
   t.equal(reasonIn(service), 'certificate_missing')
   t.equal(await call(bound, thief), 401, 'a stolen token with another certificate')
   t.equal(reasonIn(service), 'certificate_mismatch')
-  t.equal(await call(bound, undefined, { 'client-cert': `:${client.der.toString('base64')}:` }), 401, 'a certificate is public: no header counts')
+  t.equal(
+    await call(bound, undefined, { 'client-cert': `:${client.der.toString('base64')}:` }),
+    401,
+    'a certificate is public: no header counts'
+  )
   t.equal(await call(service.issuer.token()), 200, 'a caller without a certificate, and a token that is not bound')
   t.equal(await call(bound, client), 200)
   await raw({ url: `http://localhost:${port}` }, 'GET / HTTP/1.1\r\n\r\n')
@@ -150,13 +165,19 @@ t.test('CLIENT_CERTIFICATE=tls: the certificate of the connection, its key prove
 t.test('CLIENT_CERTIFICATE=header: one Client-Cert line of a trusted gateway', async (t) => {
   const client = certificate('behind')
   const value = `:${client.der.toString('base64')}:`
-  const trusting = await startService(t, { key, environment: { ALGORITHMS: 'ES256', CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' } })
+  const trusting = await startService(t, {
+    key, environment: { ALGORITHMS: 'ES256', CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' }
+  })
   const bound = trusting.issuer.token({ cnf: { 'x5t#S256': client.thumbprint } })
   const call = (service: Service, ...lines: string[]): Promise<number> => raw(service,
-    `GET /api/private HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${bound}\r\n${lines.map((line) => `${line}\r\n`).join('')}Connection: close\r\n\r\n`, 2_000).then(statusOf)
+    `GET /api/private HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${bound}\r\n${lines.map((line) => `${line}\r\n`).join('')}Connection: ` +
+    'close\r\n\r\n', 2_000).then(statusOf)
   t.equal(await call(trusting, `Client-Cert: ${value}`), 200)
-  const wrong = [[], [`Client-Cert: ${value}`, `client-cert: ${value}`], ['Client-Cert: '], [`Client-Cert: ${value}, ${value}`], [`Client-Cert: ${value.slice(1, -1)}`],
-    ['Client-Cert: :AAAA:'], [`Client-Cert: :${Buffer.concat([client.der, Buffer.from([0])]).toString('base64')}:`], [`Client-Cert-Chain: ${value}`]]
+  const wrong = [
+    [], [`Client-Cert: ${value}`, `client-cert: ${value}`], ['Client-Cert: '], [`Client-Cert: ${value}, ${value}`],
+    [`Client-Cert: ${value.slice(1, -1)}`], ['Client-Cert: :AAAA:'],
+    [`Client-Cert: :${Buffer.concat([client.der, Buffer.from([0])]).toString('base64')}:`], [`Client-Cert-Chain: ${value}`]
+  ]
   for (const lines of wrong) {
     t.equal(await call(trusting, ...lines), 401, lines.join(' ').slice(0, 60))
     t.equal(reasonIn(trusting), 'certificate_missing')
@@ -164,7 +185,12 @@ t.test('CLIENT_CERTIFICATE=header: one Client-Cert line of a trusted gateway', a
   t.equal(await call(trusting, `Client-Cert: :${certificate('else').der.toString('base64')}:`), 401)
   t.equal(reasonIn(trusting), 'certificate_mismatch')
 
-  const far = await startService(t, { issuer: await TestIssuer.start(key), environment: { ISSUER: trusting.issuer.issuer, ALGORITHMS: 'ES256', CLIENT_CERTIFICATE: 'header', TRUST_PROXY: '10.0.0.0/8 10.9.9.9 fe80::1' } })
+  const far = await startService(t, {
+    issuer: await TestIssuer.start(key),
+    environment: {
+      ISSUER: trusting.issuer.issuer, ALGORITHMS: 'ES256', CLIENT_CERTIFICATE: 'header', TRUST_PROXY: '10.0.0.0/8 10.9.9.9 fe80::1'
+    }
+  })
   t.equal(await call(far, `Client-Cert: ${value}`, 'X-Forwarded-For: 10.0.0.7'), 401, 'the peer of the socket counts, not X-Forwarded-For')
   t.match(far.lines.findLast((line) => line.reason === 'certificate_missing'), { detail: /not from an address of TRUST_PROXY/ })
 })
@@ -187,7 +213,10 @@ t.test('settings and options: each error says what to write, and shows no secret
   t.match(problems({ REDIS_URL: 'redis' }), /REDIS_URL: expected the address of Redis/)
   t.match(problems({ CLIENT_CERTIFICATE: 'header' }), /TRUST_PROXY: required with CLIENT_CERTIFICATE=header/)
   t.match(problems({ CLIENT_CERTIFICATE: 'tls' }), /TLS_CERT_FILE: required with CLIENT_CERTIFICATE=tls/)
-  t.match(problems({ TLS_CERT_FILE: inFile('no.pem', 'x') }), /TLS_KEY_FILE: required with TLS_CERT_FILE[^]*TLS_CERT_FILE: expected a file in PEM/)
+  t.match(
+    problems({ TLS_CERT_FILE: inFile('no.pem', 'x') }),
+    /TLS_KEY_FILE: required with TLS_CERT_FILE[^]*TLS_CERT_FILE: expected a file in PEM/
+  )
   t.match(problems({ TLS_KEY_FILE: join(folder, 'absent') }), /TLS_CERT_FILE: required with TLS_KEY_FILE/)
 
   const base = { issuer: 'https://sso.example.com/realms/a', audience: 'a' }
@@ -195,7 +224,9 @@ t.test('settings and options: each error says what to write, and shows no secret
     try { readOptions({ ...base, ...options }) } catch (error) { return (error as OptionsError).problems }
     return []
   }
-  t.match(optionProblems({ dpop: 'on', dpopNonceSecrets: ['short-secret'], redisUrl: 'x', clientCertificate: 'header', trustProxy: ['gateway'] }), [
+  t.match(optionProblems({
+    dpop: 'on', dpopNonceSecrets: ['short-secret'], redisUrl: 'x', clientCertificate: 'header', trustProxy: ['gateway']
+  }), [
     /^dpop: expected/, /^publicUrl: required/, /^dpopNonceSecrets: expected/, /^redisUrl: expected/, /^trustProxy\[0\]: expected .*gateway/
   ])
   t.match(optionProblems({ dpopNonceSecrets: [], clientCertificate: 'x', trustProxy: 'loopback' }), [

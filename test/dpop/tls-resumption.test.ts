@@ -12,7 +12,9 @@ import { startService } from '../support/service.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'resumption-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
-const [server, client, thief] = [createCertificate(folder, 'localhost'), createCertificate(folder, 'client'), createCertificate(folder, 'thief')]
+const [server, client, thief] = [
+  createCertificate(folder, 'localhost'), createCertificate(folder, 'client'), createCertificate(folder, 'thief')
+]
 const variables = { ALGORITHMS: 'ES256', CLIENT_CERTIFICATE: 'tls', TLS_CERT_FILE: server.certFile, TLS_KEY_FILE: server.keyFile }
 const service = await startService(t, { key: newKey('ES256'), environment: variables, files: readSettingFiles(variables) })
 const bound = service.issuer.token({ cnf: { 'x5t#S256': client.thumbprint } })
@@ -29,7 +31,8 @@ interface Called {
 async function call (version: SecureVersion, presented?: Issued, session?: Buffer): Promise<Called> {
   const own = presented && { cert: presented.cert, key: presented.key }
   const socket = connect({
-    host: 'localhost', port: Number(new URL(service.url).port), ca: server.cert, minVersion: version, maxVersion: version, ...own, ...session && { session }
+    host: 'localhost', port: Number(new URL(service.url).port), ca: server.cert, minVersion: version, maxVersion: version, ...own,
+    ...session && { session }
   })
   let response = ''
   let ticket: Buffer | undefined

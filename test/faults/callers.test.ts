@@ -28,7 +28,9 @@ function block (ms: number): void {
 
 t.test('more requests than can be served', async (t) => {
   const overload = { perTurnMs: 5, waitMs: 40, crowdedMs: 40, turns: 2, quietMs: 50 }
-  const service = await start(t, { overload, prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => { block(5); return '' }) })
+  const service = await start(t, {
+    overload, prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => { block(5); return '' })
+  })
   const { see } = service
   const texts = await crowd(service, '/slow', 150)
   const refused = texts.filter((text) => statusOf(text) === 503)
@@ -44,8 +46,12 @@ t.test('callers that send slowly or not at all', async (t) => {
   const service = await start(t, { limits: { headersTimeoutMs: 200, requestTimeoutMs: 400, checkIntervalMs: 50 } })
   const { see } = service
   const head = await raw(service, 'GET /api/public HTTP/1.1\r\nHost:', 20_000)
-  const body = await raw(service, `POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 50\r\nAuthorization: Bearer ${
-    service.issuer.token({ scope: 'test_api_access' })}\r\n\r\n{"te`, 20_000)
+  const body = await raw(
+    service,
+    `POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 50\r\nAuthorization: Bearer ${
+      service.issuer.token({ scope: 'test_api_access' })}\r\n\r\n{"te`,
+    20_000
+  )
   t.same([statusOf(head), statusOf(body)], [408, 408])
   t.match(see.lines(/^a request that cannot be read$/), [{ status: 408 }, { status: 408 }])
   t.equal(await see.metric('scopegate_early_refusals_total{status="408"}'), 2)
@@ -82,7 +88,9 @@ t.test('too many requests at one time on a connection', async (t) => {
 t.test('a client beyond RATE_LIMIT_PER_MINUTE', async (t) => {
   const { get, issuer, see } = await start(t, { environment: { RATE_LIMIT_PER_MINUTE: '2', LOG_REFUSALS_PER_SECOND: '1' } })
   const token = issuer.token()
-  const responses = [await get('/api/private', token), await get('/api/private', token), await get('/api/private', token), await get('/api/private', token)]
+  const responses = [
+    await get('/api/private', token), await get('/api/private', token), await get('/api/private', token), await get('/api/private', token)
+  ]
   t.same(responses.map(({ status }) => status), [200, 200, 429, 429])
   t.match(responses[2]?.headers.get('retry-after'), /^\d+$/)
   await until(() => see.lines(/^refused requests without a line/).length === 1)
@@ -92,7 +100,9 @@ t.test('a client beyond RATE_LIMIT_PER_MINUTE', async (t) => {
 
 t.test('a caller that leaves early', async (t) => {
   let begun = false
-  const service = await start(t, { prepare: (app) => app.get('/waits', { config: { auth: 'public' } }, async () => { begun = true; await new Promise(() => undefined) }) })
+  const service = await start(t, {
+    prepare: (app) => app.get('/waits', { config: { auth: 'public' } }, async () => { begun = true; await new Promise(() => undefined) })
+  })
   const { see } = service
   const socket = dial(t, service, 'GET /waits HTTP/1.1\r\nHost: a\r\n\r\n')
   await until(() => begun)

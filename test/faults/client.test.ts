@@ -30,7 +30,8 @@ async function start (t: Test, options: Partial<ClientOptions> = {}): Promise<Se
   })
   return {
     ...await story(t, options), told,
-    requested: async (outcome) => valueOf(await host.metrics.text(), `scopegate_client_token_request_duration_seconds_count{outcome="${outcome}"}`)
+    requested: async (outcome) =>
+      valueOf(await host.metrics.text(), `scopegate_client_token_request_duration_seconds_count{outcome="${outcome}"}`)
   }
 }
 

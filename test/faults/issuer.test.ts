@@ -31,7 +31,10 @@ t.test('issuer unreachable at the start', async (t) => {
   issuer.behaviour = undefined
   await until(() => app.keyring.state().available, 6_000)
   t.equal((await get('/api/private', issuer.token())).status, 200)
-  t.same([await see.metric('scopegate_issuer_available'), await see.metric('scopegate_keys_known'), await see.metric(MISSING)], [1, 1, undefined])
+  t.same(
+    [await see.metric('scopegate_issuer_available'), await see.metric('scopegate_keys_known'), await see.metric(MISSING)],
+    [1, 1, undefined]
+  )
 })
 
 t.test('issuer unreachable later', async (t) => {
@@ -41,11 +44,17 @@ t.test('issuer unreachable later', async (t) => {
   t.equal((await get('/api/private', issuer.token())).status, 200)
   t.equal((await get('/api/private', issuer.token({}, { kid: 'new' }))).status, 503)
   t.same(await see.ready(), { status: 200, conditions: ['issuer_unavailable'] })
-  t.same([await see.metric('scopegate_issuer_available'), await see.metric('scopegate_keys_known'), await see.metric(UNAVAILABLE)], [0, 1, 1])
+  t.same(
+    [await see.metric('scopegate_issuer_available'), await see.metric('scopegate_keys_known'), await see.metric(UNAVAILABLE)],
+    [0, 1, 1]
+  )
   t.ok(await see.metric('scopegate_keys_age_seconds'))
   issuer.behaviour = undefined
   await until(() => see.lines(/can be fetched again/).length > 0, 20_000)
-  t.match([see.lines(/cannot be fetched .*; the known keys remain in use/), see.lines(/can be fetched again/)], [{ length: 1 }, { length: 1 }])
+  t.match(
+    [see.lines(/cannot be fetched .*; the known keys remain in use/), see.lines(/can be fetched again/)],
+    [{ length: 1 }, { length: 1 }]
+  )
   t.same([await see.metric('scopegate_issuer_available'), await see.metric(UNAVAILABLE)], [1, undefined])
 })
 
@@ -104,7 +113,11 @@ t.test('two different keys under one kid and alg', async (t) => {
 
 for (const [name, token, reason] of [
   ['a flood of invented key ids', (issuer: TestIssuer, n: number) => issuer.token({}, { kid: `invented-${n}` }), 'key_unknown'],
-  ['a flood of bad signatures', (issuer: TestIssuer, n: number) => `${issuer.token({ jti: String(n) }).slice(0, -86)}${'A'.repeat(86)}`, 'signature_invalid']
+  [
+    'a flood of bad signatures',
+    (issuer: TestIssuer, n: number) => `${issuer.token({ jti: String(n) }).slice(0, -86)}${'A'.repeat(86)}`,
+    'signature_invalid'
+  ]
 ] as const) {
   t.test(name, async (t) => {
     const { get, issuer, see, lines } = await start(t, { environment: { LOG_REFUSALS_PER_SECOND: '5' } })

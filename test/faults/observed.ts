@@ -12,7 +12,10 @@ export interface Observed {
 
 export function observed ({ app, issuer, lines, get }: Service): Observed {
   return {
-    metric: async (series) => valueOf((await app.metrics.text()).replaceAll(`issuer="${issuer.issuer}",`, '').replaceAll(`{issuer="${issuer.issuer}"}`, ''), series),
+    metric: async (series) => valueOf(
+      (await app.metrics.text()).replaceAll(`issuer="${issuer.issuer}",`, '').replaceAll(`{issuer="${issuer.issuer}"}`, ''),
+      series
+    ),
     lines: (message) => lines.filter(({ msg }) => message.test(String(msg))),
     ready: async () => {
       const { status, body } = await get('/health/ready')

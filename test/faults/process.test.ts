@@ -42,11 +42,17 @@ t.test('Redis unreachable, with DPOP', async (t) => {
   await until(() => see.lines(/^Redis is unavailable/).length === 1)
   const owner = holder()
   const token = issuer.token(boundTo(owner))
-  const response = await ask('/api/private', { headers: { authorization: `DPoP ${token}`, dpop: proof(owner, { url: `${PUBLIC_URL}/api/private`, token }) } })
+  const response = await ask(
+    '/api/private',
+    { headers: { authorization: `DPoP ${token}`, dpop: proof(owner, { url: `${PUBLIC_URL}/api/private`, token }) } }
+  )
   t.same([response.status, response.headers.get('retry-after')], [503, '1'])
   t.equal((await get('/api/private', issuer.token())).status, 200, 'bearer tokens are not affected')
   t.same(await see.ready(), { status: 200, conditions: ['replays_unavailable'] })
-  t.same([await see.metric('scopegate_condition{condition="replays_unavailable",severity="degraded"}'), await see.metric('scopegate_refusals_total{reason="replays_unavailable"}')], [1, 1])
+  t.same([
+    await see.metric('scopegate_condition{condition="replays_unavailable",severity="degraded"}'),
+    await see.metric('scopegate_refusals_total{reason="replays_unavailable"}')
+  ], [1, 1])
 })
 
 t.test('the reader of the log is stuck', async (t) => {
@@ -62,7 +68,10 @@ t.test('the reader of the log is stuck', async (t) => {
 })
 
 t.test('an error of a handler', async (t) => {
-  const { get, see } = await start(t, { prepare: (app) => app.get('/broken', { config: { auth: 'public' } }, () => { throw new Error('secret detail') }) })
+  const { get, see } = await start(
+    t,
+    { prepare: (app) => app.get('/broken', { config: { auth: 'public' } }, () => { throw new Error('secret detail') }) }
+  )
   const response = await get('/broken')
   t.equal(response.status, 500)
   t.notMatch(response.text, 'secret detail')
@@ -73,10 +82,14 @@ t.test('an error of a handler', async (t) => {
 t.test('SIGTERM', async (t) => {
   const issuer = await TestIssuer.start(key)
   t.teardown(() => issuer.stop())
-  const environment = { ISSUER: issuer.issuer, AUDIENCE: 'test_api', ALGORITHMS: 'ES256', HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0', NODE_ENV: 'production' }
+  const environment = {
+    ISSUER: issuer.issuer, AUDIENCE: 'test_api', ALGORITHMS: 'ES256', HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0',
+    NODE_ENV: 'production'
+  }
   const server = serve(t, environment)
   await until(() => server.out().includes('keys are known') && server.out().includes('accepts access tokens of'), 60_000)
-  const [api, management] = [/"listening on (http:[^"]+)"/, /health listen on (http:[^"]+)"/].map((line) => line.exec(server.out())?.[1] ?? '')
+  const [api, management] =
+    [/"listening on (http:[^"]+)"/, /health listen on (http:[^"]+)"/].map((line) => line.exec(server.out())?.[1] ?? '')
   server.child.kill('SIGTERM')
   await until(() => server.out().includes('"the process exits"'), 20_000)
   const served = await fetch(`${api}/api/public`)
@@ -84,7 +97,10 @@ t.test('SIGTERM', async (t) => {
   const ready = await fetch(`${management}/health/ready`)
   t.equal(ready.status, 503)
   t.match(await ready.json(), { conditions: { draining: String } })
-  t.equal(valueOf(await (await fetch(`${management}/metrics`)).text(), 'scopegate_condition{condition="draining",severity="unavailable"}'), 1)
+  t.equal(
+    valueOf(await (await fetch(`${management}/metrics`)).text(), 'scopegate_condition{condition="draining",severity="unavailable"}'),
+    1
+  )
   t.equal(await server.code, 0)
 })
 

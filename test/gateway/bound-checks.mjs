@@ -24,10 +24,16 @@ const THEFTS = [
   ['Client-Cert-Chain', (value) => [`Client-Cert-Chain: ${value}`]],
   ['Client-Cert and Client-Cert-Chain', (value) => [`Client-Cert: ${value}`, `Client-Cert-Chain: ${value}, ${value}`]],
   ['Connection: client-cert', (value) => [`Client-Cert: ${value}`, 'Connection: client-cert']],
-  ['Connection: close, client-cert, client-cert-chain', (value) => [`Client-Cert: ${value}`, 'Connection: close, client-cert, client-cert-chain']],
+  [
+    'Connection: close, client-cert, client-cert-chain',
+    (value) => [`Client-Cert: ${value}`, 'Connection: close, client-cert, client-cert-chain']
+  ],
   ['Client_Cert with an underscore', (value) => [`Client_Cert: ${value}`], [400, 401]],
   ['client_cert beside Client-Cert', (value) => [`client_cert: ${value}`, `Client-Cert: ${value}`], [400, 401]],
-  ['headers of other gateways', (value) => ['X-Forwarded-Client-Cert', 'X-Client-Cert', 'X-SSL-Client-Cert', 'SSL-Client-Cert'].map((name) => `${name}: ${value}`)],
+  [
+    'headers of other gateways',
+    (value) => ['X-Forwarded-Client-Cert', 'X-Client-Cert', 'X-SSL-Client-Cert', 'SSL-Client-Cert'].map((name) => `${name}: ${value}`)
+  ],
   ['a space before the colon', (value) => [`Client-Cert : ${value}`], [400, 401]],
   ['a tab before the colon', (value) => [`Client-Cert\t: ${value}`], [400, 401]],
   ['a folded line', (value) => ['X-Other: a', ` Client-Cert: ${value}`], [400, 401]],
@@ -45,7 +51,10 @@ const bodies = (head, value) => {
   return [
     ['in a trailer', post(['Transfer-Encoding: chunked', 'Trailer: Client-Cert', 'TE: trailers'], `${chunk}Client-Cert: ${value}\r\n\r\n`)],
     ['in a trailer that is not announced', post(['Transfer-Encoding: chunked'], `${chunk}client-cert: ${value}\r\n\r\n`)],
-    ['in a request behind Content-Length and chunks', post([`Content-Length: ${5 + inner.length}`, 'Transfer-Encoding: chunked'], `0\r\n\r\n${inner}`)],
+    [
+      'in a request behind Content-Length and chunks',
+      post([`Content-Length: ${5 + inner.length}`, 'Transfer-Encoding: chunked'], `0\r\n\r\n${inner}`)
+    ],
     ['in a request behind chunks and Content-Length', post(['Transfer-Encoding: chunked', 'Content-Length: 5'], `0\r\n\r\n${inner}`)],
     ['in a request behind two lengths', post(['Content-Length: 16', `Content-Length: ${16 + inner.length}`], `{"text":"Hello"}${inner}`)]
   ]
@@ -67,7 +76,9 @@ export async function checkBoundTokens (stage) {
           until(async () => (await callerWith().call('/test-api/api/public')).status === 200, () => running.output.slice(-800)))
         await checkStolen({ ...scene, check, stolen, caller: callerWith(), who: `${variant}, a caller without a certificate` })
         if (variant === 'mtls') {
-          await checkStolen({ ...scene, check, stolen, caller: callerWith(scene.thief), who: 'mtls, a caller with a certificate of its own' })
+          await checkStolen({
+            ...scene, check, stolen, caller: callerWith(scene.thief), who: 'mtls, a caller with a certificate of its own'
+          })
           await checkOwner({ check, name: stage.name, stolen, caller: callerWith(scene.victim) })
         }
       } finally {
@@ -116,7 +127,9 @@ async function checkStolen ({ check, stolen, caller, replica, value, who }) {
     })
   }
   await check(`${who}, a stolen token over HTTP/2: 401`, async () => {
-    for (const headers of [{ 'client-cert': value }, { 'client-cert': [value, value] }, { 'client-cert': value, 'client-cert-chain': value }]) {
+    for (const headers of [
+      { 'client-cert': value }, { 'client-cert': [value, value] }, { 'client-cert': value, 'client-cert-chain': value }
+    ]) {
       assert.equal(await caller.http2(PATH, { authorization: `Bearer ${stolen}`, ...headers }), 401)
     }
   })
@@ -135,7 +148,10 @@ async function checkOwner ({ check, name, stolen, caller }) {
     assert.equal(await caller.http2(PATH, headers), 200)
   })
   await check('mtls, the owner with lies of its own beside it: 200, since the gateway replaces them', async () => {
-    assert.equal((await caller.call(PATH, { headers: { ...headers, 'client-cert': ':ZXZpbA==:', 'client-cert-chain': ':ZXZpbA==:' } })).status, 200)
+    assert.equal(
+      (await caller.call(PATH, { headers: { ...headers, 'client-cert': ':ZXZpbA==:', 'client-cert-chain': ':ZXZpbA==:' } })).status,
+      200
+    )
   })
   for (const version of ['TLSv1.2', 'TLSv1.3']) {
     await check(`mtls, the owner over two connections, the second with the session of the first, ${version}: 200`, async () => {

@@ -92,5 +92,6 @@ export class Caller {
 }
 
 /** A request as raw text that ends its connection. */
-export const rawRequest = (target, lines = [], host = HOST) => `${[`GET ${target} HTTP/1.1`, `Host: ${host}`, ...lines, 'Connection: close'].join('\r\n')}\r\n\r\n`
+export const rawRequest = (target, lines = [], host = HOST) =>
+  `${[`GET ${target} HTTP/1.1`, `Host: ${host}`, ...lines, 'Connection: close'].join('\r\n')}\r\n\r\n`
 export const statusOf = (response) => Number(/^HTTP\/1\.[01] (\d+)/.exec(response)?.[1] ?? 0)

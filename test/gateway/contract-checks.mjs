@@ -8,15 +8,33 @@ const OTHER_HEADERS_BYTES = 2_000
 
 /** Method, path below the prefix, token, body; then status, and what else must hold. */
 const CALLS = [
-  ['GET', '/api/public', 'none', undefined, 200, ({ body }) => assert.deepEqual(JSON.parse(body), { message: 'No need of Authorization to see this' })],
-  ['GET', '/api/private', 'none', undefined, 401, ({ headers }) => assert.equal(headers['www-authenticate'], `Bearer realm="scopegate", resource_metadata="${METADATA}"`)],
-  ['GET', '/api/private', 'plain', undefined, 200, ({ body }) => assert.deepEqual(JSON.parse(body), { message: 'Authorization is required to see this' })],
-  ['GET', '/api/private', 'altered', undefined, 401, ({ headers }) => assert.match(headers['www-authenticate'], /error="invalid_token".*resource_metadata="https:\/\/api\.example\.com\//)],
-  ['GET', '/api/private-scoped', 'plain', undefined, 403, ({ headers }) => assert.match(headers['www-authenticate'], /error="insufficient_scope".*scope="test_api_access"/)],
+  [
+    'GET', '/api/public', 'none', undefined, 200,
+    ({ body }) => assert.deepEqual(JSON.parse(body), { message: 'No need of Authorization to see this' })
+  ],
+  [
+    'GET', '/api/private', 'none', undefined, 401,
+    ({ headers }) => assert.equal(headers['www-authenticate'], `Bearer realm="scopegate", resource_metadata="${METADATA}"`)
+  ],
+  [
+    'GET', '/api/private', 'plain', undefined, 200,
+    ({ body }) => assert.deepEqual(JSON.parse(body), { message: 'Authorization is required to see this' })
+  ],
+  [
+    'GET', '/api/private', 'altered', undefined, 401,
+    ({ headers }) => assert.match(headers['www-authenticate'], /error="invalid_token".*resource_metadata="https:\/\/api\.example\.com\//)
+  ],
+  [
+    'GET', '/api/private-scoped', 'plain', undefined, 403,
+    ({ headers }) => assert.match(headers['www-authenticate'], /error="insufficient_scope".*scope="test_api_access"/)
+  ],
   ['GET', '/api/private-scoped', 'scoped', undefined, 200, ({ headers }) => assert.ok(headers['x-request-id'])],
   ['HEAD', '/api/private-scoped', 'scoped', undefined, 200, ({ body }) => assert.equal(body, '')],
   ['HEAD', '/api/private-scoped', 'none', undefined, 401, ({ headers }) => assert.match(headers['www-authenticate'], /^Bearer /)],
-  ['POST', '/api/messages', 'scoped', '{"text":"Hello"}', 201, ({ body }) => assert.deepEqual(JSON.parse(body), { text: 'Hello', from: 'test_api_client' })],
+  [
+    'POST', '/api/messages', 'scoped', '{"text":"Hello"}', 201,
+    ({ body }) => assert.deepEqual(JSON.parse(body), { text: 'Hello', from: 'test_api_client' })
+  ],
   ['POST', '/api/messages', 'scoped', '{"text":""}', 400],
   ['POST', '/api/messages', 'none', '{"text":"Hello"}', 401],
   ['DELETE', '/api/private', 'scoped', undefined, 405, ({ headers }) => assert.match(headers.allow, /GET/)],
@@ -41,7 +59,9 @@ export async function checkContract ({ check, caller, tokens }) {
     assert.equal(JSON.parse(body).resource, 'https://api.example.com/test-api')
   })
   await check('nothing of the API outside of the prefix: 404', async () => {
-    for (const path of ['/', '/api/public', '/health/ready', '/test-apix/api/public']) assert.equal((await caller.call(path)).status, 404, path)
+    for (const path of ['/', '/api/public', '/health/ready', '/test-apix/api/public']) {
+      assert.equal((await caller.call(path)).status, 404, path)
+    }
   })
 }
 

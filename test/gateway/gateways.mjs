@@ -16,7 +16,10 @@ export const GATEWAYS = {
     replace: ({ port, folder }) => [
       ['listen 443 ssl', `listen ${port} ssl`], ['/etc/nginx/tls/', `${folder}/`],
       ['pid /run/nginx.pid;', `pid ${folder}/nginx.pid;\ndaemon off;`],
-      ['http {', `http {\n${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join('\n')}`]
+      [
+        'http {',
+        `http {\n${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join('\n')}`
+      ]
     ],
     command: (file) => ['nginx', '-c', file, '-e', 'stderr']
   },
@@ -29,7 +32,8 @@ export const GATEWAYS = {
   caddy: {
     program: 'caddy', from: 'apt-get install caddy',
     files: { plain: 'caddy/Caddyfile', mtls: 'caddy/Caddyfile-mtls' },
-    replace: ({ port, folder }) => [['https://api.example.com {', `https://api.example.com:${port} {`], [':443 {', `:${port} {`], ['/etc/caddy/tls/', `${folder}/`]],
+    replace: ({ port, folder }) =>
+      [['https://api.example.com {', `https://api.example.com:${port} {`], [':443 {', `:${port} {`], ['/etc/caddy/tls/', `${folder}/`]],
     command: (file) => ['caddy', 'run', '--adapter', 'caddyfile', '--config', file]
   },
   envoy: {
@@ -66,9 +70,11 @@ export async function gateway (name, { folder, port, upstreams, variant = 'plain
 /** A key and a certificate for this run only: tls.crt, tls.key and both in tls.pem. It signs itself, or that name does. */
 export async function makeCertificate (folder, { name = 'tls', subject = 'api.example.com', signer } = {}) {
   const [key, crt] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)]
-  await must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout', key, '-out', crt,
+  await must('openssl', [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout', key, '-out', crt,
     '-subj', `/CN=${subject}`, '-addext', `subjectAltName=DNS:${subject}`,
-    ...signer === undefined ? [] : ['-CA', join(folder, `${signer}.crt`), '-CAkey', join(folder, `${signer}.key`)]])
+    ...signer === undefined ? [] : ['-CA', join(folder, `${signer}.crt`), '-CAkey', join(folder, `${signer}.key`)]
+  ])
   const [keyText, certificate] = await Promise.all([readFile(key, 'utf8'), readFile(crt, 'utf8')])
   await writeFile(join(folder, `${name}.pem`), certificate + keyText)
   return { key: keyText, certificate }

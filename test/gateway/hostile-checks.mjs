@@ -7,7 +7,8 @@ import { until } from './processes.mjs'
 const CALLER = '127.0.0.2'
 const GATEWAY = '127.0.0.1'
 const LIES = {
-  'x-forwarded-for': '203.0.113.9', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http', 'x-forwarded-port': '1', 'x-forwarded-prefix': '/evil',
+  'x-forwarded-for': '203.0.113.9', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http', 'x-forwarded-port': '1',
+  'x-forwarded-prefix': '/evil',
   'x-forwarded-server': 'evil.example', 'x-real-ip': '203.0.113.9', forwarded: 'for=203.0.113.9;host=evil.example;proto=http',
   'client-cert': ':ZXZpbA==:', 'client-cert-chain': ':ZXZpbA==:', 'x-original-url': '/api/public', 'x-rewrite-url': '/api/public'
 }
@@ -30,7 +31,10 @@ export async function checkHostile (stage) {
   await closed('Connection: authorization, without', rawRequest(PRIVATE, ['Connection: authorization']))
   await closed('absolute-form, of this host', rawRequest(`https://api.example.com${PRIVATE}`))
   await closed('absolute-form, of another host', rawRequest(`http://evil.example${PRIVATE}`, [], 'evil.example'), [400, 401, 404, 421])
-  for (const path of ['/test-api/api/public/../private', '/test-api/./api/private', '/test-api//api/private', '/test-api/api%2fprivate', '/test-api/api/public/..%2fprivate']) {
+  for (const path of [
+    '/test-api/api/public/../private', '/test-api/./api/private', '/test-api//api/private', '/test-api/api%2fprivate',
+    '/test-api/api/public/..%2fprivate'
+  ]) {
     await closed(`GET ${path} without a token`, rawRequest(path))
   }
   await check('nothing that a caller claims about itself is in the challenge or in the metadata', async () => {
@@ -50,7 +54,10 @@ async function checkAddresses ({ check, caller, replicas }) {
     for (const { status } of responses) assert.equal(status, 401)
     const ids = new Set(responses.map(({ headers }) => headers['x-request-id']))
     const logged = () => replicas.map((replica) => replica.lines().filter(({ reqId, route }) => route === '/api/private' && ids.has(reqId)))
-    await until(() => logged().flat().length === responses.length, () => `lines of ${responses.length} requests: ${logged().map(({ length }) => length).join(' and ')}`)
+    await until(
+      () => logged().flat().length === responses.length,
+      () => `lines of ${responses.length} requests: ${logged().map(({ length }) => length).join(' and ')}`
+    )
     const addresses = logged().map((lines) => lines.map(({ address }) => address))
     assert.deepEqual(addresses.map((those) => [...new Set(those)]), [[CALLER], [GATEWAY]])
   })
@@ -89,7 +96,9 @@ export async function checkArriving ({ check, mirrored }) {
   await check('no Forwarded, X-Real-IP or X-Forwarded-* of the caller arrives', () => {
     assert.deepEqual(seen['x-forwarded-for'], [CALLER])
     assert.deepEqual(seen['x-forwarded-proto'], ['https'])
-    for (const name of ['forwarded', 'x-real-ip', 'x-forwarded-prefix', 'x-forwarded-server', 'x-forwarded-port']) assert.equal(seen[name], undefined, name)
+    for (const name of ['forwarded', 'x-real-ip', 'x-forwarded-prefix', 'x-forwarded-server', 'x-forwarded-port']) {
+      assert.equal(seen[name], undefined, name)
+    }
     assert.match(String(seen['x-forwarded-host']), /^api\.example\.com(:\d+)?$/)
   })
   await check('Authorization arrives unchanged', () => assert.deepEqual(seen.authorization, ['Bearer abc.def.ghi']))

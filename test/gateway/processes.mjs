@@ -68,12 +68,18 @@ export async function freePorts (count) {
 /** One replica of the service as built, in production, on a loopback address. */
 export class Replica extends Program {
   constructor ({ folder, port, env }) {
-    super([process.execPath, SERVER], { cwd: folder, env: { PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), ...env } })
+    super(
+      [process.execPath, SERVER],
+      { cwd: folder, env: { PATH: process.env.PATH, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), ...env } }
+    )
     this.url = `http://127.0.0.1:${port}`
   }
 
   async ready () {
-    await until(async () => (await fetch(`${this.url}/health/ready`)).status === 200, () => `a replica is not ready: ${this.output.slice(-500)}`)
+    await until(
+      async () => (await fetch(`${this.url}/health/ready`)).status === 200,
+      () => `a replica is not ready: ${this.output.slice(-500)}`
+    )
   }
 
   async listening () {

@@ -57,8 +57,13 @@ export async function checkOutage ({ check, say, name, caller, tokens, replicas,
     return { status, type: found['content-type'], retryAfter: found['retry-after'], body, error }
   }
   await check('issuer down while everything restarts: public routes 200, protected ones the API\'s own 503 with Retry-After', async () => {
-    const [open, closed, without] = [await seen('/test-api/api/public'), await seen('/test-api/api/private', { headers }), await seen('/test-api/api/private')]
-    say(`        ${name}: public ${open.status}, with a token ${closed.status} ${closed.type} Retry-After ${closed.retryAfter}, without ${without.status}`)
+    const [open, closed, without] = [
+      await seen('/test-api/api/public'), await seen('/test-api/api/private', { headers }), await seen('/test-api/api/private')
+    ]
+    say(
+      `        ${name}: public ${open.status}, with a token ${closed.status} ${closed.type} Retry-After ${closed.retryAfter}, ` +
+      `without ${without.status}`
+    )
     assert.equal(open.status, 200)
     assert.equal(closed.status, 503)
     assert.match(closed.type, /^application\/problem\+json/)
@@ -69,20 +74,27 @@ export async function checkOutage ({ check, say, name, caller, tokens, replicas,
   await check('… and back to 200 when the issuer is back, without a restart', async () => {
     await Promise.all(replicas.map((replica) => replica.ready()))
     const token = await tokens.fresh(issuer)
-    await until(async () => (await seen('/test-api/api/private', { headers: { authorization: `Bearer ${token}` } })).status === 200, () => 'not 200')
+    await until(
+      async () => (await seen('/test-api/api/private', { headers: { authorization: `Bearer ${token}` } })).status === 200,
+      () => 'not 200'
+    )
   })
 }
 
 /** Bursts over many connections, with pauses around the 60 s after which each gateway ends its idle connections. */
 export async function checkIdleConnections ({ check, say, caller, tokens, issuer }, { burst = 2_000, pausesMs = PAUSES_MS } = {}) {
-  await check(`${burst * (pausesMs.length + 1)} requests with pauses of ${pausesMs.map((ms) => ms / 1000).join(', ')} s: 0 resets`, async () => {
+  await check(`${burst * (pausesMs.length + 1)} requests with pauses of ${pausesMs.map((ms) => ms / 1000).join(', ')} s: ` +
+    '0 resets', async () => {
     const failures = []
     for (const pauseMs of [0, ...pausesMs]) {
       await pause(pauseMs)
       // The idle connections of the caller to the gateway are not what is tried.
       caller.close()
       const headers = { authorization: `Bearer ${await tokens.fresh(issuer)}`, 'content-type': 'application/json' }
-      const calls = Array.from({ length: burst }, () => caller.call('/test-api/api/messages', { method: 'POST', headers, body: '{"text":"Hello"}' }))
+      const calls = Array.from(
+        { length: burst },
+        () => caller.call('/test-api/api/messages', { method: 'POST', headers, body: '{"text":"Hello"}' })
+      )
       for (const { status, error } of await Promise.all(calls)) if (status !== 201) failures.push(`${pauseMs} ms: ${error ?? status}`)
     }
     say(`        idle: ${failures.length} failed ${[...new Set(failures)].join(', ')}`)

@@ -30,7 +30,8 @@ async function setUp (name) {
   const { certificate } = await makeCertificate(folder)
   const issuer = `http://localhost:${issuerPort}/realms/myorg`
   const env = { ISSUER: issuer, AUDIENCE: 'test_api', PUBLIC_URL: 'https://api.example.com/test-api' }
-  const replicas = upstreams.map((port, index) => new Replica({ folder, port, env: { ...env, ...index === 0 && { TRUST_PROXY: '127.0.0.1' } } }))
+  const replicas =
+    upstreams.map((port, index) => new Replica({ folder, port, env: { ...env, ...index === 0 && { TRUST_PROXY: '127.0.0.1' } } }))
   const running = { issuer: issuerProgram({ folder, port: issuerPort }) }
   running.issuer.start()
   for (const replica of replicas) replica.start()
@@ -66,7 +67,10 @@ async function examine (name, later) {
     scene.tokens = await tokensOf(scene.issuer)
     await Promise.all(scene.replicas.map((replica) => replica.ready()))
     for (const caller of [scene.caller, scene.mirrored]) {
-      await until(async () => (await caller.call('/test-api/api/public')).status === 200, () => scene.gateways.map(({ output }) => output.slice(-800)).join('\n'))
+      await until(
+        async () => (await caller.call('/test-api/api/public')).status === 200,
+        () => scene.gateways.map(({ output }) => output.slice(-800)).join('\n')
+      )
     }
     started = true
   })

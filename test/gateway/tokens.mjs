@@ -9,7 +9,9 @@ async function secretOf (clientId) {
 }
 
 export async function tokenOf (issuer, scope) {
-  const form = { grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: await secretOf('test_api_client'), ...scope && { scope } }
+  const form = {
+    grant_type: 'client_credentials', client_id: 'test_api_client', client_secret: await secretOf('test_api_client'), ...scope && { scope }
+  }
   const response = await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body: new URLSearchParams(form) })
   return (await response.json()).access_token
 }

@@ -57,7 +57,11 @@ t.test('the deadline ends a library\'s own fetch as well, with nothing but the o
 
 t.test('what exceeds the bounds is refused, and its connection closed', async (t) => {
   const cases: ReadonlyArray<readonly [string, { readonly code: FetchErrorCode, readonly message?: string }, RequestListener]> = [
-    ['a body that is too long', { code: 'too_large', message: 'a response of more than 1000 bytes' }, (_request, response) => { response.end('x'.repeat(1001)) }],
+    [
+      'a body that is too long',
+      { code: 'too_large', message: 'a response of more than 1000 bytes' },
+      (_request, response) => { response.end('x'.repeat(1001)) }
+    ],
     ['an endless body', { code: 'too_large' }, (_request, response) => {
       const timer = setInterval(() => response.write('x'.repeat(100)), 1)
       response.on('close', () => clearInterval(timer))
@@ -65,7 +69,11 @@ t.test('what exceeds the bounds is refused, and its connection closed', async (t
     ['a compressed bomb', { code: 'content_encoding' }, (_request, response) => {
       response.writeHead(200, { 'content-encoding': 'br' }).end(brotliCompressSync(Buffer.alloc(1 << 20)))
     }],
-    ['one of several encodings', { code: 'content_encoding' }, (_request, response) => { response.writeHead(200, { 'content-encoding': 'identity, gzip' }).end() }],
+    [
+      'one of several encodings',
+      { code: 'content_encoding' },
+      (_request, response) => { response.writeHead(200, { 'content-encoding': 'identity, gzip' }).end() }
+    ],
     ...[300, 301, 302, 303, 307, 308].map((status) => [
       `a redirect with ${status}`, { code: 'redirect' as const, message: `a redirect (${status}), which is never followed` },
       (_request: IncomingMessage, response: ServerResponse) => { response.writeHead(status, { location: '/elsewhere' }).end('body') }
@@ -183,7 +191,9 @@ t.test('undici that cannot be loaded for want of file descriptors is loaded by t
   const wire = await listenOn(t, (_request, response) => { response.end('text') })
   const program = [process.execPath, ...sourceProgram('test/http/few-descriptors.ts'), wire.url]
   const { code, out, err } = await new Promise<{ code: number | null, out: string, err: string }>((done) => {
-    const child = execFile('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...program], (_error, out, err) => { done({ code: child.exitCode, out, err }) })
+    const child = execFile('sh', ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...program], (_error, out, err) => {
+      done({ code: child.exitCode, out, err })
+    })
   })
   t.same({ code, out: out.trim().split('\n') }, { code: 0, out: ['unreachable', 'closed', 'unreachable', '200 text', 'closed'] }, err)
 })

@@ -14,7 +14,9 @@ export async function provideBaseImage (name, { env, say }) {
   const standIn = `localhost/${name}`
   if ((await run('podman', ['image', 'exists', standIn], { env })).code === 0) return `${standIn}, kept from an earlier run`
   if ((await run('podman', ['pull', '--quiet', name], { env, timeoutMs: PULL_DEADLINE_MS })).code === 0) return name
-  if (process.getuid?.() !== 0 || !await isInstalled('debootstrap')) throw new Error(`${name} cannot be pulled, and a stand-in needs root and debootstrap`)
+  if (process.getuid?.() !== 0 || !await isInstalled('debootstrap')) {
+    throw new Error(`${name} cannot be pulled, and a stand-in needs root and debootstrap`)
+  }
   say(`${name} cannot be pulled: building a stand-in, which is kept`)
   const folder = await mkdtemp(join(tmpdir(), 'scopegate-base-'))
   try {

@@ -8,8 +8,10 @@ const LICENCES = fileURLToPath(new URL('../../tools/image/licences.mjs', import.
 /** Prints name@version of every package below node_modules, in the container. */
 const INSTALLED = `
 const { readdirSync, readFileSync } = require('node:fs')
-const found = readdirSync('/app/node_modules', { recursive: true }).filter((path) => /(^|node_modules\\/)(@[^/]+\\/)?[^/]+\\/package\\.json$/.test(path))
-console.log(JSON.stringify(found.map((path) => JSON.parse(readFileSync('/app/node_modules/' + path))).filter(({ name, version }) => name && version).map(({ name, version }) => name + '@' + version)))`
+const found = readdirSync('/app/node_modules', { recursive: true })\
+  .filter((path) => /(^|node_modules\\/)(@[^/]+\\/)?[^/]+\\/package\\.json$/.test(path))
+console.log(JSON.stringify(found.map((path) => JSON.parse(readFileSync('/app/node_modules/' + path)))\
+  .filter(({ name, version }) => name && version).map(({ name, version }) => name + '@' + version)))`
 
 /** The bill of materials, the licences, the labels and the size of the image. */
 export async function checkComponents ({ check, say, config, container, tag, env }) {
@@ -32,7 +34,12 @@ export async function checkComponents ({ check, say, config, container, tag, env
   })
   await check('its size is reported', async () => {
     const bytes = Number(await must('podman', ['image', 'inspect', '--format', '{{.Size}}', tag], { env }))
-    const { stdout } = await container.exec(['node', '-e', 'const { readdirSync, statSync } = require(\'node:fs\'); console.log(readdirSync(\'/app\', { recursive: true }).reduce((sum, path) => sum + (statSync(\'/app/\' + path).isFile() ? statSync(\'/app/\' + path).size : 0), 0))'])
+    const { stdout } = await container.exec([
+      'node',
+      '-e',
+      'const { readdirSync, statSync } = require(\'node:fs\'); console.log(readdirSync(\'/app\', { recursive: true }).reduce((sum, path) ' +
+      '=> sum + (statSync(\'/app/\' + path).isFile() ? statSync(\'/app/\' + path).size : 0), 0))'
+    ])
     say(`        ${Math.round(bytes / 1e6)} MB, ${(Number(stdout) / 1e6).toFixed(1)} MB of it the service and its packages`)
     assert.ok(Number(stdout) > 1e6)
   })

@@ -11,7 +11,9 @@ const LOCKFILE = new URL('../../package-lock.json', import.meta.url)
 export async function checkContent ({ check, config, paths, tag, folder, env }) {
   await check('it runs as a user without a name and without rights', () => assert.equal(config.User, '65532:65532'))
   await check('it is set to listen on every address, in production', () => {
-    for (const setting of ['HOST=0.0.0.0', 'NODE_ENV=production', 'PORT=50100']) assert.ok(config.Env.includes(setting), `${setting} is missing`)
+    for (const setting of ['HOST=0.0.0.0', 'NODE_ENV=production', 'PORT=50100']) {
+      assert.ok(config.Env.includes(setting), `${setting} is missing`)
+    }
   })
   await check('no npm, nor another package manager', () => assertNone(paths, (path) => PACKAGE_MANAGERS.test(path)))
   await check('nothing of ours but dist, node_modules and package.json', () =>
@@ -20,7 +22,10 @@ export async function checkContent ({ check, config, paths, tag, folder, env }) 
   await check('no development issuer, no realm file, no command but the health check', () =>
     assertNone(ours(paths), (path) => /\/dist\/(src\/(issuer|cli)|tools)/.test(path) && !/\/cli\/(healthcheck\.js(\.map)?)?$/.test(path)))
   await check('no .env file, no sources, no tests, no history; maps of what was built only', () =>
-    assertNone(ours(paths), (path) => !path.startsWith('/app/node_modules/') && /\/(\.env|\.git|test|.*\.ts|.*(?<!\.js)\.map)(\/|$)/.test(path)))
+    assertNone(
+      ours(paths),
+      (path) => !path.startsWith('/app/node_modules/') && /\/(\.env|\.git|test|.*\.ts|.*(?<!\.js)\.map)(\/|$)/.test(path)
+    ))
   await check('no secret of the realm file, in any layer or setting', () => assertNoSecret({ tag, folder, env }))
 }
 

@@ -14,7 +14,10 @@ const STOP_SECONDS = 30
 /** Builds the image of `context` under `tag`. What npm needs on this machine is mounted: it does not enter the image. */
 export async function buildImage ({ context, tag, folder, env }) {
   const mounts = await npmSettings(folder)
-  await must('buildah', ['bud', '--pull-never', '--format', 'docker', ...process.getuid?.() === 0 ? ['--isolation', 'chroot'] : [], ...mounts, '--build-arg', 'VERSION=0.0.0-test', '-t', tag, context], { env })
+  await must('buildah', [
+    'bud', '--pull-never', '--format', 'docker', ...process.getuid?.() === 0 ? ['--isolation', 'chroot'] : [], ...mounts,
+    '--build-arg', 'VERSION=0.0.0-test', '-t', tag, context
+  ], { env })
 }
 
 /**
@@ -35,7 +38,8 @@ export async function noteResidue (env) {
 
 /** The registry and the certificates that npm uses on this machine, read from its own settings. */
 async function npmSettings (folder) {
-  const [registry, cafile] = (await must('npm', ['config', 'get', 'registry', 'cafile'])).split('\n').map((line) => line.replace(/^[a-z]+ ?= ?/, ''))
+  const [registry, cafile] =
+    (await must('npm', ['config', 'get', 'registry', 'cafile'])).split('\n').map((line) => line.replace(/^[a-z]+ ?= ?/, ''))
   const lines = [`registry=${registry}`]
   const authorities = [cafile, process.env.NODE_EXTRA_CA_CERTS].find((file) => file !== undefined && existsSync(file))
   if (authorities !== undefined) lines.push(`cafile=${authorities}`)
@@ -67,7 +71,11 @@ export class Container {
 
   /** Runs it to its end in the foreground: for starts that must fail. */
   async runToEnd (tag, variables) {
-    return run('podman', ['run', '--rm', '--no-healthcheck', '--name', this.#name, ...CONFINED, ...asOptions(variables), tag], { env: this.#env, timeoutMs: 30_000 })
+    return run(
+      'podman',
+      ['run', '--rm', '--no-healthcheck', '--name', this.#name, ...CONFINED, ...asOptions(variables), tag],
+      { env: this.#env, timeoutMs: 30_000 }
+    )
   }
 
   /** A program inside, in the confinement of the container, with these variables changed. */

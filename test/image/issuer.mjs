@@ -31,7 +31,9 @@ export async function startIssuer () {
 
 async function askForToken (tokenEndpoint, scope) {
   const client = { client_id: 'test_api_client', client_secret: secretOf('test_api_client') }
-  const response = await fetch(tokenEndpoint, { method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...client, scope }) })
+  const response = await fetch(tokenEndpoint, {
+    method: 'POST', body: new URLSearchParams({ grant_type: 'client_credentials', ...client, scope })
+  })
   return (await response.json()).access_token
 }
 

@@ -5,7 +5,10 @@ const READY_DEADLINE_MS = 30_000
 
 /** How the service responds from inside its container. */
 export async function checkAnswers ({ check, api, issuer }) {
-  await check('GET /health/live: 200', async () => assert.deepEqual(await ask(`${api}/health/live`), { status: 200, body: { status: 'ok' } }))
+  await check(
+    'GET /health/live: 200',
+    async () => assert.deepEqual(await ask(`${api}/health/live`), { status: 200, body: { status: 'ok' } })
+  )
   await check('GET /health/ready: 200, the keys are there', () => untilReady(api))
   await check('GET /api/public: 200', async () => assert.equal((await fetch(`${api}/api/public`)).status, 200))
   await check('GET /api/private without a token: 401 and the challenge', async () => {
@@ -40,7 +43,10 @@ export async function checkEnd ({ check, api, container }) {
     assert.equal((await fetch(`${api}/api/public`)).status, 200)
   })
   await check('… then exit code 0', async () => assert.equal(await stopping, 0))
-  await check('nothing in its log was refused by the permission model', async () => assert.doesNotMatch(await container.log(), /ERR_ACCESS_DENIED|Permission/))
+  await check(
+    'nothing in its log was refused by the permission model',
+    async () => assert.doesNotMatch(await container.log(), /ERR_ACCESS_DENIED|Permission/)
+  )
 }
 
 async function ask (url) {

@@ -40,7 +40,9 @@ t.test('a file that is not JSON: its name, line and column, and what is expected
     ['{"realm": "myorg"}\n// end', 'Line 2, column 1: the end of the file'],
     [REAL.replace('"enabled": true,', '"enabled": true'), 'Line 5, column 3: a comma or }']
   ]
-  for (const [text, expected] of cases) t.equal(refusal(text), `The realm file FILE is not JSON. ${expected} is expected.`, JSON.stringify(text.slice(0, 40)))
+  for (const [text, expected] of cases) {
+    t.equal(refusal(text), `The realm file FILE is not JSON. ${expected} is expected.`, JSON.stringify(text.slice(0, 40)))
+  }
   t.end()
 })
 
@@ -71,12 +73,23 @@ t.test('a scope that is named and not defined is an error of the development sta
   const line = named.slice(0, named.indexOf('"reports:read"')).split('\n').length
   t.equal(refusal(named, readRealmFile), 'no error', 'Keycloak imports it')
   t.match(refusal(named, readProjectRealm), new RegExp(
-    `^The realm file FILE does not define every scope that it names\\. Line ${line}, column \\d+: client test_api_client names the scope reports:read\\. ` +
-    'Add to "clientScopes": \\{ "name": "reports:read", "protocol": "openid-connect", "attributes": \\{ "include\\.in\\.token\\.scope": "true" \\} \\}$'))
+    '^The realm file FILE does not define every scope that it names\\. ' +
+    `Line ${line}, column \\d+: client test_api_client names the scope reports:read\\. ` +
+    'Add to "clientScopes": \\{ "name": "reports:read", "protocol": "openid-connect", "attributes": \\{ "include\\.in\\.token\\.scope": ' +
+    '"true" \\} \\}$'))
   const realm = (more: object): string => refusal(JSON.stringify({ realm: 'r', ...more }), readProjectRealm)
-  t.match(realm({ clientScopes: [], defaultDefaultClientScopes: ['a'], defaultOptionalClientScopes: ['b'] }), /column 62: the realm names the scope a; .*the realm names the scope b\./)
-  t.equal(realm({ defaultDefaultClientScopes: ['basic', 'role_list'], clients: [{ clientId: 'c', optionalClientScopes: ['phone', 'offline_access'] }] }), 'no error', 'built in')
-  t.match(realm({ clientScopes: [], clients: [{ clientId: 'c', defaultClientScopes: ['basic'] }] }), /client c names the scope basic/, 'a file with scopes has no built-in ones')
+  t.match(
+    realm({ clientScopes: [], defaultDefaultClientScopes: ['a'], defaultOptionalClientScopes: ['b'] }),
+    /column 62: the realm names the scope a; .*the realm names the scope b\./
+  )
+  t.equal(realm({
+    defaultDefaultClientScopes: ['basic', 'role_list'], clients: [{ clientId: 'c', optionalClientScopes: ['phone', 'offline_access'] }]
+  }), 'no error', 'built in')
+  t.match(
+    realm({ clientScopes: [], clients: [{ clientId: 'c', defaultClientScopes: ['basic'] }] }),
+    /client c names the scope basic/,
+    'a file with scopes has no built-in ones'
+  )
   t.end()
 })
 
@@ -95,12 +108,18 @@ t.test('the lines that a scope of the catalogue needs', (t) => {
   t.match(missingScopes({ ...defined, clients, clientScopes: scope({ 'include.in.token.scope': 'false' }) }, ['reports:read'], 'c')[0],
     /Add to the realm file\n {2}to the "attributes" of this scope: "include\.in\.token\.scope": "true"$/)
   t.equal(missingScopes({ realm: 'r' }, ['x'], 'c').length, 1)
-  t.strictSame(missingScopes({ ...defined, clients: [{ clientId: 'c', optionalClientScopes: ['reports:read'] }] }, ['reports:read'], 'c'), [])
+  t.strictSame(
+    missingScopes({ ...defined, clients: [{ clientId: 'c', optionalClientScopes: ['reports:read'] }] }, ['reports:read'], 'c'),
+    []
+  )
   t.end()
 })
 
 t.test('the first call: the secret of the file, and an address of any issuer', (t) => {
-  t.match(firstCall(parseRealm(JSON.parse(REAL)), 'http://i', 'http://a'), /curl -s http:\/\/i\/protocol\/openid-connect\/token .*client_secret=test-api-client-demo-secret -d scope=test_api_access .*\n {2}curl -i http:\/\/a\/api\/private-scoped/)
+  t.match(
+    firstCall(parseRealm(JSON.parse(REAL)), 'http://i', 'http://a'),
+    /curl -s http:\/\/i\/protocol\/openid-connect\/token .*client_secret=test-api-client-demo-secret -d scope=test_api_access .*\n {2}curl -i http:\/\/a\/api\/private-scoped/
+  )
   t.match(firstCall({ realm: 'r' }, 'http://i', 'http://a'), /client_id=test_api_client -d client_secret= -d scope/)
   t.match(firstCall({ realm: 'r', clients: [{ clientId: 'test_api_client' }] }, 'http://i', 'http://a'), /client_secret= -d/)
   t.end()

@@ -25,14 +25,41 @@ t.test('what Keycloak refuses or this issuer does not imitate', async (t) => {
   const refusals: readonly (readonly [string, Headers, number, string, string, Headers?])[] = [
     ['a space after the scope', { ...ASKED, scope: 'email ' }, 400, 'invalid_scope', 'Invalid scopes: email '],
     ['control characters in a scope', { ...ASKED, scope: 'a\u0000\r\nb\u0085' }, 400, 'invalid_scope', 'Invalid scopes: ab'],
-    ['a client without a secret in the file', { ...ASKED, client_id: 'secretless', client_secret: '' }, 401, 'unauthorized_client', 'Invalid client or Invalid client credentials'],
-    ['DPoP required', { ...ASKED, client_id: 'test_dpop_client', client_secret: 'test-dpop-client-demo-secret' }, 400, 'invalid_request', 'DPoP proof is missing'],
-    ['DPoP required, empty proof', { ...ASKED, client_id: 'test_dpop_client', client_secret: 'test-dpop-client-demo-secret' }, 400, 'invalid_request', 'DPoP proof is missing', { dpop: '' }],
-    ['DPoP required, wrong secret and scope', { ...ASKED, client_id: 'test_dpop_client', scope: 'x' }, 401, 'unauthorized_client', 'Invalid client or Invalid client credentials'],
-    ['a broken escape in the client id of Basic', { grant_type: 'client_credentials' }, 400, 'unauthorized_client', 'Unexpected error when authenticating client', basic('a%zz:b')],
-    ['an ampersand in Basic is a character', { grant_type: 'client_credentials' }, 401, 'invalid_client', 'Invalid client or Invalid client credentials', basic('a&b:c&d')],
-    ['bytes in Basic that are not UTF-8', { grant_type: 'client_credentials' }, 401, 'invalid_client', 'Invalid client or Invalid client credentials', { authorization: 'Basic //86/w==' }],
-    ['assertion type without assertion', { ...ASKED, client_id: 'test_jwt_client', client_assertion_type: ASSERTION_TYPE }, 400, 'invalid_client', 'client_assertion parameter missing']
+    [
+      'a client without a secret in the file', { ...ASKED, client_id: 'secretless', client_secret: '' }, 401,
+      'unauthorized_client', 'Invalid client or Invalid client credentials'
+    ],
+    [
+      'DPoP required',
+      { ...ASKED, client_id: 'test_dpop_client', client_secret: 'test-dpop-client-demo-secret' }, 400, 'invalid_request',
+      'DPoP proof is missing'
+    ],
+    [
+      'DPoP required, empty proof',
+      { ...ASKED, client_id: 'test_dpop_client', client_secret: 'test-dpop-client-demo-secret' }, 400, 'invalid_request',
+      'DPoP proof is missing', { dpop: '' }
+    ],
+    [
+      'DPoP required, wrong secret and scope', { ...ASKED, client_id: 'test_dpop_client', scope: 'x' }, 401, 'unauthorized_client',
+      'Invalid client or Invalid client credentials'
+    ],
+    [
+      'a broken escape in the client id of Basic', { grant_type: 'client_credentials' }, 400, 'unauthorized_client',
+      'Unexpected error when authenticating client', basic('a%zz:b')
+    ],
+    [
+      'an ampersand in Basic is a character', { grant_type: 'client_credentials' }, 401, 'invalid_client',
+      'Invalid client or Invalid client credentials', basic('a&b:c&d')
+    ],
+    [
+      'bytes in Basic that are not UTF-8', { grant_type: 'client_credentials' }, 401, 'invalid_client',
+      'Invalid client or Invalid client credentials', { authorization: 'Basic //86/w==' }
+    ],
+    [
+      'assertion type without assertion',
+      { ...ASKED, client_id: 'test_jwt_client', client_assertion_type: ASSERTION_TYPE }, 400, 'invalid_client',
+      'client_assertion parameter missing'
+    ]
   ]
   for (const [name, form, status, error, error_description, headers] of refusals) {
     await t.test(name, async (t) => {
@@ -97,10 +124,14 @@ t.test('what Keycloak refuses or this issuer does not imitate', async (t) => {
   })
 
   await t.test('forms that cannot be read', async (t) => {
-    const post = (body: string, headers: Readonly<Record<string, string>> = FORM) => send(issuer.port, { method: 'POST', path: TOKEN, headers, body })
+    const post = (body: string, headers: Readonly<Record<string, string>> = FORM) =>
+      send(issuer.port, { method: 'POST', path: TOKEN, headers, body })
     const good = new URLSearchParams(ASKED).toString()
     t.match(await post(`${good}&x=%zz`), { status: 400, text: /broken percent escape/ })
-    t.match(await post(good + Array.from({ length: 1000 }, (_, index) => `&p${index}=`).join('')), { status: 400, text: /more than 1000 parameters/ })
+    t.match(
+      await post(good + Array.from({ length: 1000 }, (_, index) => `&p${index}=`).join('')),
+      { status: 400, text: /more than 1000 parameters/ }
+    )
     t.match(await post(`${good}&x=${'y'.repeat(131_072)}`), { status: 413, text: '{"error":"HTTP 413 Request Entity Too Large"}' })
     t.match(await post(`${good}&x=${'y'.repeat(5_000_000)}`), { status: 413 }, 'read to its end all the same')
     t.match(await post(`${good}&x=${'y'.repeat(130_000)}`), { status: 200 })
@@ -124,7 +155,10 @@ t.test('what Keycloak refuses or this issuer does not imitate', async (t) => {
     t.match(await raw('GARBAGE\r\n\r\n'), /^HTTP\/1\.1 400/)
     t.match(await raw(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431/)
     t.match(await raw('GET / HTTP/1.1\r\nHost: x\r\nOrigin: a\u007fb\r\n\r\n'), /^HTTP\/1\.1 400/)
-    t.match(await raw(`GET ${TOKEN.replace('token', 'certs')} HTTP/1.1\r\nHost: x\r\nOrigin: \u00e9\u00ff\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 200/)
+    t.match(
+      await raw(`GET ${TOKEN.replace('token', 'certs')} HTTP/1.1\r\nHost: x\r\nOrigin: \u00e9\u00ff\r\nConnection: close\r\n\r\n`),
+      /^HTTP\/1\.1 200/
+    )
     t.match(await send(issuer.port, { method: 'GET', path: '/realms/myorg' }), { status: 200 })
   })
 

@@ -30,7 +30,8 @@ t.test('addresses', async (t) => {
 
   await t.test('the issuer does not follow Host', async (t) => {
     const { text } = await send(issuer.port, {
-      method: 'GET', path: '/realms/myorg/.well-known/openid-configuration', headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' }
+      method: 'GET', path: '/realms/myorg/.well-known/openid-configuration',
+      headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' }
     })
     t.equal((JSON.parse(text) as { issuer: string }).issuer, issuer.issuer)
     t.notMatch(text, /evil/)

@@ -42,7 +42,9 @@ const REALM = parseRealm({
       { protocolMapper: 'oidc-hardcoded-claim-mapper' }
     ] },
     { name: 'rights', attributes: { 'include.in.token.scope': 'false' }, protocolMappers: [
-      mapper('oidc-usermodel-realm-role-mapper', { 'claim.name': 'rights', multivalued: 'true', 'usermodel.realmRoleMapping.rolePrefix': 'r:' }),
+      mapper('oidc-usermodel-realm-role-mapper', {
+        'claim.name': 'rights', multivalued: 'true', 'usermodel.realmRoleMapping.rolePrefix': 'r:'
+      }),
       mapper('oidc-usermodel-client-role-mapper', {
         'claim.name': 'by.${client_id}', multivalued: 'true',
         'usermodel.clientRoleMapping.clientId': 'ware.house', 'usermodel.clientRoleMapping.rolePrefix': 'c:'
@@ -63,8 +65,15 @@ const REALM = parseRealm({
     { ...CLIENT, clientId: 'asked', secret: 'a', fullScopeAllowed: null, consentRequired: true, defaultClientScopes: ['rights'] },
     { ...CLIENT, clientId: 'ware.house', secret: 'w', defaultClientScopes: null, optionalClientScopes: ['rights'] },
     { clientId: 'plain', secret: 'p', serviceAccountsEnabled: true },
-    { clientId: 'desk', publicClient: true, directAccessGrantsEnabled: true, defaultClientScopes: ['who', 'rights'], webOrigins: ['+', 'http://b.example'],
-      redirectUris: ['http://a.example/x', 'no address'], attributes: { 'client.use.lightweight.access.token.enabled': null, 'display.on': true } },
+    {
+      clientId: 'desk',
+      publicClient: true,
+      directAccessGrantsEnabled: true,
+      defaultClientScopes: ['who', 'rights'],
+      webOrigins: ['+', 'http://b.example'],
+      redirectUris: ['http://a.example/x', 'no address'],
+      attributes: { 'client.use.lightweight.access.token.enabled': null, 'display.on': true }
+    },
     { clientId: 'wide', secret: 'w', serviceAccountsEnabled: true, webOrigins: ['*'] }
   ],
   scopeMappings: [{ client: 'robot', roles: ['clerk'] }, { clientScope: 'fixed', roles: ['boss'] }, { client: 'nobody' }],
@@ -90,14 +99,18 @@ t.test('a second realm', async (t) => {
   await t.test('its name is encoded in every address', async (t) => {
     t.equal(issuer.issuer, `http://localhost:${issuer.port}${PATH}`)
     const { text } = await send(issuer.port, { method: 'GET', path: PATH })
-    t.match(JSON.parse(text), { realm: NAME, 'token-service': `${issuer.issuer}/protocol/openid-connect`, 'tokens-not-before': 1_700_000_000 })
+    t.match(JSON.parse(text), {
+      realm: NAME, 'token-service': `${issuer.issuer}/protocol/openid-connect`, 'tokens-not-before': 1_700_000_000
+    })
   })
 
   await t.test('lives, dates and types are those of the file', async (t) => {
     const { body, claims } = await get(robot('fixed'))
     t.match(body, { expires_in: 77, refresh_expires_in: 0, 'not-before-policy': 1_700_000_000, scope: 'who fixed' })
     t.equal(Number(claims['exp']) - Number(claims['iat']), 77)
-    t.match(claims, { iss: issuer.issuer, sub: 'somebody', aud: 'else', a: { 'b.c': 'deep', d: 7 }, f: true, active: true, scope: 'who fixed' })
+    t.match(claims, {
+      iss: issuer.issuer, sub: 'somebody', aud: 'else', a: { 'b.c': 'deep', d: 7 }, f: true, active: true, scope: 'who fixed'
+    })
     t.strictSame([claims['g'], claims['h'], claims['lost'], claims['name'], claims['team'], claims['trap']], Array(6).fill(undefined))
     t.strictSame(({} as Record<string, unknown>)['polluted'], undefined)
     t.notOk('' in claims)

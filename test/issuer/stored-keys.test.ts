@@ -39,7 +39,9 @@ t.test('a file that cannot be used is replaced', async (t) => {
   const file = join(folderOf(t), 'keys.json')
   const good = await keySet(file)
   const text = readFileSync(file, 'utf8')
-  const contents = ['', '{}', 'null', text.slice(0, -40), text.replace(/"madeMs":\d+/, '"madeMs":"soon"'), text.replace('BEGIN PRIVATE KEY', 'BEGIN')]
+  const contents = [
+    '', '{}', 'null', text.slice(0, -40), text.replace(/"madeMs":\d+/, '"madeMs":"soon"'), text.replace('BEGIN PRIVATE KEY', 'BEGIN')
+  ]
   for (const content of contents) {
     writeFileSync(file, content)
     const fresh = await keySet(file)

@@ -16,7 +16,11 @@ export async function algorithms (t: Test, url: string): Promise<void> {
 
 async function realmOf (t: Test, realm: TestRealm, algorithm: string): Promise<void> {
   const { issuer } = realm
-  const api = await startApi(t, { ISSUER: issuer, AUDIENCE: 'test_api', ALGORITHMS: algorithm, KEYS_REFRESH_SECONDS: '3600' }, { impatient: true })
+  const api = await startApi(
+    t,
+    { ISSUER: issuer, AUDIENCE: 'test_api', ALGORITHMS: algorithm, KEYS_REFRESH_SECONDS: '3600' },
+    { impatient: true }
+  )
   const preset = await startApi(t, { ISSUER: issuer, AUDIENCE: 'test_api' })
   await realm.admin('PUT', '', { defaultSignatureAlgorithm: algorithm })
   const token = await tokenOf(issuer, credentials('test_api_client', 'test_api_access'))
@@ -24,7 +28,9 @@ async function realmOf (t: Test, realm: TestRealm, algorithm: string): Promise<v
   t.match(await api.get('/api/private-scoped', token), { status: 200 }, 'at once, though the key is younger than the service')
   const cut = token.slice(0, token.lastIndexOf('.') - 4) + token.slice(token.lastIndexOf('.'))
   t.match(await api.get('/api/private-scoped', cut), { status: 401 }, 'and not if it is changed')
-  t.match(await preset.refusal(token), { status: 401, reason: 'algorithm_not_allowed', detail: `alg "${algorithm}"`, hint: /ALGORITHMS is RS256\..*Default signature algorithm/ })
+  t.match(await preset.refusal(token), {
+    status: 401, reason: 'algorithm_not_allowed', detail: `alg "${algorithm}"`, hint: /ALGORITHMS is RS256\..*Default signature algorithm/
+  })
   await realm.admin('PUT', '', { defaultSignatureAlgorithm: 'RS256' })
   t.match(await preset.get('/api/private', await tokenOf(issuer, credentials('test_api_client'))), { status: 200 })
 }
@@ -50,7 +56,11 @@ async function ed448 (t: Test, realm: TestRealm): Promise<void> {
   t.equal(decode(token).header.alg, 'EdDSA')
   t.equal(token.split('.')[2]?.length, 152, 'it is Ed448')
   t.match(await api.refusal(token), { status: 401, reason: 'key_unknown' })
-  t.match(await api.get('/api/private', await tokenOf(realm.issuer, credentials('test_api_client'))), { status: 200 }, 'the other keys of the set are good')
+  t.match(
+    await api.get('/api/private', await tokenOf(realm.issuer, credentials('test_api_client'))),
+    { status: 200 },
+    'the other keys of the set are good'
+  )
 }
 
 async function sharedSecret (t: Test, realm: TestRealm): Promise<void> {

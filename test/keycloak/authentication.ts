@@ -49,7 +49,10 @@ async function secrets (t: Test, scene: Scene): Promise<void> {
     await scene.realm.addClient(clientId, { secret })
     for (const clientAuthentication of ['client_secret_basic', 'client_secret_post'] as const) {
       await works(t, scene, clientId, { clientSecret: secret, clientAuthentication })
-      await t.rejects(clientOf(t, scene, clientId, { clientSecret: `${secret}x`, clientAuthentication }).token(), { code: 'credentials_refused' })
+      await t.rejects(
+        clientOf(t, scene, clientId, { clientSecret: `${secret}x`, clientAuthentication }).token(),
+        { code: 'credentials_refused' }
+      )
     }
   }
 }
@@ -81,7 +84,9 @@ async function certificate (t: Test, scene: Scene): Promise<void> {
   const { cert, key } = identity('key_certificate')
   const attributes = { 'jwt.credential.certificate': cert.replace(/-----[^-]+-----|\n/g, '') }
   await scene.realm.addClient('key_certificate', { clientAuthenticatorType: 'client-jwt', attributes })
-  for (const clientKeyAlgorithm of ['RS256', 'PS256'] as const) await works(t, scene, 'key_certificate', { clientKey: key, clientKeyAlgorithm })
+  for (const clientKeyAlgorithm of ['RS256', 'PS256'] as const) {
+    await works(t, scene, 'key_certificate', { clientKey: key, clientKeyAlgorithm })
+  }
 }
 
 async function strangeKey (t: Test, scene: Scene): Promise<void> {
@@ -108,7 +113,9 @@ async function federated (t: Test, scene: Scene): Promise<void> {
   }
   const assertion = (alias: string, changes: Json = {}): string => {
     const iat = Math.floor(Date.now() / 1000)
-    const claims = { iss: `${provider.issuer}/${alias}`, sub: `workload-${alias}`, aud: realm.issuer, iat, exp: iat + 60, jti: randomUUID(), ...changes }
+    const claims = {
+      iss: `${provider.issuer}/${alias}`, sub: `workload-${alias}`, aud: realm.issuer, iat, exp: iat + 60, jti: randomUUID(), ...changes
+    }
     return signTexts(provider.key, JSON.stringify(provider.header()), JSON.stringify(claims))
   }
   const file = join(t.testdir({ assertion: assertion('once') }), 'assertion')
@@ -120,7 +127,11 @@ async function federated (t: Test, scene: Scene): Promise<void> {
   clock.ms += 300_000
   t.equal((await client.fetch(PATH)).status, 200, 'a new token for the new assertion')
   clock.ms += 300_000
-  await t.rejects(client.token(), { code: 'credentials_refused', message: /has seen this assertion before/ }, 'Keycloak accepts each assertion once')
+  await t.rejects(
+    client.token(),
+    { code: 'credentials_refused', message: /has seen this assertion before/ },
+    'Keycloak accepts each assertion once'
+  )
   writeFileSync(file, assertion('once', { sub: 'another-workload' }))
   await t.rejects(clientOf(t, scene, 'federated_once', options).token(), { code: 'credentials_refused' }, 'another workload')
 

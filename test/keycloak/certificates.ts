@@ -47,7 +47,10 @@ export async function certificateBound (t: Test, { url, httpsUrl, authority }: O
   const api = { ...started, url: `https://localhost:${new URL(started.url).port}` }
   const scene: Scene = { realm, issuer, ca: authority.cert, worker: authority.issue('worker'), other: authority.issue('other'), api }
   await t.test('a client with a secret, bound', (t) => bound(t, scene, 'by_secret', { clientSecret: secretOf('by_secret') }))
-  await t.test('a client with a secret in the form, bound', (t) => bound(t, scene, 'by_secret', { clientSecret: secretOf('by_secret'), clientAuthentication: 'client_secret_post' }))
+  await t.test(
+    'a client with a secret in the form, bound',
+    (t) => bound(t, scene, 'by_secret', { clientSecret: secretOf('by_secret'), clientAuthentication: 'client_secret_post' })
+  )
   await t.test('tls_client_auth, bound', (t) => bound(t, scene, 'by_certificate', {}))
   await t.test('tls_client_auth: another certificate, and none', (t) => notAuthenticated(t, scene))
   await t.test('the files are replaced', (t) => replaced(t, scene))

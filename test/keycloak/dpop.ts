@@ -24,7 +24,11 @@ export async function dpopBound (t: Test, url: string): Promise<void> {
     await t.test(`DPOP=${mode}`, async (t) => {
       for (const clientOf of Object.values(clients)) await accepted(t, api, clientOf, owner)
       await refused(t, api, realm, owner, await clients.need(api).token())
-      t.match(await api.get(PATH, await tokenOf(realm.issuer, credentials('test_api_client'))), { status: mode === 'allowed' ? 200 : 401 }, 'an unbound token as Bearer')
+      t.match(
+        await api.get(PATH, await tokenOf(realm.issuer, credentials('test_api_client'))),
+        { status: mode === 'allowed' ? 200 : 401 },
+        'an unbound token as Bearer'
+      )
     })
   }
   await t.test('keys of other kinds, and a new one', (t) => kindsOfKeys(t, realm))
@@ -80,8 +84,12 @@ async function refused (t: Test, api: Api, { issuer }: TestRealm, owner: Holder,
 
 async function kindsOfKeys (t: Test, realm: TestRealm): Promise<void> {
   const api = await startBound(t, realm, { DPOP: 'required' })
-  for (const owner of ['RS256', 'EdDSA', 'ES384'].map(holder)) await accepted(t, api, boundClient(t, realm, owner, 'test_dpop_client'), owner)
-  const client = createClient({ issuer: realm.issuer, clientId: 'test_dpop_client', clientSecret: secretOf('test_dpop_client'), apiUrl: api.url, dpop: true })
+  for (const owner of ['RS256', 'EdDSA', 'ES384'].map(holder)) {
+    await accepted(t, api, boundClient(t, realm, owner, 'test_dpop_client'), owner)
+  }
+  const client = createClient({
+    issuer: realm.issuer, clientId: 'test_dpop_client', clientSecret: secretOf('test_dpop_client'), apiUrl: api.url, dpop: true
+  })
   t.teardown(() => client.close())
   t.equal((await client.fetch(PATH)).status, 200, 'a new key')
   t.equal((await client.wrap()(`${api.url}${PATH}`)).status, 200, 'through a fetch that is wrapped')

@@ -15,7 +15,8 @@ interface Handmade extends TestRealm {
   clientId: string
 }
 
-const AUDIENCE_HINT = /Add mapper, By configuration, Audience, and choose test_api as Included Client Audience with "Add to access token" on; a client of that name must exist/
+const AUDIENCE_HINT =
+  /Add mapper, By configuration, Audience, and choose test_api as Included Client Audience with "Add to access token" on; a client of that name must exist/
 
 /** A realm made by hand as the tutorial says; each thing that a newcomer gets wrong, and the sentence in the log for it. */
 export async function handmade (t: Test, url: string): Promise<void> {
@@ -42,7 +43,12 @@ async function clickedTogether (t: Test, url: string): Promise<Handmade> {
   for (const { method, path, body } of requests) {
     const below = path.replace('/admin/realms/handmade', '').replace(/\/$/, '').replace('{id}', ids[1] ?? '').replace('{id}', ids[0] ?? '')
     await realm.admin(method, below, body)
-    if (below === '/client-scopes') ids.push((await realm.admin('GET', '/client-scopes') as Array<{ id: string, name: string }>).find(({ name }) => name === 'test_api_access')?.id ?? '')
+    if (below === '/client-scopes') {
+      ids.push((await realm.admin(
+        'GET',
+        '/client-scopes'
+      ) as Array<{ id: string, name: string }>).find(({ name }) => name === 'test_api_access')?.id ?? '')
+    }
     if (below === '/clients') ids.push((await clientOf(realm, 'test_api_client')).id)
   }
   const [scopeId = '', clientId = ''] = ids
@@ -57,16 +63,25 @@ async function noMapper (t: Test, realm: Handmade, named: Api, any: Api): Promis
   t.match(await named.refusal(token), { status: 401, reason: 'audience_mismatch', detail: 'aud "account"', hint: AUDIENCE_HINT })
   t.match(await named.refusal(token), { hint: /AUDIENCE=\* accepts any\.$/ }, 'the way out is named')
   t.match(await any.get('/api/private', token), { status: 200 }, 'AUDIENCE=* accepts it')
-  t.match(await any.get('/health/ready'), { status: 200, body: { status: 'ok', conditions: { any_audience: /issued for other APIs/ } } }, 'and says so')
+  t.match(
+    await any.get('/health/ready'),
+    { status: 200, body: { status: 'ok', conditions: { any_audience: /issued for other APIs/ } } },
+    'and says so'
+  )
 }
 
 async function notIncluded (t: Test, realm: Handmade, any: Api): Promise<void> {
   const { status, body } = await grant(realm.issuer, realm.form('test_api_access'))
   t.match({ status, scope: body.scope }, { status: 200, scope: /^(?:profile email|email profile)$/ }, 'the issuer grants it without a word')
-  t.match(await any.refusal(String(body.access_token), '/api/private-scoped'), { status: 403, reason: 'scope_missing', hint: /test_api_access.*"Include in token scope"/ })
+  t.match(
+    await any.refusal(String(body.access_token), '/api/private-scoped'),
+    { status: 403, reason: 'scope_missing', hint: /test_api_access.*"Include in token scope"/ }
+  )
   const scope = await realm.admin('GET', `/client-scopes/${realm.scopeId}`) as Json & { attributes: Json }
   t.equal(scope.attributes['include.in.token.scope'], 'false', 'as the console leaves it')
-  await realm.admin('PUT', `/client-scopes/${realm.scopeId}`, { ...scope, attributes: { ...scope.attributes, 'include.in.token.scope': 'true' } })
+  await realm.admin('PUT', `/client-scopes/${realm.scopeId}`, {
+    ...scope, attributes: { ...scope.attributes, 'include.in.token.scope': 'true' }
+  })
   t.match(await any.get('/api/private-scoped', await realm.token('test_api_access')), { status: 200 }, 'switched on')
 }
 
@@ -74,7 +89,12 @@ async function notAskedFor (t: Test, realm: Handmade, any: Api): Promise<void> {
   t.match(await any.refusal(await realm.token(), '/api/private-scoped'), { status: 403, reason: 'scope_missing', hint: /must request it/ })
 }
 
-const mapper = { name: 'test_api', protocol: 'openid-connect', protocolMapper: 'oidc-audience-mapper', config: { 'included.client.audience': 'test_api', 'access.token.claim': 'true' } }
+const mapper = {
+  name: 'test_api',
+  protocol: 'openid-connect',
+  protocolMapper: 'oidc-audience-mapper',
+  config: { 'included.client.audience': 'test_api', 'access.token.claim': 'true' }
+}
 
 async function mapperAtTheScope (t: Test, realm: Handmade, named: Api): Promise<void> {
   await realm.admin('POST', '/clients', { clientId: 'test_api', protocol: 'openid-connect' })
@@ -83,25 +103,39 @@ async function mapperAtTheScope (t: Test, realm: Handmade, named: Api): Promise<
   t.match(await named.refusal(await realm.token()), { status: 401, reason: 'audience_mismatch', hint: AUDIENCE_HINT })
   const client = await clientOf(realm, 'test_api_client')
   await realm.admin('PUT', `/clients/${realm.clientId}`, { ...client, fullScopeAllowed: false })
-  t.match(await named.refusal(await realm.token()), { status: 401, reason: 'audience_mismatch', detail: 'aud absent', hint: AUDIENCE_HINT }, 'no aud at all')
+  t.match(
+    await named.refusal(await realm.token()),
+    { status: 401, reason: 'audience_mismatch', detail: 'aud absent', hint: AUDIENCE_HINT },
+    'no aud at all'
+  )
 }
 
 async function mapperAtTheClient (t: Test, realm: Handmade, named: Api): Promise<void> {
   await realm.admin('POST', `/clients/${realm.clientId}/protocol-mappers/models`, mapper)
   t.match(await named.get('/api/private', await realm.token()), { status: 200 })
   t.match(await named.get('/api/private-scoped', await realm.token('test_api_access')), { status: 200 })
-  t.match(await named.post('/api/messages', { text: 'Hello' }, await realm.token('test_api_access')), { status: 201, body: { from: 'test_api_client' } })
+  t.match(
+    await named.post('/api/messages', { text: 'Hello' }, await realm.token('test_api_access')),
+    { status: 201, body: { from: 'test_api_client' } }
+  )
 }
 
 async function notAssigned (t: Test, realm: Handmade): Promise<void> {
   await realm.admin('DELETE', `/clients/${realm.clientId}/optional-client-scopes/${realm.scopeId}`)
-  t.match(await grant(realm.issuer, realm.form('test_api_access')), { status: 400, body: { error: 'invalid_scope', error_description: 'Invalid scopes: test_api_access' } })
+  t.match(
+    await grant(realm.issuer, realm.form('test_api_access')),
+    { status: 400, body: { error: 'invalid_scope', error_description: 'Invalid scopes: test_api_access' } }
+  )
 }
 
 async function otherHost (t: Test, realm: Handmade, named: Api): Promise<void> {
   const token = await realm.token(undefined, realm.issuer.replace('localhost', '127.0.0.1'))
-  t.match(await named.refusal(token), { status: 401, reason: 'issuer_mismatch', detail: /127\.0\.0\.1/, hint: /the same realm name under another host name.*KC_HOSTNAME/ })
-  const split = await startApi(t, { ISSUER: realm.issuer.replace('localhost', '127.0.0.1'), JWKS_URL: `${realm.issuer}/protocol/openid-connect/certs`, AUDIENCE: 'test_api' })
+  t.match(await named.refusal(token), {
+    status: 401, reason: 'issuer_mismatch', detail: /127\.0\.0\.1/, hint: /the same realm name under another host name.*KC_HOSTNAME/
+  })
+  const split = await startApi(t, {
+    ISSUER: realm.issuer.replace('localhost', '127.0.0.1'), JWKS_URL: `${realm.issuer}/protocol/openid-connect/certs`, AUDIENCE: 'test_api'
+  })
   t.match(await split.get('/api/private', token), { status: 200 }, 'ISSUER as the token has it, JWKS_URL as it is reached')
 }
 

@@ -60,7 +60,11 @@ t.test('the rest', async (t) => {
   await t.test('how clients authenticate', (t) => authentication(t, url, { reachesTests }))
   await t.test('algorithms', (t) => algorithms(t, url))
   await t.test('a realm created by hand', (t) => handmade(t, url))
-  await t.test('the five steps of docs/how-to/keycloak.md', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => documented(t, url))
+  await t.test(
+    'the five steps of docs/how-to/keycloak.md',
+    { skip: reachesTests ? false : 'Keycloak runs in a container' },
+    (t) => documented(t, url)
+  )
   await t.test('the development issuer is like Keycloak', (t) => likeness(t, url))
   await t.test('the usual faults, named by the doctor', (t) => usualFaults(t, url))
   await t.test('the service and the client as programs', (t) => secondTerminal(t, url))

@@ -24,7 +24,11 @@ export async function kinds (t: Test, url: string, { reachesTests }: KindsOption
   })
   await t.test('a user is distinguished from a service', (t) => whoIsCalling(t, realm, api))
   await t.test('ID, refresh and userinfo tokens are refused', (t) => noAccessTokens(t, realm, api))
-  await t.test('a logout token is refused', { skip: reachesTests ? false : 'Keycloak runs in a container' }, (t) => logoutToken(t, realm, api))
+  await t.test(
+    'a logout token is refused',
+    { skip: reachesTests ? false : 'Keycloak runs in a container' },
+    (t) => logoutToken(t, realm, api)
+  )
   await t.test('a token bound to a key is refused', (t) => boundToken(t, realm, api))
 }
 
@@ -32,7 +36,9 @@ async function whoIsCalling (t: Test, realm: TestRealm, api: Api): Promise<void>
   const { issuer } = realm
   await realm.addClient('refreshing', { attributes: { 'client_credentials.use_refresh_token': 'true' } })
   const refreshed = async (clientId: string, form: Record<string, string>): Promise<string> =>
-    tokenOf(issuer, { ...form, grant_type: 'refresh_token', client_id: clientId, refresh_token: await tokenOf(issuer, form, 'refresh_token') })
+    tokenOf(issuer, {
+      ...form, grant_type: 'refresh_token', client_id: clientId, refresh_token: await tokenOf(issuer, form, 'refresh_token')
+    })
   const cases: ReadonlyArray<readonly [name: string, kind: 'service' | 'user' | 'unknown', token: string]> = [
     ['a service', 'service', await tokenOf(issuer, credentials('test_api_client'))],
     ['a service with a session', 'service', await tokenOf(issuer, credentials('refreshing'))],
@@ -43,7 +49,9 @@ async function whoIsCalling (t: Test, realm: TestRealm, api: Api): Promise<void>
   ]
   for (const [name, kind, token] of cases) {
     // What cannot be proven is accepted as a user, which proves nothing, and never as a service.
-    const [own, other, reason] = kind === 'service' ? ['service', 'user', 'kind_not_allowed'] : ['user', 'service', kind === 'user' ? 'kind_not_allowed' : 'kind_unknown']
+    const [own, other, reason] = kind === 'service'
+      ? ['service', 'user', 'kind_not_allowed']
+      : ['user', 'service', kind === 'user' ? 'kind_not_allowed' : 'kind_unknown']
     t.match(await api.get('/test/me', token), { status: 200, body: { kind, clientId: decode(token).payload.azp } }, name)
     t.match(await api.get(`/test/${own}`, token), { status: 200 })
     t.match(await api.refusal(token, `/test/${other}`), { status: 403, reason })
@@ -63,7 +71,9 @@ async function noAccessTokens (t: Test, realm: TestRealm, api: Api): Promise<voi
     ['a signed userinfo response', await userinfo.text(), 'claim_missing'],
     ['the client\'s secret', secretOf('test_api_client'), 'not_three_parts']
   ]
-  for (const [name, token, reason] of cases) t.match(await api.refusal(token), { status: 401, reason, body: { error: 'invalid_token' } }, name)
+  for (const [name, token, reason] of cases) {
+    t.match(await api.refusal(token), { status: 401, reason, body: { error: 'invalid_token' } }, name)
+  }
   t.match(await api.get('/api/private', access), { status: 200 }, 'the access token beside them is good')
 }
 
@@ -76,9 +86,14 @@ async function logoutToken (t: Test, realm: TestRealm, api: Api): Promise<void> 
   t.teardown(() => server.close())
   const client = await clientOf(realm, 'test_user_client')
   const address = `http://localhost:${(server.address() as AddressInfo).port}/logout`
-  await realm.admin('PUT', `/clients/${client.id}`, { ...client, attributes: { 'backchannel.logout.url': address, 'backchannel.logout.session.required': 'true' } })
+  await realm.admin('PUT', `/clients/${client.id}`, {
+    ...client, attributes: { 'backchannel.logout.url': address, 'backchannel.logout.session.required': 'true' }
+  })
   const refreshToken = await tokenOf(realm.issuer, ofUser(), 'refresh_token')
-  await fetch(`${realm.issuer}/protocol/openid-connect/logout`, { method: 'POST', body: new URLSearchParams({ client_id: 'test_user_client', refresh_token: refreshToken }) })
+  await fetch(
+    `${realm.issuer}/protocol/openid-connect/logout`,
+    { method: 'POST', body: new URLSearchParams({ client_id: 'test_user_client', refresh_token: refreshToken }) }
+  )
   await soon(() => received !== '')
   const token = new URLSearchParams(received).get('logout_token') ?? ''
   t.match(decode(token), { header: { typ: 'logout+jwt', alg: 'RS256' }, payload: { typ: 'Logout', iss: realm.issuer } })
@@ -86,11 +101,17 @@ async function logoutToken (t: Test, realm: TestRealm, api: Api): Promise<void> 
 }
 
 async function boundToken (t: Test, { issuer }: TestRealm, api: Api): Promise<void> {
-  t.match(await grant(issuer, credentials('test_dpop_client')), { status: 400, body: { error: 'invalid_request', error_description: 'DPoP proof is missing' } })
+  t.match(
+    await grant(issuer, credentials('test_dpop_client')),
+    { status: 400, body: { error: 'invalid_request', error_description: 'DPoP proof is missing' } }
+  )
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const proof = await new SignJWT({ htm: 'POST', htu: `${issuer}/protocol/openid-connect/token`, jti: randomUUID() })
     .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk: publicKey.export({ format: 'jwk' }) }).setIssuedAt().sign(privateKey)
   const { status, body } = await grant(issuer, credentials('test_dpop_client'), { dpop: proof })
   t.match({ status, type: body.token_type }, { status: 200, type: 'DPoP' })
-  t.match(await api.refusal(String(body.access_token)), { status: 401, reason: 'confirmation_unsupported', hint: /Require DPoP bound tokens/ })
+  t.match(
+    await api.refusal(String(body.access_token)),
+    { status: 401, reason: 'confirmation_unsupported', hint: /Require DPoP bound tokens/ }
+  )
 }

@@ -11,7 +11,9 @@ const owner = holder()
 interface Both { readonly live: string, readonly development: string }
 
 const FORMS: ReadonlyArray<readonly [name: string, form: Record<string, string>]> = [
-  ...['test_api_client', 'test_other_client', 'test_stranger_client', 'test_roles_client'].map((clientId) => [clientId, credentials(clientId)] as const),
+  ...['test_api_client', 'test_other_client', 'test_stranger_client', 'test_roles_client'].map((clientId) => [
+    clientId, credentials(clientId)
+  ] as const),
   ['with the scope', credentials('test_api_client', 'test_api_access')],
   ['with openid: an ID token too', credentials('test_api_client', 'openid')],
   ['roles with the scope', credentials('test_roles_client', 'test_api_access email')],
@@ -31,7 +33,8 @@ const FORMS: ReadonlyArray<readonly [name: string, form: Record<string, string>]
 ]
 
 const HEADERS = [
-  'content-type', 'cache-control', 'pragma', 'www-authenticate', 'x-content-type-options', 'x-frame-options', 'referrer-policy', 'strict-transport-security'
+  'content-type', 'cache-control', 'pragma', 'www-authenticate', 'x-content-type-options', 'x-frame-options', 'referrer-policy',
+  'strict-transport-security'
 ]
 
 /** The development issuer's responses held against those of a Keycloak with the same realm file, member by member. */
@@ -76,7 +79,8 @@ function sameHeaders (t: Test, found: Headers, wanted: Headers): void {
 function here (body: Json, live: string, development: string): string {
   const opened = JSON.stringify(body, (_name, value: unknown) => {
     if (typeof value !== 'string' || !/^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(value)) return value
-    const [header, payload] = value.split('.').map((part, at) => at < 2 ? JSON.parse(Buffer.from(part, 'base64url').toString()) as Json : {})
+    const [header, payload] =
+      value.split('.').map((part, at) => at < 2 ? JSON.parse(Buffer.from(part, 'base64url').toString()) as Json : {})
     return { header, payload }
   })
   return opened.replaceAll(new URL(live).origin, new URL(development).origin)

@@ -27,8 +27,14 @@ export async function rotation (t: Test, url: string): Promise<void> {
 
   const disabledMs = performance.now()
   await disable(realm, 'rsa-generated')
-  await t.test(`refused within ${5 + ON_TOP_SECONDS} s at KEYS_REFRESH_SECONDS=5`, (t) => canceled(t, fast, { before, after, byMs: disabledMs + (5 + ON_TOP_SECONDS) * 1000 }))
-  await t.test(`refused within ${60 + ON_TOP_SECONDS} s at the preset 60`, (t) => canceled(t, preset, { before, after, byMs: disabledMs + (60 + ON_TOP_SECONDS) * 1000 }))
+  await t.test(
+    `refused within ${5 + ON_TOP_SECONDS} s at KEYS_REFRESH_SECONDS=5`,
+    (t) => canceled(t, fast, { before, after, byMs: disabledMs + (5 + ON_TOP_SECONDS) * 1000 })
+  )
+  await t.test(
+    `refused within ${60 + ON_TOP_SECONDS} s at the preset 60`,
+    (t) => canceled(t, preset, { before, after, byMs: disabledMs + (60 + ON_TOP_SECONDS) * 1000 })
+  )
 }
 
 interface Rotated { readonly before: string, readonly after: string, readonly byMs: number }
@@ -56,5 +62,7 @@ export async function disable (realm: TestRealm, name: string): Promise<void> {
   const providers = await realm.admin('GET', `/components?type=${PROVIDER_TYPE}`) as Provider[]
   const provider = providers.find((one) => one.name === name)
   if (provider === undefined) throw new Error(`no key provider ${name}`)
-  await realm.admin('PUT', `/components/${provider.id}`, { ...provider, config: { ...provider.config, active: ['false'], enabled: ['false'] } })
+  await realm.admin('PUT', `/components/${provider.id}`, {
+    ...provider, config: { ...provider.config, active: ['false'], enabled: ['false'] }
+  })
 }

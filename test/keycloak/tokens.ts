@@ -7,7 +7,8 @@ import { credentials, decode, tokenOf } from '../support/keycloak-tokens.ts'
 const WITHOUT_AUDIENCE = ['basic', 'acr', 'profile', 'email', 'roles', 'service_account']
 
 const audience = (name: string): Json => ({
-  name: `audience ${name}`, protocol: 'openid-connect', protocolMapper: 'oidc-audience-mapper', config: { 'included.custom.audience': name, 'access.token.claim': 'true' }
+  name: `audience ${name}`, protocol: 'openid-connect', protocolMapper: 'oidc-audience-mapper',
+  config: { 'included.custom.audience': name, 'access.token.claim': 'true' }
 })
 
 /** Routes of every kind of demand, and one that returns who is calling. */
@@ -17,7 +18,11 @@ function routes (app: FastifyInstance): void {
     ({ clientId, kind, scopes, realmRoles, clientRoles, issuer }))
   app.get('/test/auditor', { config: { auth: { realmRoles: ['auditor'] } } }, ok)
   app.get('/test/writer', { config: { auth: { clientRoles: { test_api: ['writer'] } } } }, ok)
-  app.get('/test/both', { config: { auth: { scopes: ['test_api_access'], realmRoles: ['auditor'], clientRoles: { test_api: ['writer'] }, kind: 'service' } } }, ok)
+  app.get(
+    '/test/both',
+    { config: { auth: { scopes: ['test_api_access'], realmRoles: ['auditor'], clientRoles: { test_api: ['writer'] }, kind: 'service' } } },
+    ok
+  )
 }
 
 /** What real access tokens look like, and what the service makes of them. */
@@ -45,7 +50,9 @@ async function scopes (t: Test, { issuer }: TestRealm, api: Api): Promise<void> 
 
 async function audiences (t: Test, realm: TestRealm, api: Api): Promise<void> {
   await realm.addClient('two_audiences', { protocolMappers: [audience('another_api')] })
-  await realm.addClient('other_audiences', { defaultClientScopes: WITHOUT_AUDIENCE, protocolMappers: [audience('another_api'), audience('test_api_2')] })
+  await realm.addClient('other_audiences', {
+    defaultClientScopes: WITHOUT_AUDIENCE, protocolMappers: [audience('another_api'), audience('test_api_2')]
+  })
   await realm.addClient('full_scope', { fullScopeAllowed: true })
   const cases: ReadonlyArray<readonly [clientId: string, aud: unknown, status: number, reason?: string]> = [
     ['test_stranger_client', undefined, 401, 'audience_mismatch'],
@@ -69,9 +76,18 @@ async function roles (t: Test, { issuer }: TestRealm, api: Api): Promise<void> {
   for (const path of ['/test/auditor', '/test/writer', '/test/both']) t.match(await api.get(path, holder), { status: 200 }, path)
   const other = await tokenOf(issuer, credentials('test_api_client', 'test_api_access'))
   t.match((await api.get('/test/me', other)).body, { realmRoles: [], clientRoles: {} })
-  t.match(await api.refusal(other, '/test/auditor'), { status: 403, reason: 'role_missing', challenge: /error="insufficient_scope", error_description="The access token lacks the realm role auditor"/ })
-  t.match(await api.refusal(other, '/test/writer'), { status: 403, reason: 'role_missing', challenge: /lacks the role writer of client test_api"/ })
-  t.match(await api.refusal(await tokenOf(issuer, credentials('test_roles_client')), '/test/both'), { status: 403, reason: 'scope_missing' })
+  t.match(await api.refusal(other, '/test/auditor'), {
+    status: 403,
+    reason: 'role_missing',
+    challenge: /error="insufficient_scope", error_description="The access token lacks the realm role auditor"/
+  })
+  t.match(await api.refusal(other, '/test/writer'), {
+    status: 403, reason: 'role_missing', challenge: /lacks the role writer of client test_api"/
+  })
+  t.match(
+    await api.refusal(await tokenOf(issuer, credentials('test_roles_client')), '/test/both'),
+    { status: 403, reason: 'scope_missing' }
+  )
 }
 
 async function forms (t: Test, realm: TestRealm, api: Api): Promise<void> {
@@ -95,8 +111,14 @@ async function forms (t: Test, realm: TestRealm, api: Api): Promise<void> {
 async function strictly (t: Test, { issuer }: TestRealm): Promise<void> {
   const api = await startApi(t, { ISSUER: issuer, AUDIENCE: 'test_api', TOKEN_KIND: 'at+jwt' })
   t.match(await api.get('/api/private', await tokenOf(issuer, credentials('at_jwt'))), { status: 200 })
-  t.match(await api.refusal(await tokenOf(issuer, credentials('test_api_client'))), { status: 401, reason: 'wrong_header_type', hint: /Use 'at\+jwt' as access token header type/ })
-  t.match(await api.refusal(await tokenOf(issuer, credentials('at_jwt_lightweight'))), { status: 401, reason: 'claim_missing', detail: 'client_id' })
+  t.match(
+    await api.refusal(await tokenOf(issuer, credentials('test_api_client'))),
+    { status: 401, reason: 'wrong_header_type', hint: /Use 'at\+jwt' as access token header type/ }
+  )
+  t.match(
+    await api.refusal(await tokenOf(issuer, credentials('at_jwt_lightweight'))),
+    { status: 401, reason: 'claim_missing', detail: 'client_id' }
+  )
 }
 
 async function expiry (t: Test, realm: TestRealm, api: Api): Promise<void> {

@@ -19,10 +19,13 @@ const [ETCD, KUBE_APISERVER] = [process.env.ETCD ?? 'etcd', process.env.KUBE_API
 const TOKEN = 'of-this-run-only'
 /** Where objects of a kind are; of what is not here, Kubernetes itself knows nothing. */
 const PLACES = {
-  Namespace: '/api/v1/namespaces', ServiceAccount: '/api/v1/namespaces/scopegate/serviceaccounts', ConfigMap: '/api/v1/namespaces/scopegate/configmaps',
+  Namespace: '/api/v1/namespaces', ServiceAccount: '/api/v1/namespaces/scopegate/serviceaccounts',
+  ConfigMap: '/api/v1/namespaces/scopegate/configmaps',
   Service: '/api/v1/namespaces/scopegate/services', Deployment: '/apis/apps/v1/namespaces/scopegate/deployments',
-  PodDisruptionBudget: '/apis/policy/v1/namespaces/scopegate/poddisruptionbudgets', NetworkPolicy: '/apis/networking.k8s.io/v1/namespaces/scopegate/networkpolicies',
-  Ingress: '/apis/networking.k8s.io/v1/namespaces/scopegate/ingresses', HorizontalPodAutoscaler: '/apis/autoscaling/v2/namespaces/scopegate/horizontalpodautoscalers'
+  PodDisruptionBudget: '/apis/policy/v1/namespaces/scopegate/poddisruptionbudgets',
+  NetworkPolicy: '/apis/networking.k8s.io/v1/namespaces/scopegate/networkpolicies',
+  Ingress: '/apis/networking.k8s.io/v1/namespaces/scopegate/ingresses',
+  HorizontalPodAutoscaler: '/apis/autoscaling/v2/namespaces/scopegate/horizontalpodautoscalers'
 }
 const PODS = '/api/v1/namespaces/scopegate/pods'
 
@@ -39,13 +42,17 @@ async function startServer (folder) {
   await writeFile(join(folder, 'tokens.csv'), `${TOKEN},admin,admin,system:masters\n`)
   const etcd = new Program([ETCD, '--data-dir', join(folder, 'etcd'), '--listen-client-urls', store, '--advertise-client-urls', store,
     '--listen-peer-urls', own, '--initial-advertise-peer-urls', own, '--initial-cluster', `default=${own}`], { cwd: folder })
-  const server = new Program([KUBE_APISERVER, '--etcd-servers', store, '--secure-port', String(port), '--bind-address=127.0.0.1', '--advertise-address=192.0.2.1',
-    '--endpoint-reconciler-type=none', '--cert-dir', join(folder, 'certificates'), '--token-auth-file', join(folder, 'tokens.csv'),
-    '--authorization-mode=RBAC', '--service-cluster-ip-range=10.0.0.0/24', '--service-account-issuer=https://kubernetes.default.svc',
-    '--service-account-key-file', key, '--service-account-signing-key-file', key], { cwd: folder })
+  const server = new Program(
+    [KUBE_APISERVER, '--etcd-servers', store, '--secure-port', String(port), '--bind-address=127.0.0.1', '--advertise-address=192.0.2.1',
+      '--endpoint-reconciler-type=none', '--cert-dir', join(folder, 'certificates'), '--token-auth-file', join(folder, 'tokens.csv'),
+      '--authorization-mode=RBAC', '--service-cluster-ip-range=10.0.0.0/24', '--service-account-issuer=https://kubernetes.default.svc',
+      '--service-account-key-file', key, '--service-account-signing-key-file', key],
+    { cwd: folder }
+  )
   etcd.start()
   server.start()
-  const call = async (method, path, body, type = 'application/json') => callWith({ port, ca: await readFile(join(folder, 'certificates', 'apiserver.crt')) }, { method, path, body, type })
+  const call = async (method, path, body, type = 'application/json') =>
+    callWith({ port, ca: await readFile(join(folder, 'certificates', 'apiserver.crt')) }, { method, path, body, type })
   await until(async () => (await call('GET', '/readyz')).status === 200, () => (server.output + etcd.output).slice(-2_000))
   return { call, end: async () => { await server.end(); await etcd.end() } }
 }
@@ -66,7 +73,12 @@ async function apply (overlay, text, call) {
   const name = /^metadata:\n(?: {2}.*\n)*? {2}name: (\S+)/m.exec(text)[1]
   if (PLACES[kind] === undefined) return say(`        ${overlay}: ${kind} ${name} is not of Kubernetes itself: left out`)
   await check(`${overlay}: ${kind} ${name}, every field known, no warning`, async () => {
-    const { status, warnings, text: response } = await call('PATCH', `${PLACES[kind]}/${name}?fieldManager=test&fieldValidation=Strict&force=true`, text, 'application/apply-patch+yaml')
+    const { status, warnings, text: response } = await call(
+      'PATCH',
+      `${PLACES[kind]}/${name}?fieldManager=test&fieldValidation=Strict&force=true`,
+      text,
+      'application/apply-patch+yaml'
+    )
     assert.ok(status === 200 || status === 201, `${status} ${response}`)
     assert.equal(warnings, undefined)
   })
@@ -75,7 +87,8 @@ async function apply (overlay, text, call) {
 /** The definition of HTTPRoute, and its place once the server knows it. */
 async function defineRoutes (file, call) {
   await check('the definition of HTTPRoute is accepted', async () => {
-    const { status, text } = await call('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', await readFile(file, 'utf8'), 'application/yaml')
+    const { status, text } =
+      await call('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', await readFile(file, 'utf8'), 'application/yaml')
     assert.equal(status, 201, text)
     PLACES.HTTPRoute = '/apis/gateway.networking.k8s.io/v1/namespaces/scopegate/httproutes'
     await until(async () => (await call('GET', PLACES.HTTPRoute)).status === 200, () => 'the server does not serve HTTPRoute')
@@ -115,7 +128,13 @@ async function checkPod (overlay, call) {
 }
 
 const render = await renderer()
-const lack = render === undefined ? 'kustomize or kubectl' : !await isInstalled(ETCD) ? 'etcd' : !await isInstalled(KUBE_APISERVER) ? 'kube-apiserver' : undefined
+const lack = render === undefined
+  ? 'kustomize or kubectl'
+  : !await isInstalled(ETCD)
+      ? 'etcd'
+      : !await isInstalled(KUBE_APISERVER)
+          ? 'kube-apiserver'
+          : undefined
 if (lack !== undefined) {
   process.exitCode = report.skip(`${lack} is not installed`)
 } else {

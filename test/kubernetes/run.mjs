@@ -51,7 +51,8 @@ async function checkAgainstSources (text) {
     const grace = Number(/terminationGracePeriodSeconds: (\d+)/.exec(text)?.[1])
     assert.ok(grace * 1000 >= hardEndMs + 5_000, `${grace} s`)
     const readiness = /readinessProbe:[^]*?(?=\n {8}\w|\n {10}\w+Probe|\n {10}resources)/.exec(text)?.[0] ?? ''
-    const [failures, period] = ['failureThreshold', 'periodSeconds'].map((name) => Number(new RegExp(`${name}: (\\d+)`).exec(readiness)?.[1]))
+    const [failures, period] =
+      ['failureThreshold', 'periodSeconds'].map((name) => Number(new RegExp(`${name}: (\\d+)`).exec(readiness)?.[1]))
     assert.ok(failures * period * 1000 < drainMs, `out of the endpoints after ${failures * period} s, drained after ${drainMs} ms`)
   })
   await check('user, port and secrets are those of the Dockerfile', async () => {

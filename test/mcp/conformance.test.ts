@@ -15,7 +15,9 @@ for (const scenario of SCENARIOS) {
   t.test(scenario, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'scopegate-mcp-'))
     t.teardown(() => { rmSync(folder, { recursive: true }) })
-    const command = [RUNNER, 'client', '--command', `${process.execPath} examples/mcp/client.mjs`, '--scenario', scenario, '--output-dir', folder]
+    const command = [
+      RUNNER, 'client', '--command', `${process.execPath} examples/mcp/client.mjs`, '--scenario', scenario, '--output-dir', folder
+    ]
     const { stdout, stderr } = await promisify(execFile)(process.execPath, command, { timeout: 120_000 })
       .catch((error: unknown) => error as { stdout: string, stderr: string })
     t.match(stdout + stderr, /OVERALL: PASSED/)

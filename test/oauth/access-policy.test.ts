@@ -28,7 +28,9 @@ function lacks (demands: Demands, claims: Partial<Claims>): { reason: string, me
 t.test('scopes: all of them; the refusal names those that are missing, the challenge all', (t) => {
   const demands = { scopes: ['one', 'two three'] }
   t.equal(lacks(demands, { scope: 'three one other two' }), undefined)
-  t.same(lacks(demands, { scope: 'two' }), { reason: 'scope_missing', message: 'The access token lacks the scope one three', scopes: ['one', 'two', 'three'] })
+  t.same(lacks(demands, { scope: 'two' }), {
+    reason: 'scope_missing', message: 'The access token lacks the scope one three', scopes: ['one', 'two', 'three']
+  })
   t.match(lacks(demands, {}), { message: /lacks the scope one two three$/ })
   t.match(lacks(demands, { scope: 'one two threefold' }), { message: /lacks the scope three$/ })
   t.equal(lacks({ scopes: [] }, {}), undefined)
@@ -38,7 +40,10 @@ t.test('scopes: all of them; the refusal names those that are missing, the chall
 t.test('anyScope: one of them, beside all of scopes', (t) => {
   t.equal(lacks({ anyScope: ['a', 'b'] }, { scope: 'b' }), undefined)
   t.equal(lacks({ anyScope: ['a', 'b'] }, { scope: 'a b' }), undefined)
-  t.same(lacks({ anyScope: ['a', 'b'] }, { scope: 'c' }), { reason: 'scope_missing', message: 'The access token lacks one of the scopes a b', scopes: ['a', 'b'] })
+  t.same(
+    lacks({ anyScope: ['a', 'b'] }, { scope: 'c' }),
+    { reason: 'scope_missing', message: 'The access token lacks one of the scopes a b', scopes: ['a', 'b'] }
+  )
   t.match(lacks({ anyScope: ['a'] }, { scope: 'c' }), { reason: 'scope_missing', message: /lacks one of the scopes a$/ })
   t.match(lacks({ scopes: ['c'], anyScope: ['a', 'c'] }, { scope: 'a' }), { message: /lacks the scope c$/, scopes: ['c', 'a'] })
   t.equal(lacks({ scopes: ['c'], anyScope: ['a', 'c'] }, { scope: 'c' }), undefined)
@@ -70,7 +75,10 @@ t.test('kind and client', (t) => {
   t.same(reasonsOf({ kind: 'user' }), ['kind_not_allowed', undefined, undefined])
   t.same(reasonsOf({ scopes: [] }), [undefined, undefined, undefined])
   t.equal(lacks({ clientId: true }, service), undefined)
-  t.match(lacks({ clientId: true }, { azp: 'a', client_id: 'b' }), { reason: 'client_unknown', message: 'The access token does not name one client' })
+  t.match(
+    lacks({ clientId: true }, { azp: 'a', client_id: 'b' }),
+    { reason: 'client_unknown', message: 'The access token does not name one client' }
+  )
   t.equal(lacks({ kind: 'user' }, service)?.message, 'Only a user\'s access token may do this')
   t.equal(lacks({ kind: 'service' }, user)?.message, 'Only a service\'s own access token may do this')
   t.equal(lacks({ scopes: [] }, { azp: 'a', client_id: 'b' }), undefined, 'a route that does not require a client')
@@ -104,22 +112,33 @@ t.test('what a route requires is frozen to the last array, and independent of th
   declared.anyScope.length = 0
   declared.realmRoles.length = 0
   declared.clientRoles.api.length = 0
-  t.match(access, { mode: 'protected', scopes: ['one'], anyScope: ['two'], realmRoles: ['x'], clientRoles: { api: ['r'] }, challengeScopes: ['one', 'two'] })
+  t.match(access, {
+    mode: 'protected', scopes: ['one'], anyScope: ['two'], realmRoles: ['x'], clientRoles: { api: ['r'] }, challengeScopes: ['one', 'two']
+  })
   for (const open of [PUBLIC, PREFLIGHT, accessOf({ optional: true })]) {
     t.match(open, { clientId: false, kind: undefined, scopes: [] }, open.mode)
   }
-  t.same([PUBLIC.mode, PREFLIGHT.mode, accessOf('public').mode, accessOf({ optional: true }).mode], ['public', 'preflight', 'public', 'optional'])
+  t.same(
+    [PUBLIC.mode, PREFLIGHT.mode, accessOf('public').mode, accessOf({ optional: true }).mode],
+    ['public', 'preflight', 'public', 'optional']
+  )
   t.equal(accessOf({ scopes: [] }).clientId, false)
   t.end()
 })
 
 t.test('a declaration with a wrong member names each', (t) => {
   const problems = (declared: unknown): unknown => compileAccess(declared)
-  t.same(problems({ optional: false }), ['config.auth.optional stands alone, as { optional: true }: a route that is open to anyone cannot require anything'])
+  t.same(
+    problems({ optional: false }),
+    ['config.auth.optional stands alone, as { optional: true }: a route that is open to anyone cannot require anything']
+  )
   t.match(problems({ optional: true, scopes: [] }), [/stands alone/])
   t.match(problems({ anyScope: [] }), [/anyScope is not an array of one or more scope names/])
   t.match(problems({ anyScope: ['a b'] }), [/one name in each string/])
-  t.match(problems({ realmRoles: [], clientRoles: {}, kind: 'robot', clientId: false }), [/realmRoles/, /clientRoles/, /kind/, /clientId is not true/])
+  t.match(
+    problems({ realmRoles: [], clientRoles: {}, kind: 'robot', clientId: false }),
+    [/realmRoles/, /clientRoles/, /kind/, /clientId is not true/]
+  )
   t.match(problems({ clientRoles: { api: [] } }), [/clientRoles/])
   t.match(problems({ clientRoles: { api: ['r'], other: [''] } }), [/clientRoles/])
   t.match(problems({ clientRoles: ['r'] }), [/clientRoles/])

@@ -4,7 +4,8 @@ import { InvalidToken } from '../../src/oauth/errors.ts'
 import type { Json } from '../support/issuer.ts'
 
 const EXPECTED: Expectations = {
-  issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000, maxTokenBytes: 1024
+  issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000,
+  maxTokenBytes: 1024
 }
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const tokenOf = (claims: Json = {}, header: Json = {}): string =>
@@ -41,7 +42,9 @@ t.test('the length of a token at the edge of MAX_TOKEN_BYTES', async (t) => {
 t.test('detail names the claim that is missing or mistyped', async (t) => {
   const numbers = ['iss', 'sub', 'azp', 'client_id', 'jti', 'typ', 'sid', 'aud', 'cnf', 'realm_access', 'resource_access']
   for (const name of numbers) t.match(refusalOf(tokenOf({ [name]: 1 })), { reason: 'claim_type', detail: name })
-  for (const name of ['exp', 'iat', 'nbf', 'auth_time']) t.match(refusalOf(tokenOf({ [name]: '1' })), { reason: 'claim_type', detail: name })
+  for (const name of ['exp', 'iat', 'nbf', 'auth_time']) {
+    t.match(refusalOf(tokenOf({ [name]: '1' })), { reason: 'claim_type', detail: name })
+  }
   for (const name of ['iss', 'exp']) t.match(refusalOf(tokenOf({ [name]: undefined })), { reason: 'claim_missing', detail: name })
   t.match(refusalOf(tokenOf({}, { kid: 1 })), { reason: 'kid_missing', detail: 'kid' })
 })
@@ -50,13 +53,16 @@ t.test('dates in detail: a number, its date, the distance in seconds rounded up'
   t.match(refusalOf(tokenOf(), 160.5), { detail: 'exp 100 (1970-01-01T00:01:40Z), 61 s ago', evidence: { secondsApart: 60.5 } })
   t.match(refusalOf(tokenOf({ nbf: 70.25 })), { detail: 'nbf 70.25 (1970-01-01T00:01:10.250Z), in 21 s' })
   t.match(refusalOf(tokenOf({ iat: 70 })), { detail: 'iat 70 (1970-01-01T00:01:10Z), in 20 s' })
-  t.match(refusalOf(tokenOf({ exp: 2000 })), { detail: 'exp 2000 (1970-01-01T00:33:20Z), in 1950 s, the limit is 1000 s', evidence: { secondsApart: 950 } })
+  t.match(refusalOf(tokenOf({ exp: 2000 })), {
+    detail: 'exp 2000 (1970-01-01T00:33:20Z), in 1950 s, the limit is 1000 s', evidence: { secondsApart: 950 }
+  })
 })
 
 t.test('no rule throws, whatever the types are', async (t) => {
   for (const value of [null, true, -1, 1e400, 9e15, '', 'x', [], [null], {}, { roles: null }, [[1]]]) {
     const names = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'typ', 'scope', 'cnf', 'realm_access', 'resource_access', 'azp', 'client_id']
-    const text = `${part({ alg: value, kid: value, typ: value, crit: value })}.${part(Object.fromEntries(names.map((name) => [name, value])))}.AAAA`
+    const text =
+      `${part({ alg: value, kid: value, typ: value, crit: value })}.${part(Object.fromEntries(names.map((name) => [name, value])))}.AAAA`
     const findings = examineAccessToken(text, EXPECTED, 50).findings
     t.ok(findings.length >= 6, `${JSON.stringify(value)}: ${findings.map(({ reason }) => reason).join(' ')}`)
   }

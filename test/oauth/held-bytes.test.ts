@@ -21,9 +21,12 @@ const members = (count: number, of: (n: number) => [string, unknown]): object =>
 
 /** Claims of a service account as Keycloak writes them. */
 const claims = (n: number): object => ({
-  exp: Math.floor(Date.now() / 1000) + 300, iat: Math.floor(Date.now() / 1000), jti: `trrtcc:${randomUUID()}`, iss: EXPECTED.issuer, aud: 'test_api', sub: randomUUID(),
-  typ: 'Bearer', azp: 'test_api_client', acr: '1', 'allowed-origins': ['/*'], scope: 'email profile', email_verified: false, clientHost: `10.0.${n % 256}.1`,
-  realm_access: { roles: ['default-roles-myorg', 'offline_access', 'uma_authorization'] }, preferred_username: 'service-account-test_api_client',
+  exp: Math.floor(Date.now() / 1000) + 300, iat: Math.floor(Date.now() / 1000), jti: `trrtcc:${randomUUID()}`, iss: EXPECTED.issuer,
+  aud: 'test_api', sub: randomUUID(),
+  typ: 'Bearer', azp: 'test_api_client', acr: '1', 'allowed-origins': ['/*'], scope: 'email profile', email_verified: false,
+  clientHost: `10.0.${n % 256}.1`,
+  realm_access: { roles: ['default-roles-myorg', 'offline_access', 'uma_authorization'] },
+  preferred_username: 'service-account-test_api_client',
   resource_access: { account: { roles: ['manage-account', 'manage-account-links', 'view-profile'] } }, client_id: 'test_api_client'
 })
 
@@ -49,7 +52,9 @@ function heap (): number {
 
 function fill (cache: TokenCache, shape: (n: number) => object, count: number): void {
   for (let n = 0; n < count; n++) {
-    const text = `Bearer ${b64({ alg: 'RS256', kid: 'k', typ: 'JWT' })}.${b64({ ...claims(n), ...shape(n) })}.${randomBytes(256).toString('base64url')}`
+    const text =
+      'Bearer ' +
+      `${b64({ alg: 'RS256', kid: 'k', typ: 'JWT' })}.${b64({ ...claims(n), ...shape(n) })}.${randomBytes(256).toString('base64url')}`
     // As it comes from Node's parser: one text for the header line.
     const token = Buffer.from(text).toString('latin1').slice(7)
     cache.set({ token: token }, principalOf(readAccessToken(token, EXPECTED, Date.now() / 1000).claims), key, Date.now() + 300_000)

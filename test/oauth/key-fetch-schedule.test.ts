@@ -16,7 +16,11 @@ t.test('a refresh takes place after 80 to 91 % of its interval, whatever an earl
 t.test('while no key is known the pause doubles from 0.25 s to 5 s, and is at most a quarter shorter', async (t) => {
   const most = [1, 2, 3, 4, 5, 6, 7, 50].map((failures) => pauses({ failures, keysAreKnown: false }))
   t.same(most.map(([, whole]) => whole), [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000].map((ms) => Math.max(ms, 300)))
-  t.same(most.map(([none]) => none), [188, 375, 750, 1_500, 3_000, 3_750, 3_750, 3_750].map((ms) => Math.max(ms, 300)), 'never before the last fetch has ended')
+  t.same(
+    most.map(([none]) => none),
+    [188, 375, 750, 1_500, 3_000, 3_750, 3_750, 3_750].map((ms) => Math.max(ms, 300)),
+    'never before the last fetch has ended'
+  )
   t.equal(most.at(-1)?.[1], FETCH_SCHEDULE.lastRetryMs)
 })
 

@@ -24,13 +24,17 @@ t.test('what is not a signing key of ours is left out', async (t) => {
   const ed448 = generateKeyPairSync('ed448').publicKey.export({ format: 'jwk' })
   const e3 = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).publicKey.export({ format: 'jwk' })
   const others: Record<string, unknown> = {
-    'for encryption': { ...rsa, use: 'enc', alg: 'RSA-OAEP' }, 'for key_ops encrypt': { ...rsa, key_ops: ['encrypt'] }, 'key_ops no list': { ...rsa, key_ops: 'verify' },
+    'for encryption': { ...rsa, use: 'enc', alg: 'RSA-OAEP' }, 'for key_ops encrypt': { ...rsa, key_ops: ['encrypt'] },
+    'key_ops no list': { ...rsa, key_ops: 'verify' },
     'without kid': { ...rsa, kid: undefined }, 'kid no string': { ...rsa, kid: 7 }, 'kid empty': { ...rsa, kid: '' },
     symmetric: { kty: 'oct', kid: 'o', k: 'AAAA', alg: 'HS256' }, 'unknown kind': { kty: 'NEW', kid: 'n' }, 'no kind': { kid: 'n' },
-    'with a private member': { ...rsa, d: 'AQAB' }, 'alg that does not fit': { ...rsa, alg: 'ES256' }, 'alg none': { ...rsa, alg: 'none' }, 'alg no string': { ...rsa, alg: ['RS256'] },
+    'with a private member': { ...rsa, d: 'AQAB' }, 'alg that does not fit': { ...rsa, alg: 'ES256' }, 'alg none': { ...rsa, alg: 'none' },
+    'alg no string': { ...rsa, alg: ['RS256'] },
     'RSA of 1024 bits': newKey('RS256', 'weak', 1024).jwk, 'RSA with e = 3': { ...e3, kid: 'e3' }, 'RSA with e = 1': { ...rsa, e: 'AQ' },
-    Ed448: { ...ed448, kid: '448', alg: 'EdDSA' }, 'a point that is not on the curve': { ...good, kid: 'p', x: good.y, y: good.x }, 'unknown curve': { ...good, kid: 'c', crv: 'secp256k1' },
-    'curve no string': { ...good, kid: 'c', crv: 1 }, 'curve of every object': { ...good, kid: 'c', crv: 'toString' }, 'no modulus': { kty: 'RSA', kid: 'm', e: 'AQAB' }
+    Ed448: { ...ed448, kid: '448', alg: 'EdDSA' }, 'a point that is not on the curve': { ...good, kid: 'p', x: good.y, y: good.x },
+    'unknown curve': { ...good, kid: 'c', crv: 'secp256k1' },
+    'curve no string': { ...good, kid: 'c', crv: 1 }, 'curve of every object': { ...good, kid: 'c', crv: 'toString' },
+    'no modulus': { kty: 'RSA', kid: 'm', e: 'AQAB' }
   }
   for (const [name, key] of Object.entries(others)) t.same(read(key, good), { good: 'ES256' }, name)
 })
@@ -49,7 +53,11 @@ t.test('a member that is not an object costs only itself', async (t) => {
 
 t.test('the same key twice is one; one kid may stand for keys of different kinds and algorithms (RFC 7517 section 4.5)', async (t) => {
   t.same(read(good, good), { good: 'ES256' })
-  t.same(read({ ...rsa, kid: 'r', alg: 'RS256' }, { ...rsa, kid: 'r', alg: 'PS256' }), { r: 'RS256 PS256' }, 'the same key for two algorithms')
+  t.same(
+    read({ ...rsa, kid: 'r', alg: 'RS256' }, { ...rsa, kid: 'r', alg: 'PS256' }),
+    { r: 'RS256 PS256' },
+    'the same key for two algorithms'
+  )
   t.same(read({ ...rsa, kid: 'good' }, good, newKey('ES384', 'good').jwk, newKey('EdDSA', 'good').jwk), { good: 'RS256 ES256 ES384 EdDSA' })
 })
 
@@ -65,7 +73,10 @@ t.test('two different keys under one kid and alg: only these are left out, and t
 })
 
 t.test('a key that cannot be used never counts as the second', async (t) => {
-  const unusable = [newKey('RS256', 'good', 1024).jwk, { ...rsa, kid: 'good', n: 'AQAB' }, { ...rsa, kid: 'good', use: 'enc' }, { ...good, y: good.x }, { ...good, d: 'AQAB' }]
+  const unusable = [
+    newKey('RS256', 'good', 1024).jwk, { ...rsa, kid: 'good', n: 'AQAB' }, { ...rsa, kid: 'good', use: 'enc' },
+    { ...good, y: good.x }, { ...good, d: 'AQAB' }
+  ]
   for (const key of unusable) {
     t.same(read(key, good), { good: 'ES256' })
     t.same(read(good, key), { good: 'ES256' })

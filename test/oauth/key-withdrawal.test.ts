@@ -47,7 +47,11 @@ t.test('a key that is listed again is disputed: it ends by time alone, however m
   const later = 111_000 + disputedMs
   keys.review(at(later - 1_000, ['a', 'b']))
   keys.review(at(later, ['b']))
-  t.same(Array.from({ length: confirmations }, (_, n) => keys.review(at(later + confirmAfterMs + n, ['b']))).flat(), ['a'], 'forgotten after ten minutes')
+  t.same(
+    Array.from({ length: confirmations }, (_, n) => keys.review(at(later + confirmAfterMs + n, ['b']))).flat(),
+    ['a'],
+    'forgotten after ten minutes'
+  )
 })
 
 t.test('65 s after it was last listed a missing key ends, with a response or without; after an outage 10 s are left', async (t) => {

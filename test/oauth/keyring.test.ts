@@ -92,7 +92,10 @@ t.test('the whole set is learnt from the one fetch that get-jwks makes', async (
 t.test('R4: a rotated key is learnt with its first token, and one fetch serves all who ask at once', async (t) => {
   const { issuer, keyring } = await scene(t)
   issuer.published = [first.jwk, second.jwk]
-  t.same(await Promise.all(Array.from({ length: 100 }, () => outcome(keyring, 'second'))), Array.from({ length: 100 }, () => 'asked: second'))
+  t.same(
+    await Promise.all(Array.from({ length: 100 }, () => outcome(keyring, 'second'))),
+    Array.from({ length: 100 }, () => 'asked: second')
+  )
   t.equal(issuer.fetches, 2)
 })
 
@@ -150,7 +153,9 @@ t.test('state: the age of the key set, undefined until it was read once', async 
 t.test('who waits for an unknown key is bounded: beyond it 401 at once, and known keys go on', async (t) => {
   const { issuer, keyring, pass } = await scene(t)
   let release: () => void = () => undefined
-  issuer.behaviour = (_request, response) => { release = () => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [first.jwk] })) }
+  issuer.behaviour = (_request, response) => {
+    release = () => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: [first.jwk] }))
+  }
   let refused = 0
   const waiting = Array.from({ length: 256 }, async (_, n) => await outcome(keyring, `invented-${n}`).finally(() => { refused++ }))
   await new Promise((resolve) => setTimeout(resolve, 50))
@@ -171,7 +176,8 @@ t.test('the seven algorithms of one invented key id share the budget', async (t)
   t.equal(issuer.fetches, 3)
 })
 
-t.test('a known kid under another algorithm may be a second key (RFC 7517 section 4.5): fetched within the budget, then refused', async (t) => {
+t.test('a known kid under another algorithm may be a second key (RFC 7517 section 4.5): ' +
+  'fetched within the budget, then refused', async (t) => {
   const { issuer, keyring, pass } = await scene(t)
   t.equal(await outcome(keyring, 'first', 'RS256'), 'algorithm_mismatch')
   t.equal(await outcome(keyring, 'first', 'ES384'), 'algorithm_mismatch')

@@ -8,11 +8,16 @@ interface Recorded {
   readonly response: { readonly body?: { readonly access_token?: { readonly payload: Claims } } }
 }
 
-const recorded = new Map((JSON.parse(readFileSync('test/recordings/access-tokens.json', 'utf8')) as Recorded[]).map((one) => [one.case, one.response.body?.access_token?.payload]))
+const recorded = new Map((JSON.parse(readFileSync('test/recordings/access-tokens.json', 'utf8')) as Recorded[]).map((one) => [
+  one.case, one.response.body?.access_token?.payload
+]))
 const of = (name: string): ReturnType<typeof principalOf> => principalOf(structuredClone(recorded.get(name)) as Claims)
 
 t.test('tokens of a real Keycloak: the grant in jti distinguishes a service from a user; a refresh proves neither', async (t) => {
-  for (const name of ['service, no scope asked', 'service with a refresh token', 'lightweight token', 'at+jwt', 'no built-in scope at the client: what is left']) {
+  for (const name of [
+    'service, no scope asked', 'service with a refresh token', 'lightweight token', 'at+jwt',
+    'no built-in scope at the client: what is left'
+  ]) {
     t.equal(of(name).kind, 'service', name)
   }
   for (const name of ['user, direct grant', 'token exchange by test_api of a user\'s token']) t.equal(of(name).kind, 'user', name)
@@ -65,7 +70,9 @@ t.test('the client: azp or client_id, none when they differ; in RFC 9068 tokens 
 
 t.test('who it is, and what it may', async (t) => {
   const roles = of('service account with a realm role and a client role')
-  t.match(roles, { clientId: 'test_roles_client', realmRoles: ['auditor'], issuer: 'http://localhost:8080/realms/myorg', expiresAt: 1795523492 })
+  t.match(roles, {
+    clientId: 'test_roles_client', realmRoles: ['auditor'], issuer: 'http://localhost:8080/realms/myorg', expiresAt: 1795523492
+  })
   t.same({ ...roles.clientRoles }, { test_api: ['writer'] })
   t.ok(roles.has('test_api_access'))
   t.notOk(roles.has('test_api'))
@@ -90,7 +97,8 @@ t.test('nothing of it can be changed by a handler', async (t) => {
 
 t.test('the members of a principal, frozen to the last array', (t) => {
   const claims: Claims = {
-    ...base, sub: 's', azp: 'a', scope: 'one two', realm_access: { roles: ['x'] }, resource_access: { api: { roles: ['r'] }, none: {} }, more: [{ deep: [] }, null, 'text']
+    ...base, sub: 's', azp: 'a', scope: 'one two', realm_access: { roles: ['x'] }, resource_access: { api: { roles: ['r'] }, none: {} },
+    more: [{ deep: [] }, null, 'text']
   }
   const principal = principalOf(claims)
   t.match(principal, { subject: 's', clientId: 'a', issuer: 'i', expiresAt: 1, scopes: ['one', 'two'], realmRoles: ['x'], claims })
@@ -103,7 +111,9 @@ t.test('the members of a principal, frozen to the last array', (t) => {
   const empty = principalOf({ ...base, scope: '' })
   t.match(empty, { subject: undefined, scopes: [], realmRoles: [] })
   t.equal(empty.has(''), false)
-  for (const [name, one] of Object.entries({ principal, bound, empty })) t.same([...thawed(one, name), ...thawed(one.claims, `${name}.claims`)], [])
+  for (const [name, one] of Object.entries({ principal, bound, empty })) {
+    t.same([...thawed(one, name), ...thawed(one.claims, `${name}.claims`)], [])
+  }
   t.equal(principal.claims, principal.claims, 'one object')
   t.equal(Object.getPrototypeOf(empty.clientRoles), null)
   t.end()

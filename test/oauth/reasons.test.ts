@@ -16,5 +16,8 @@ t.test('hints name the settings of the service and what the route requires', asy
   t.match(explain('audience_mismatch', { ...NAMES, audience: ['orders', 'billing'] }), /choose orders or billing/)
   t.match(explain('audience_mismatch', { ...NAMES, audience: 'any' }), /choose the API/)
   t.match(explain('scope_missing', { issuer: 'i', audience: 'any', algorithms: [] }), /Include in token scope/)
-  t.match(explain('issuer_mismatch', { ...NAMES, issuer: 'https://sso.example.com/realms/myorg' }), /https:\/\/sso\.example\.com\/realms\/myorg/)
+  t.match(
+    explain('issuer_mismatch', { ...NAMES, issuer: 'https://sso.example.com/realms/myorg' }),
+    /https:\/\/sso\.example\.com\/realms\/myorg/
+  )
 })

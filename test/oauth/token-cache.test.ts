@@ -126,7 +126,11 @@ t.test('dead entries leave within 40 sweeps, one in each second, without being l
   withdrawn.alive = false
   for (let n = 1000; n < 1100; n++) cache.set({ token: tokenOf(n) }, principal, shared, 31_000)
   pass(40)
-  t.same({ size: cache.size, bytes: cache.bytes }, { size: 250, bytes: 250 * COST }, 'expired and withdrawn ones, also those that were added between sweeps')
+  t.same(
+    { size: cache.size, bytes: cache.bytes },
+    { size: 250, bytes: 250 * COST },
+    'expired and withdrawn ones, also those that were added between sweeps'
+  )
   nowMs = 2e9
   pass(40)
   t.equal(cache.size, 0)

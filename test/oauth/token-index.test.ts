@@ -12,7 +12,8 @@ const entryOf = (text: string): Entry => ({
 })
 
 for (const [alg, signatureBytes] of [['RS256', 256], ['ES256', 64], ['ES512', 132]] as const) {
-  t.test(`signatures of ${alg}: each token has a place of its own, and no map holds more than a small part, so that none takes long to grow`, async (t) => {
+  t.test(`signatures of ${alg}: each token has a place of its own, and no map holds more than a small part, ` +
+    'so that none takes long to grow', async (t) => {
     const index = new TokenIndex()
     const texts = Array.from({ length: COUNT }, () => `Bearer x.${randomBytes(signatureBytes).toString('base64url')}`)
     const entries = texts.map(entryOf)
@@ -29,7 +30,8 @@ for (const [alg, signatureBytes] of [['RS256', 256], ['ES256', 64], ['ES512', 13
   })
 }
 
-t.test('two tokens with the same characters in that place: only the same text, whole, is found, and the newer one has the place', async (t) => {
+t.test('two tokens with the same characters in that place: only the same text, whole, is found, ' +
+  'and the newer one has the place', async (t) => {
   const index = new TokenIndex()
   const place = 'abcdefghijklmnopqrstuvw'
   const [first, second] = [entryOf(`Bearer first.${place}`), entryOf(`Bearer second.${place}`)]
@@ -46,7 +48,9 @@ t.test('two tokens with the same characters in that place: only the same text, w
 t.test('each of the characters of the place counts', async (t) => {
   const index = new TokenIndex()
   const place = 'abcdefghijklmnopqrstuvw'
-  for (let at = 0; at < 6; at++) t.equal(index.set(entryOf(`Bearer ${place.slice(0, at)}Z${place.slice(at + 1)}`)), undefined, `character ${at}`)
+  for (let at = 0; at < 6; at++) {
+    t.equal(index.set(entryOf(`Bearer ${place.slice(0, at)}Z${place.slice(at + 1)}`)), undefined, `character ${at}`)
+  }
   t.equal(index.size, 6)
 })
 

@@ -6,12 +6,15 @@ import { TrustedIssuers, type TrustedIssuer } from '../../src/oauth/trusted-issu
 import { Verification } from '../../src/oauth/verification.ts'
 
 const EXPECTED: Expectations = {
-  issuer: 'https://a', audience: ['api'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000,
-  maxTokenBytes: 15_000
+  issuer: 'https://a', audience: ['api'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5,
+  maxTokenLifetimeSeconds: 1000, maxTokenBytes: 15_000
 }
 const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-const tokenOf = (claims: object, header: object = {}): string =>
-  `${b64({ alg: 'ES256', kid: 'k', typ: 'JWT', ...header })}.${b64({ iss: 'https://a', aud: 'api', exp: 100, typ: 'Bearer', azp: 'client', sub: 's', ...claims })}.AAAA`
+const tokenOf = (claims: object, header: object = {}): string => [
+  b64({ alg: 'ES256', kid: 'k', typ: 'JWT', ...header }),
+  b64({ iss: 'https://a', aud: 'api', exp: 100, typ: 'Bearer', azp: 'client', sub: 's', ...claims }),
+  'AAAA'
+].join('.')
 
 async function reasonOf (verification: Verification<undefined>, token: string): Promise<unknown> {
   try {
@@ -53,9 +56,17 @@ t.test('the exact iss chooses audience, algorithms, clock and keyring; nothing i
   t.equal(await reasonOf(verification, tokenOf({ iss: 'https://b' }, { alg: 'RS256' })), 'audience_mismatch', 'the audience of A')
   t.equal(await reasonOf(verification, tokenOf({ iss: 'https://b', aud: 'other' })), 'algorithm_not_allowed', 'the algorithm of A')
   t.equal(await reasonOf(verification, tokenOf({ iss: 'https://b', aud: 'other', exp: 99 }, { alg: 'RS256' })), 'expired', 'the clock of A')
-  for (const iss of ['https://a/', 'https://A', 'HTTPS://a', ' https://a', 'https://c', '']) t.equal(await reasonOf(verification, tokenOf({ iss })), 'issuer_mismatch', iss)
-  for (const iss of [['https://a'], null, 1, { 'https://a': 1 }]) t.equal(await reasonOf(verification, tokenOf({ iss })), 'claim_type', JSON.stringify(iss))
-  t.equal(await reasonOf(verification, tokenOf({ iss: 'https://c', aud: 'other' }, { alg: 'RS256' })), 'issuer_mismatch', 'an algorithm of any of them, to name the right fault')
+  for (const iss of ['https://a/', 'https://A', 'HTTPS://a', ' https://a', 'https://c', '']) {
+    t.equal(await reasonOf(verification, tokenOf({ iss })), 'issuer_mismatch', iss)
+  }
+  for (const iss of [['https://a'], null, 1, { 'https://a': 1 }]) {
+    t.equal(await reasonOf(verification, tokenOf({ iss })), 'claim_type', JSON.stringify(iss))
+  }
+  t.equal(
+    await reasonOf(verification, tokenOf({ iss: 'https://c', aud: 'other' }, { alg: 'RS256' })),
+    'issuer_mismatch',
+    'an algorithm of any of them, to name the right fault'
+  )
   t.same([a.asked.length, b.asked.length, checked.length], [1, 1, 2], 'no key was looked up for a stranger')
 })
 
@@ -63,7 +74,9 @@ t.test('a refusal by the keys of one issuer does not concern another issuer', as
   const a = issuerOf({ keyring: { key: () => { throw new InvalidToken('key_unknown') }, refusalWithoutKeys: () => undefined } })
   const b = issuerOf({ issuer: 'https://b' })
   const issuers = new TrustedIssuers([a, b])
-  const verification = new Verification<undefined>({ issuers, cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0, verifierOf: () => () => undefined })
+  const verification = new Verification<undefined>({
+    issuers, cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0, verifierOf: () => () => undefined
+  })
   t.equal(await reasonOf(verification, tokenOf({})), 'key_unknown')
   t.match(await verification.verify(tokenOf({ iss: 'https://b' }), undefined), { issuer: 'https://b', subject: 's' })
   t.equal(await reasonOf(verification, tokenOf({})), 'key_unknown', 'same sub, same kid, same client: nothing is remembered across')

@@ -25,7 +25,8 @@ class Scene {
   readonly queue = new VerificationQueue({ nowMs: () => this.#nowMs, next: (call) => { this.#next.push(call) } })
 
   /** A check that takes so long. */
-  present (name: string, { address = '192.0.2.1', client = 'c', standing = 'new', tookMs = 0.25, responseMs = 0, gone = (): boolean => false }: Presenting = {}): void {
+  present (name: string, { address = '192.0.2.1', client = 'c', standing = 'new', tookMs = 0.25, responseMs = 0, gone = (): boolean =>
+    false }: Presenting = {}): void {
     const run = (): void => {
       this.#nowMs += tookMs
       this.served.push(name)
@@ -140,14 +141,18 @@ t.test('flood from thousands of addresses: a known caller has a share of its own
   t.ok(await scene.turnsUntil('new') * perTurn <= QUEUE_LIMITS.waiting + perTurn, 'a new one waits its turn among the others')
 })
 
-t.test('one gateway without TRUST_PROXY: all have one address; a client at work is served at once, a new one in its own line', async (t) => {
+t.test('one gateway without TRUST_PROXY: all have one address; a client at work is served at once, ' +
+  'a new one in its own line', async (t) => {
   const scene = new Scene()
   times(1000, (n) => scene.present(`flood ${n}`, { client: 'attacker' }))
   scene.present('known', { client: 'victim', standing: 'known' })
   times(20, (n) => scene.present(`new ${n}`, { client: `newcomer-${n}` }))
   for (let turn = 0; turn < 40; turn++) await scene.turn()
   t.ok(scene.served.includes('known') && scene.served.indexOf('known') <= 2 * perTurn)
-  t.ok(scene.served.filter((name) => name.startsWith('new')).length >= 10, 'all but those whose client shares the line of the flood by chance')
+  t.ok(
+    scene.served.filter((name) => name.startsWith('new')).length >= 10,
+    'all but those whose client shares the line of the flood by chance'
+  )
   const random = new Scene()
   times(3000, (n) => random.present(`flood ${n}`, { client: `random-${n}` }))
   random.present('known', { client: 'victim', standing: 'known' })
@@ -205,7 +210,8 @@ t.test('the lines of an empty queue, and networks: an IPv6 caller is its first 6
   lines.push({ address: 'a', client: 'b' }, 1)
   t.same([lines.dropFromLongest(), lines.shift(), lines.length], [1, undefined, 0])
   for (const [address, network] of [
-    ['192.0.2.1', '192.0.2.1'], ['::ffff:192.0.2.1', '::ffff:192.0.2.1'], ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'], ['2001:db8::1', '2001:db8:0:0'],
+    ['192.0.2.1', '192.0.2.1'], ['::ffff:192.0.2.1', '::ffff:192.0.2.1'], ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
     ['2001:db8:1:2::9', '2001:db8:1:2'], ['::1', '0:0:0:0'], ['::', '0:0:0:0'], ['2001::a:b:c:d:e', '2001:0:0:a'], ['', '']
   ] as const) t.equal(networkOf(address), network, address)
 })
@@ -230,7 +236,8 @@ t.test('a caller is known while a token of it is valid and ten minutes more, fro
   t.equal(callers.standingOf({ address: '0', client: 'c' }), 'known')
 })
 
-t.test('an address that has sent a bad signature is suspect for ten seconds, whatever client it names; known callers remain known', async (t) => {
+t.test('an address that has sent a bad signature is suspect for ten seconds, whatever client it names; ' +
+  'known callers remain known', async (t) => {
   let nowMs = 0
   const callers = new KnownCallers(() => nowMs)
   callers.add({ address: '2001:db8::1', client: 'at work' }, 300_000)
@@ -308,7 +315,8 @@ t.test('lines: where there is no room, the longest loses its oldest; among equal
 t.test('the client that a token names, for the choice of a line', async (t) => {
   const token = (claims: string): string => `e30.${Buffer.from(claims).toString('base64url')}.c2ln`
   for (const [claims, client] of [
-    ['{"azp":"a","client_id":"b"}', 'a'], ['{"client_id" : "b"}', 'b'], ['{"azp":"ä"}', 'ä'], ['{"azp":"a\\u0062"}', ''], ['{}', ''], ['{"azp":1}', '']
+    ['{"azp":"a","client_id":"b"}', 'a'], ['{"client_id" : "b"}', 'b'], ['{"azp":"ä"}', 'ä'], ['{"azp":"a\\u0062"}', ''], ['{}', ''],
+    ['{"azp":1}', '']
   ] as const) t.equal(unverifiedClientOf(token(claims)), client, claims)
   for (const text of ['', '.', 'a.b', 'a..b', '%%%']) t.equal(unverifiedClientOf(text), '', text)
 })

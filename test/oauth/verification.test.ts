@@ -5,11 +5,15 @@ import { InvalidToken } from '../../src/oauth/errors.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../../src/oauth/trusted-issuers.ts'
 import { Verification } from '../../src/oauth/verification.ts'
 
-const EXPECTED: Expectations = { issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5, maxTokenLifetimeSeconds: 1000, maxTokenBytes: 15_000 }
+const EXPECTED: Expectations = {
+  issuer: 'i', audience: ['a'], algorithms: ['ES256'], tokenKind: 'keycloak', clockToleranceSeconds: 5,
+  maxTokenLifetimeSeconds: 1000, maxTokenBytes: 15_000
+}
 const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const HEADER = { alg: 'ES256', kid: 'k', typ: 'JWT' }
 const CLAIMS = { iss: 'i', aud: 'a', exp: 100, typ: 'Bearer', azp: 'client' }
-const tokenOf = (claims: object = {}, header: object = {}): string => `${b64({ ...HEADER, ...header })}.${b64({ ...CLAIMS, ...claims })}.AAAA`
+const tokenOf = (claims: object = {}, header: object = {}): string =>
+  `${b64({ ...HEADER, ...header })}.${b64({ ...CLAIMS, ...claims })}.AAAA`
 
 interface Scene {
   readonly verification: Verification<undefined>
@@ -76,7 +80,10 @@ t.test('what ends while the signature is checked is refused', async (t) => {
 
 t.test('a tool gets every broken rule at once; the service stops at the first', async (t) => {
   const wrong = tokenOf({ iss: 'x'.repeat(200), aud: 'b', exp: 1, typ: 'ID' }, { jku: 'u' })
-  t.same(examineAccessToken(wrong, EXPECTED, 50).findings.map(({ reason }) => reason), ['header_not_allowed', 'issuer_mismatch', 'wrong_kind', 'audience_mismatch', 'expired'])
+  t.same(
+    examineAccessToken(wrong, EXPECTED, 50).findings.map(({ reason }) => reason),
+    ['header_not_allowed', 'issuer_mismatch', 'wrong_kind', 'audience_mismatch', 'expired']
+  )
   t.match(examineAccessToken(wrong, EXPECTED, 50).findings[1]?.detail, /^iss "x{90,}…$/, 'cut short')
   t.match(t.throws(() => readAccessToken(wrong, EXPECTED, 50)), { reason: 'header_not_allowed' })
   t.same(examineAccessToken(tokenOf(), EXPECTED, 50).findings, [])
@@ -111,7 +118,10 @@ t.test('at once where nothing has to be waited for; what waits is checked once, 
     verifierOf: () => () => { for (const end = performance.now() + busyMs; performance.now() < end;); }
   })
   t.match(verification.verify(tokenOf({ jti: '1' }), 'here'), { clientId: 'client' })
-  t.match(await Promise.resolve(verification.verify(tokenOf({ jti: '2' }), 'left')).catch((error: unknown) => error), { reason: 'overloaded' })
+  t.match(
+    await Promise.resolve(verification.verify(tokenOf({ jti: '2' }), 'left')).catch((error: unknown) => error),
+    { reason: 'overloaded' }
+  )
   t.match(verification.verify(tokenOf({ jti: '2' }), 'here'), { clientId: 'client' }, 'the next one who presents it')
   busyMs = 2
   verification.verify(tokenOf({ jti: '3' }), 'here')
@@ -128,5 +138,8 @@ t.test('a header is read once for all tokens of a key, and never taken for anoth
     t.same(kids.map((kid) => readAccessToken(tokenOf({}, { kid }), EXPECTED, 50).header.kid), kids)
     t.match(t.throws(() => readAccessToken(tokenOf({}, { alg: 'none' }), EXPECTED, 50)), { reason: 'algorithm_not_allowed' })
   }
-  t.match(t.throws(() => readAccessToken(tokenOf({ many: 'x'.repeat(20_000) }), { ...EXPECTED, maxTokenBytes: 40_000 }, 200)), { reason: 'expired' })
+  t.match(
+    t.throws(() => readAccessToken(tokenOf({ many: 'x'.repeat(20_000) }), { ...EXPECTED, maxTokenBytes: 40_000 }, 200)),
+    { reason: 'expired' }
+  )
 })

@@ -77,7 +77,8 @@ async function examine (work) {
     assert.deepEqual(rules.filter(({ health }) => health !== 'ok').map(({ name, lastError }) => `${name}: ${lastError}`), [])
   }))
   await check('every metric of the service is in docs/reference/metrics.md, and the other way round', async () => {
-    const documented = [...(await readFile(join(ROOT, 'docs/reference/metrics.md'), 'utf8')).matchAll(/^\| `(scopegate_\w+)`/gm)].map(([, name]) => name)
+    const documented =
+      [...(await readFile(join(ROOT, 'docs/reference/metrics.md'), 'utf8')).matchAll(/^\| `(scopegate_\w+)`/gm)].map(([, name]) => name)
     assert.deepEqual([...text.matchAll(/^# TYPE (scopegate_\w+)/gm)].map(([, name]) => name).sort(), documented.sort())
   })
   await checkFiring({ check, eventually, prometheus: PROMETHEUS, cases: [
@@ -97,7 +98,10 @@ async function examine (work) {
 async function startWithoutIssuer (work) {
   const child = spawn(process.execPath, [resolve(ROOT, 'dist/src/server.js')], {
     cwd: work,
-    env: { PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1', PORT: '0', MANAGEMENT_PORT: '0' }
+    env: {
+      PATH: process.env.PATH, NODE_ENV: 'production', ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', HOST: '127.0.0.1',
+      PORT: '0', MANAGEMENT_PORT: '0'
+    }
   })
   running.push(child)
   let out = ''
@@ -128,8 +132,11 @@ async function startService (work) {
   const issuer = /Development issuer +(\S+)/.exec(out)?.[1]
   const realm = JSON.parse(await readFile(join(ROOT, 'keycloak/myorg-realm.json'), 'utf8'))
   const client = realm.clients.find(({ clientId }) => clientId === 'test_api_client')
-  const form = (scope) => new URLSearchParams({ grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.secret, ...scope && { scope } })
-  const token = async (scope) => (await (await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body: form(scope) })).json()).access_token
+  const form = (scope) => new URLSearchParams({
+    grant_type: 'client_credentials', client_id: client.clientId, client_secret: client.secret, ...scope && { scope }
+  })
+  const token = async (scope) =>
+    (await (await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body: form(scope) })).json()).access_token
   return { child, api, management, tokens: [await token(), await token('test_api_access')], token }
 }
 
@@ -153,9 +160,12 @@ async function startTraffic (service) {
 
 /** Accepted and refused requests. */
 async function send ({ api, tokens: [plain, scoped], token }) {
-  const get = async (path, bearer) => (await fetch(`${api}${path}`, { headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` } })).arrayBuffer()
-  await Promise.all([get('/api/public'), get('/api/private', plain), get('/api/private'), get('/api/private-scoped', plain), get('/api/private-scoped', scoped),
-    get('/api/private', await token()), get('/nowhere')])
+  const get = async (path, bearer) =>
+    (await fetch(`${api}${path}`, { headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` } })).arrayBuffer()
+  await Promise.all([
+    get('/api/public'), get('/api/private', plain), get('/api/private'), get('/api/private-scoped', plain),
+    get('/api/private-scoped', scoped), get('/api/private', await token()), get('/nowhere')
+  ])
 }
 
 async function startPrometheus (work, services) {

@@ -4,7 +4,9 @@ import { OptionsError, readOptions, type ScopegateOptions } from '../../src/opti
 
 const ISSUER = 'https://sso.example.com/realms/myorg'
 const GOOD = { issuer: ISSUER, audience: 'api' } as const
-const REQUIRED_AUDIENCE = 'audience: required: the name by which tokens name this API in aud (for Keycloak the client that an audience mapper names); \'*\' accepts any or none'
+const REQUIRED_AUDIENCE =
+  'audience: required: the name by which tokens name this API in aud (for Keycloak the client that an audience mapper names); ' +
+  '\'*\' accepts any or none'
 
 function problemsOf (options: object): readonly string[] {
   try {
@@ -26,11 +28,19 @@ const WRONG: ReadonlyArray<readonly [options: Readonly<Record<string, unknown>>,
   [{ audience: 'a b' }, 'audience: expected names without spaces, got "a b"; several names are separated by commas'],
   [{ audience: 'a;b' }, 'audience: expected names separated by commas, got "a;b"'],
   [{ jwksUrl: 5 }, 'jwksUrl: expected a string'],
-  [{ jwksUrl: 'https://sso.example.com/' }, 'jwksUrl: expected the path of the key set too, such as …/protocol/openid-connect/certs, got "https://sso.example.com/"'],
+  [
+    { jwksUrl: 'https://sso.example.com/' },
+    'jwksUrl: expected the path of the key set too, such as …/protocol/openid-connect/certs, got "https://sso.example.com/"'
+  ],
   [{ jwksUrl: `${ISSUER}/protocol/openid-connect/certs`, keys: { keys: [] } }, 'keys: expected either keys or jwksUrl'],
-  ...[5, null, {}, { keys: 5 }, []].map((keys) => [{ keys }, 'keys: expected a JWK Set, { keys: [...] }, or a function that returns one'] as const),
+  ...[5, null, {}, { keys: 5 }, []].map((keys) => [
+    { keys }, 'keys: expected a JWK Set, { keys: [...] }, or a function that returns one'
+  ] as const),
   ...['RS256', [], ['HS256'], ['RS256', 5]].map((algorithms) =>
-    [{ algorithms }, 'algorithms: expected an array of one or more of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA (asymmetric only)'] as const),
+    [
+      { algorithms },
+      'algorithms: expected an array of one or more of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA (asymmetric only)'
+    ] as const),
   [{ tokenKind: 'jwt' }, 'tokenKind: expected \'keycloak\' or \'at+jwt\''],
   [{ clockToleranceSeconds: 61 }, 'clockToleranceSeconds: expected a whole number from 0 to 60'],
   [{ clockToleranceSeconds: '5' }, 'clockToleranceSeconds: expected a whole number from 0 to 60'],
@@ -39,14 +49,19 @@ const WRONG: ReadonlyArray<readonly [options: Readonly<Record<string, unknown>>,
   [{ keysMaxStaleHours: -1 }, 'keysMaxStaleHours: expected a whole number from 0 to 720'],
   [{ keysFetchTimeoutSeconds: 31 }, 'keysFetchTimeoutSeconds: expected a whole number from 1 to 30'],
   [{ serviceClaim: 5 }, 'serviceClaim: expected a string, name=value'],
-  [{ serviceClaim: 'x' }, 'serviceClaim: expected name=value of a claim that proves a service, such as token_use=service, without spaces around =, got "x"'],
+  [
+    { serviceClaim: 'x' },
+    'serviceClaim: expected name=value of a claim that proves a service, such as token_use=service, without spaces around =, got "x"'
+  ],
   [{ serviceClaim: 'iss=x' }, 'serviceClaim: iss does not prove a service, since tokens of users have it too'],
   [{ unlisted: 'open' }, 'unlisted: expected \'refuse\' or \'public\''],
   [{ errors: 'send' }, 'errors: expected \'problem\' or \'throw\''],
   ...[5, [5], [null], [{ path: 'docs' }], [{ path: '/docs', methods: 'GET' }], [{ path: '/docs', methods: [5] }]].map((trusted) =>
     [{ trusted }, 'trusted: expected an array of { path, methods }, such as { path: \'/docs/*\' }'] as const),
   ...[5, null, ['a'], { a: 5 }].map((scopes) => [{ scopes }, 'scopes: expected an object, scope name → sentence'] as const),
-  ...[5, 'a"b', ''].map((challengeRealm) => [{ challengeRealm }, 'challengeRealm: expected 1 to 100 ASCII characters without quote and backslash'] as const),
+  ...[5, 'a"b', ''].map((challengeRealm) => [
+    { challengeRealm }, 'challengeRealm: expected 1 to 100 ASCII characters without quote and backslash'
+  ] as const),
   [{ docsUrl: 5 }, 'docsUrl: expected a string'],
   [{ docsUrl: 'docs' }, 'docsUrl: expected an address that begins with https:// or http://, such as https://host/path, got (not shown)'],
   [{ publicUrl: 5 }, 'publicUrl: expected a string'],
@@ -57,7 +72,11 @@ const WRONG: ReadonlyArray<readonly [options: Readonly<Record<string, unknown>>,
   [{ useEnvProxy: 1 }, 'useEnvProxy: expected true or false'],
   [{ warn: 'log' }, 'warn: expected a function'],
   [{ audiance: 'x' }, 'audiance: is not an option; did you mean audience?'],
-  [{ issuers: [GOOD] }, 'issuer: stands in each issuer of issuers, not beside it', 'audience: stands in each issuer of issuers, not beside it']
+  [
+    { issuers: [GOOD] },
+    'issuer: stands in each issuer of issuers, not beside it',
+    'audience: stands in each issuer of issuers, not beside it'
+  ]
 ]
 
 t.test('every option that is wrong has its sentence, and nothing else is reported', async (t) => {
@@ -69,16 +88,27 @@ t.test('lists of issuers that are wrong', async (t) => {
   t.same(problemsOf({ issuers: [] }), [EXPECTED])
   t.same(problemsOf({ issuers: GOOD }), [EXPECTED])
   t.same(problemsOf({ issuers: [GOOD, null, 5, []] }), [1, 2, 3].map((at) => `issuers[${at}]: expected an object, { issuer, audience }`))
-  t.same(problemsOf({ issuers: [GOOD, { ...GOOD, audience: undefined }, GOOD] }), [`issuers[1].${REQUIRED_AUDIENCE}`, `issuers: expected each issuer once, got "${ISSUER}" twice`])
-  t.same(problemsOf({ issuers: [GOOD, { issuer: `${ISSUER}2`, audience: 'api', unlisted: 'public' }] }), ['issuers[1].unlisted: is not an option'])
+  t.same(
+    problemsOf({ issuers: [GOOD, { ...GOOD, audience: undefined }, GOOD] }),
+    [`issuers[1].${REQUIRED_AUDIENCE}`, `issuers: expected each issuer once, got "${ISSUER}" twice`]
+  )
+  t.same(
+    problemsOf({ issuers: [GOOD, { issuer: `${ISSUER}2`, audience: 'api', unlisted: 'public' }] }),
+    ['issuers[1].unlisted: is not an option']
+  )
 })
 
 t.test('everything that is wrong is reported at once', async (t) => {
   t.throws(() => readOptions({ audience: [], errors: 'x', warn: 1, issuer: 2 } as never), {
     name: 'OptionsError',
-    message: '4 errors in the options of scopegate:\n  issuer: expected a string\n  audience: expected at least one name\n  errors: expected \'problem\' or \'throw\'\n  warn: expected a function'
+    message:
+      '4 errors in the options of scopegate:\n  issuer: expected a string\n  audience: expected at least one name\n  errors: ' +
+      'expected \'problem\' or \'throw\'\n  warn: expected a function'
   })
-  t.throws(() => readOptions({ ...GOOD, tokenCacheMb: 0.5 }), { message: 'an error in the options of scopegate:\n  tokenCacheMb: expected a whole number from 0 to 4096' })
+  t.throws(
+    () => readOptions({ ...GOOD, tokenCacheMb: 0.5 }),
+    { message: 'an error in the options of scopegate:\n  tokenCacheMb: expected a whole number from 0 to 4096' }
+  )
 })
 
 t.test('addresses: plain http to another host needs the switch, and is warned of; a secret in an address is not shown', async (t) => {
@@ -87,13 +117,24 @@ t.test('addresses: plain http to another host needs the switch, and is warned of
   t.match(readOptions({ ...insecure, allowInsecureHttp: true }).warnings, [/^issuer, jwksUrl: plain http to another host/])
   t.same(readOptions({ ...insecure, allowInsecureHttp: true, keys: { keys: [] } }).warnings, [], 'nothing is fetched')
   t.match(problemsOf({ ...GOOD, issuer: 'https://user:secret@sso.example.com/realms/a' }), [/^issuer: expected .*got \(not shown\)$/])
-  t.match(problemsOf({ ...GOOD, issuer: 'https://sso.example.com/admin/master/console/#/myorg' }), [/the issuer itself, https:\/\/sso\.example\.com\/realms\/myorg/])
-  for (const path of ['.well-known/openid-configuration', 'protocol/openid-connect/token']) t.match(problemsOf({ ...GOOD, jwksUrl: `${ISSUER}/${path}` }), [/^jwksUrl: expected the address of the key set/])
+  t.match(
+    problemsOf({ ...GOOD, issuer: 'https://sso.example.com/admin/master/console/#/myorg' }),
+    [/the issuer itself, https:\/\/sso\.example\.com\/realms\/myorg/]
+  )
+  for (const path of ['.well-known/openid-configuration', 'protocol/openid-connect/token']) {
+    t.match(problemsOf({ ...GOOD, jwksUrl: `${ISSUER}/${path}` }), [/^jwksUrl: expected the address of the key set/])
+  }
 })
 
 t.test('warnings name the option, and in a list its place', async (t) => {
-  const odd = { issuer: 'https://sso.example.com:443/realms/a', audience: '*', jwksUrl: 'https://sso.example.com/realms/b/protocol/openid-connect/certs' } as const
-  t.match(readOptions(odd).warnings, [/^audience '\*': a token made for any other API/, /^issuer has the default port/, /^jwksUrl is of the realm "b", issuer of the realm "a"/])
+  const odd = {
+    issuer: 'https://sso.example.com:443/realms/a', audience: '*', jwksUrl: 'https://sso.example.com/realms/b/protocol/openid-connect/certs'
+  } as const
+  t.match(readOptions(odd).warnings, [
+    /^audience '\*': a token made for any other API/,
+    /^issuer has the default port/,
+    /^jwksUrl is of the realm "b", issuer of the realm "a"/
+  ])
   t.match(readOptions({ issuers: [GOOD, odd, { issuer: `${ISSUER}2`, audience: 'account' }] }).warnings, [
     /^issuers\[1\]\.audience '\*'/, /^issuers\[1\]\.issuer has/, /^issuers\[1\]\.jwksUrl is of/, /^issuers\[2\]\.audience=account/
   ])
@@ -115,14 +156,20 @@ t.test('every default equals that of the environment', async (t) => {
 
 t.test('what is given is what is used', async (t) => {
   const given = {
-    issuer: ISSUER, audience: ['a', 'b', 'a'], jwksUrl: 'https://keys.example.com/realms/myorg/protocol/openid-connect/certs', algorithms: ['ES256', 'PS512'], tokenKind: 'at+jwt',
-    clockToleranceSeconds: 0, maxTokenLifetimeSeconds: 600, keysRefreshSeconds: 1, keysMaxStaleHours: 0, keysFetchTimeoutSeconds: 30, serviceClaim: 'token_use=a=b'
+    issuer: ISSUER, audience: ['a', 'b', 'a'], jwksUrl: 'https://keys.example.com/realms/myorg/protocol/openid-connect/certs',
+    algorithms: ['ES256', 'PS512'], tokenKind: 'at+jwt',
+    clockToleranceSeconds: 0, maxTokenLifetimeSeconds: 600, keysRefreshSeconds: 1, keysMaxStaleHours: 0, keysFetchTimeoutSeconds: 30,
+    serviceClaim: 'token_use=a=b'
   } as const
   const settings = readOptions({
-    ...given, scopes: { a: 'A' }, unlisted: 'public', errors: 'throw', trusted: [{ path: '/docs/*' }], challengeRealm: 'x', publicUrl: 'https://api.example.com/v1//',
+    ...given, scopes: { a: 'A' }, unlisted: 'public', errors: 'throw', trusted: [{ path: '/docs/*' }], challengeRealm: 'x',
+    publicUrl: 'https://api.example.com/v1//',
     docsUrl: 'https://docs.example.com/scopegate/',
     maxTokenBytes: 1024, tokenCacheMb: 1, useEnvProxy: true
   })
   t.same(settings.issuers, [{ ...given, keys: undefined, audience: ['a', 'b'], serviceClaim: { name: 'token_use', value: 'a=b' } }])
-  t.match(settings, { unlisted: 'public', errors: 'throw', challengeRealm: 'x', publicUrl: 'https://api.example.com/v1', docsUrl: 'https://docs.example.com/scopegate', maxTokenBytes: 1024, tokenCacheBytes: 1048576, useEnvProxy: true })
+  t.match(settings, {
+    unlisted: 'public', errors: 'throw', challengeRealm: 'x', publicUrl: 'https://api.example.com/v1',
+    docsUrl: 'https://docs.example.com/scopegate', maxTokenBytes: 1024, tokenCacheBytes: 1048576, useEnvProxy: true
+  })
 })

@@ -23,7 +23,8 @@ t.test('the defaults in the table are those of the code', (t) => {
   const [issuer] = settings.issuers
   const tokenCacheMb = settings.tokenCacheBytes / 1024 / 1024
   const defaults: Readonly<Record<string, unknown>> = { ...issuer, ...settings, tokenCacheMb, allowInsecureHttp: false }
-  for (const { option, preset } of rows.filter((row) => row.preset !== '–' && !['jwksUrl', 'trusted', 'trustProxy', 'warn'].includes(row.option))) {
+  for (const { option, preset } of rows.filter((row) => row.preset !== '–' &&
+    !['jwksUrl', 'trusted', 'trustProxy', 'warn'].includes(row.option))) {
     t.equal(String(defaults[option]), code(preset), option)
   }
   t.equal(issuer?.jwksUrl, 'https://sso.example.com/realms/myorg/protocol/openid-connect/certs')

@@ -21,7 +21,10 @@ export async function comingFrom ({ consumer, work, check, say }) {
   await check('the packages that the pages of docs/how-to/from-*.md replace install', async () => {
     await mkdir(before)
     await writeFile(join(before, 'package.json'), JSON.stringify({ name: 'before', private: true, type: 'module' }))
-    await must('npm', ['install', '--prefix', before, '--no-audit', '--no-fund', ...new Set(pages.flatMap(({ packages }) => packages)), 'fastify@5', 'express@5'])
+    await must('npm', [
+      'install', '--prefix', before, '--no-audit', '--no-fund', ...new Set(pages.flatMap(({ packages }) => packages)), 'fastify@5',
+      'express@5'
+    ])
   })
   const { startDevelopmentIssuer } = await import(pathToFileURL(join(consumer, 'node_modules/scopegate/dist/src/testing.js')).href)
   const issuer = await startDevelopmentIssuer({ port: 0 })
@@ -43,7 +46,9 @@ export async function comingFrom ({ consumer, work, check, say }) {
       await check(`${name}: the code after accepts the same token, and requires audience and scope`, async () => {
         const statuses = await statusesOf(consumer, blocks.ts, ['/api/private', '/api/reports'], { issuer: issuer.issuer, tokens })
         const refused = { none: 401, withoutAudience: 401 }
-        assert.deepEqual(statuses, { '/api/private': { ...refused, scoped: 200, plain: 200 }, '/api/reports': { ...refused, scoped: 200, plain: 403 } })
+        assert.deepEqual(statuses, {
+          '/api/private': { ...refused, scoped: 200, plain: 200 }, '/api/reports': { ...refused, scoped: 200, plain: 403 }
+        })
       })
     }
   } finally {
@@ -61,7 +66,8 @@ async function readPage (file) {
 
 async function tokenOf (issuer, clientId, scope) {
   const body = new URLSearchParams({
-    grant_type: 'client_credentials', client_id: clientId, client_secret: `${clientId.replaceAll('_', '-')}-demo-secret`, ...scope !== undefined && { scope }
+    grant_type: 'client_credentials', client_id: clientId, client_secret: `${clientId.replaceAll('_', '-')}-demo-secret`,
+    ...scope !== undefined && { scope }
   })
   const response = await fetch(`${issuer}/protocol/openid-connect/token`, { method: 'POST', body })
   assert.equal(response.status, 200)
@@ -73,7 +79,10 @@ async function statusesOf (folder, code, paths, { issuer, tokens }) {
   assert.notEqual(code, undefined, 'the page has this block')
   const port = await freePort()
   const { origin } = new URL(issuer)
-  const changed = code.replaceAll('https://id.example.com', origin).replaceAll('my-api', 'test_api').replaceAll('reports:read', 'test_api_access').replaceAll(/\b3000\b/g, port)
+  const changed = code.replaceAll('https://id.example.com', origin)
+    .replaceAll('my-api', 'test_api')
+    .replaceAll('reports:read', 'test_api_access')
+    .replaceAll(/\b3000\b/g, port)
   const file = join(folder, 'from.mjs')
   await writeFile(file, changed)
   const child = spawn(process.execPath, [file], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env.PATH } })

@@ -23,8 +23,10 @@ const SKIPPED = 75
 const PUBLINT = 'publint@0.3.25'
 const ATTW = '@arethetypeswrong/cli@0.18.5'
 /** What the hosts register beside the plugin, and what checks their types. */
-const HOST_PACKAGES = ['fastify@5', '@fastify/jwt@10', '@fastify/swagger@9', '@fastify/helmet@13', '@fastify/cors@11', '@fastify/rate-limit@10', '@fastify/autoload@6',
-  'typescript@~6.0.3', '@types/node@24']
+const HOST_PACKAGES = [
+  'fastify@5', '@fastify/jwt@10', '@fastify/swagger@9', '@fastify/helmet@13', '@fastify/cors@11', '@fastify/rate-limit@10',
+  '@fastify/autoload@6', 'typescript@~6.0.3', '@types/node@24'
+]
 
 const { check, say, end } = createReport()
 
@@ -50,7 +52,10 @@ async function examine (work) {
     await must('npm', ['install', '--prefix', consumer, '--no-audit', '--no-fund', packed.tarball])
   })
   await checkTree(consumer, packed.manifest)
-  await check('what the hosts need installs beside it', () => must('npm', ['install', '--prefix', consumer, '--no-audit', '--no-fund', ...HOST_PACKAGES]))
+  await check(
+    'what the hosts need installs beside it',
+    () => must('npm', ['install', '--prefix', consumer, '--no-audit', '--no-fund', ...HOST_PACKAGES])
+  )
   await checkTree(consumer, packed.manifest)
   await cp(HOSTS, join(consumer, 'hosts'), { recursive: true })
   await checkTypes(consumer)
@@ -60,7 +65,11 @@ async function examine (work) {
   await check('what the recipes of docs/how-to/call-an-api.md need installs beside it', () =>
     must('npm', ['install', '--prefix', consumer, '--no-audit', '--no-fund', ...RECIPE_PACKAGES]))
   for (const recipe of ['axios', 'got', 'undici', 'python', 'go']) {
-    const { code, stdout, stderr } = await run(process.execPath, [join(consumer, 'hosts/recipes.mjs'), recipe, ROOT], { timeoutMs: 120_000 })
+    const { code, stdout, stderr } = await run(
+      process.execPath,
+      [join(consumer, 'hosts/recipes.mjs'), recipe, ROOT],
+      { timeoutMs: 120_000 }
+    )
     if (code === SKIPPED) say(`skipped: ${recipe}: ${stdout.trim()}`)
     else await check(`a recipe of docs/how-to/call-an-api.md works: ${recipe}`, () => assert.equal(code, 0, stdout + stderr))
   }
@@ -100,7 +109,9 @@ async function checkTree (consumer, { name }) {
 
 async function checkTypes (consumer) {
   const tsc = join(consumer, 'node_modules/typescript/bin/tsc')
-  const settings = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023', '--types', 'node', '--skipLibCheck', 'false']
+  const settings = [
+    '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023', '--types', 'node', '--skipLibCheck', 'false'
+  ]
   for (const file of ['types.mts', 'types.cts']) {
     await check(`types hold with module nodenext: ${file}`, async () => {
       const { code, stdout } = await run(process.execPath, [tsc, ...settings, join(consumer, 'hosts', file)], { cwd: consumer })
@@ -115,7 +126,9 @@ async function checkFiles (consumer, manifest) {
   await check('no file that the exports reach has a top-level await, so that require() works', async () => {
     const { files } = await reach(root, entries(Object.keys(manifest.exports)
       .filter((name) => manifest.exports[name].default !== undefined)))
-    for (const file of files.filter((one) => one.endsWith('.js'))) assert.doesNotMatch(await readFile(join(root, file), 'utf8'), /^(?:await\b|(?:const|let|export const) [^=\n]*= await\b)/m, file)
+    for (const file of files.filter((one) => one.endsWith('.js'))) {
+      assert.doesNotMatch(await readFile(join(root, file), 'utf8'), /^(?:await\b|(?:const|let|export const) [^=\n]*= await\b)/m, file)
+    }
   })
   await check('no Fastify in the import graph of the client', async () => {
     const { packages } = await reach(root, entries(['./client']))
@@ -124,7 +137,9 @@ async function checkFiles (consumer, manifest) {
   await check('what llms.txt and the doctor name is in the package', async () => {
     const links = [...(await readFile(join(root, 'llms.txt'), 'utf8')).matchAll(/\]\(([^)#]+)/g)].map(([, file]) => file)
     assert.ok(links.length > 0)
-    for (const file of [...links, 'docs/how-to/bound-tokens.md', 'docs/how-to/images/1-realm.png']) assert.ok((await readFile(join(root, file))).length > 0, file)
+    for (const file of [...links, 'docs/how-to/bound-tokens.md', 'docs/how-to/images/1-realm.png']) {
+      assert.ok((await readFile(join(root, file))).length > 0, file)
+    }
   })
   await check('every file has its map and its declaration', async () => {
     const { files } = await reach(root, entries(['.', './client', './testing']))

@@ -39,17 +39,23 @@ t.test('what a declaration may not be: all errors of all routes at once', async 
   const wrong: ReadonlyArray<readonly [unknown, RegExp]> = [
     [{}, /\{\}/], [null, /null/], ['Public', /"Public"/], [[], /\[\]/], [true, /true/],
     [{ scope: ['test_api_access'] }, /auth\.scope is not known/],
-    [{ scopes: 'test_api_access' }, /scopes is not an array/], [{ scopes: [''] }, /scopes is not an array/], [{ scopes: ['test_api_access '] }, /scopes is not an array/], [{ scopes: [7] }, /scopes is not an array/],
-    [{ scopes: ['tset_api_access'] }, /"tset_api_access" is not in the catalogue/], [{ scopes: ['test_api_access unknown'] }, /"unknown" is not in/], [{ scopes: ['toString'] }, /"toString" is not/],
-    [{ anyScope: [] }, /anyScope is not an array of one or more/], [{ anyScope: ['test_api_access test_api_access'] }, /one name in each/], [{ anyScope: 'x' }, /anyScope/],
+    [{ scopes: 'test_api_access' }, /scopes is not an array/], [{ scopes: [''] }, /scopes is not an array/],
+    [{ scopes: ['test_api_access '] }, /scopes is not an array/], [{ scopes: [7] }, /scopes is not an array/],
+    [{ scopes: ['tset_api_access'] }, /"tset_api_access" is not in the catalogue/],
+    [{ scopes: ['test_api_access unknown'] }, /"unknown" is not in/], [{ scopes: ['toString'] }, /"toString" is not/],
+    [{ anyScope: [] }, /anyScope is not an array of one or more/], [{ anyScope: ['test_api_access test_api_access'] }, /one name in each/],
+    [{ anyScope: 'x' }, /anyScope/],
     [{ realmRoles: [] }, /realmRoles/], [{ realmRoles: 'a' }, /realmRoles/], [{ realmRoles: [''] }, /realmRoles/],
-    [{ clientRoles: {} }, /clientRoles/], [{ clientRoles: { a: [] } }, /clientRoles/], [{ clientRoles: { '': ['x'] } }, /clientRoles/], [{ clientRoles: [] }, /clientRoles/],
+    [{ clientRoles: {} }, /clientRoles/], [{ clientRoles: { a: [] } }, /clientRoles/], [{ clientRoles: { '': ['x'] } }, /clientRoles/],
+    [{ clientRoles: [] }, /clientRoles/],
     [{ clientId: false }, /clientId is not true/], [{ clientId: 'x' }, /clientId is not true/],
     [{ kind: 'machine' }, /kind is neither/], [{ kind: undefined }, /kind is neither/],
     [{ optional: false }, /optional stands alone/], [{ optional: true, scopes: [] }, /optional stands alone/]
   ]
-  const message = await faultsOf((app) => wrong.forEach(([auth], n) => app.get(`/wrong-${n}`, { config: { auth: auth as 'public' } }, handler)))
-  wrong.forEach(([auth, fault], n) => t.match(message.split('\n').find((line) => line.includes(`GET /wrong-${n}:`)), fault, JSON.stringify(auth)))
+  const message =
+    await faultsOf((app) => wrong.forEach(([auth], n) => app.get(`/wrong-${n}`, { config: { auth: auth as 'public' } }, handler)))
+  wrong.forEach(([auth, fault], n) =>
+    t.match(message.split('\n').find((line) => line.includes(`GET /wrong-${n}:`)), fault, JSON.stringify(auth)))
 })
 
 t.test('a route registered before the policy is named too, and stays closed', async (t) => {
@@ -74,7 +80,11 @@ t.test('every form of a declaration, over the wire', async (t) => {
     key,
     prepare: (app) => {
       const open = (name: string, auth: NonNullable<Parameters<typeof app.get>[1]['config']>['auth']): unknown =>
-        app.get(`/t/${name}`, { config: { auth } as { auth: 'public' } }, (request) => ({ client: request.optionalPrincipal?.clientId ?? 'nobody' }))
+        app.get(
+          `/t/${name}`,
+          { config: { auth } as { auth: 'public' } },
+          (request) => ({ client: request.optionalPrincipal?.clientId ?? 'nobody' })
+        )
       open('any', { scopes: [] })
       open('both', { scopes: ['test_api_access', 'test_api_access'] })
       open('one', { anyScope: ['test_api_access'] })
@@ -91,7 +101,9 @@ t.test('every form of a declaration, over the wire', async (t) => {
   const { issuer, get } = service
   const plain = issuer.token()
   const scoped = issuer.token({ scope: 'x test_api_access' })
-  const roles = issuer.token({ realm_access: { roles: ['auditor'] }, resource_access: { test_api: { roles: ['writer'] } }, scope: 'test_api_access' })
+  const roles = issuer.token({
+    realm_access: { roles: ['auditor'] }, resource_access: { test_api: { roles: ['writer'] } }, scope: 'test_api_access'
+  })
   const user = issuer.token({ jti: 'onrtro:1', sid: 's', client_id: undefined })
   const unmarked = issuer.token({ jti: '5db459ca', preferred_username: 'service-account-test_client' })
   const refreshed = issuer.token({ jti: 'onrtrt:1' })
@@ -100,10 +112,12 @@ t.test('every form of a declaration, over the wire', async (t) => {
     ['both', plain, 403], ['both', scoped, 200], ['both', issuer.token({ scope: 'TEST_API_ACCESS test_api_access2' }), 403],
     ['one', plain, 403], ['one', scoped, 200],
     ['realm', plain, 403], ['realm', roles, 200],
-    ['client', plain, 403], ['client', roles, 200], ['client', issuer.token({ resource_access: { other: { roles: ['writer'] } } }), 403], ['client', issuer.token({ realm_access: { roles: ['writer'] } }), 403],
+    ['client', plain, 403], ['client', roles, 200], ['client', issuer.token({ resource_access: { other: { roles: ['writer'] } } }), 403],
+    ['client', issuer.token({ realm_access: { roles: ['writer'] } }), 403],
     ['service', plain, 200], ['service', user, 403], ['user', user, 200], ['user', plain, 403],
     ['service', unmarked, 403], ['service', refreshed, 403], ['user', unmarked, 200], ['user', refreshed, 200], ['any', unmarked, 200],
-    ['named', plain, 200], ['named', user, 200], ['named', issuer.token({ client_id: 'other' }), 403], ['named', issuer.token({ azp: undefined, client_id: undefined }), 403], ['any', issuer.token({ client_id: 'other' }), 200],
+    ['named', plain, 200], ['named', user, 200], ['named', issuer.token({ client_id: 'other' }), 403],
+    ['named', issuer.token({ azp: undefined, client_id: undefined }), 403], ['any', issuer.token({ client_id: 'other' }), 200],
     ['all', roles, 200], ['all', scoped, 403],
     ['optional', undefined, 200], ['optional', plain, 200], ['optional', 'x.y.z', 401], ['public', 'x.y.z', 200]
   ]
@@ -142,12 +156,16 @@ t.test('the matched route decides, never the text of the path', async (t) => {
     }
   })
   const paths: ReadonlyArray<readonly [string, Record<string, string>, number]> = [
-    ['/items/open', {}, 200], ['/items/%6fpen', {}, 200], ['/items/OPEN', {}, 401], ['/items/open%2f', {}, 401], ['/items/7', {}, 401], ['/items/open;x', {}, 401],
-    ['/items/files/open', {}, 401], ['/items/files/../open', {}, 200], ['/items/files/%2e%2e/open', {}, 200], ['/items/files/..%2fopen', {}, 401], ['/items/files//items/open', {}, 401],
+    ['/items/open', {}, 200], ['/items/%6fpen', {}, 200], ['/items/OPEN', {}, 401], ['/items/open%2f', {}, 401], ['/items/7', {}, 401],
+    ['/items/open;x', {}, 401],
+    ['/items/files/open', {}, 401], ['/items/files/../open', {}, 200], ['/items/files/%2e%2e/open', {}, 200],
+    ['/items/files/..%2fopen', {}, 401], ['/items/files//items/open', {}, 401],
     ['/items/versioned', { 'accept-version': '1.x' }, 200], ['/items/versioned', { 'accept-version': '2.x' }, 401],
     ['/items/hosted', {}, 401]
   ]
-  for (const [path, headers, status] of paths) t.equal((await service.get(path, undefined, headers)).status, status, `${path} ${JSON.stringify(headers)}`)
+  for (const [path, headers, status] of paths) {
+    t.equal((await service.get(path, undefined, headers)).status, status, `${path} ${JSON.stringify(headers)}`)
+  }
 })
 
 t.test('a check inside a handler throws the same 403', async (t) => {
@@ -161,7 +179,9 @@ t.test('a check inside a handler throws the same 403', async (t) => {
   const plain = service.issuer.token()
   t.same((await service.get('/documents/open', plain)).body, { may: false })
   const refusal = await service.get('/documents/secret', plain)
-  t.match(refusal, { status: 403, body: { error: 'insufficient_scope', error_description: 'The access token lacks the scope test_api_access' } })
+  t.match(refusal, {
+    status: 403, body: { error: 'insufficient_scope', error_description: 'The access token lacks the scope test_api_access' }
+  })
   t.match(refusal.challenge, /scope="test_api_access"/)
   t.same((await service.get('/documents/secret', service.issuer.token({ scope: 'test_api_access' }))).body, { may: true })
 })
@@ -172,22 +192,34 @@ t.test('request.principal where nobody is known, and an unknown scope, are mista
     prepare: (app) => {
       app.get('/open', { config: { auth: 'public' } }, (request) => request.principal.clientId)
       app.get('/optional', { config: { auth: { optional: true } } }, (request) => request.principal.clientId)
-      app.get('/scope/:name', { config: { auth: { scopes: [] } } }, (request) => request.requireScope((request.params as { name: string }).name))
+      app.get(
+        '/scope/:name',
+        { config: { auth: { scopes: [] } } },
+        (request) => request.requireScope((request.params as { name: string }).name)
+      )
       app.get('/none', { config: { auth: { scopes: [] } } }, (request) => request.requireScope())
       app.get('/open-scope', { config: { auth: 'public' } }, (request) => request.requireScope('test_api_access'))
     }
   })
   const token = service.issuer.token()
   const mistakes: ReadonlyArray<readonly [string, RegExp]> = [
-    ['/open', /request\.principal of GET \/open: the route does not require a token/], ['/open-scope', /request\.principal of GET \/open-scope/],
-    ['/scope/tset_api_access', /requireScope\("tset_api_access"\): the scope "tset_api_access" is not in the catalogue .* did you mean 'test_api_access'/],
+    ['/open', /request\.principal of GET \/open: the route does not require a token/],
+    ['/open-scope', /request\.principal of GET \/open-scope/],
+    [
+      '/scope/tset_api_access',
+      /requireScope\("tset_api_access"\): the scope "tset_api_access" is not in the catalogue .* did you mean 'test_api_access'/
+    ],
     ['/scope/%22', /is not an array of scope names/], ['/none', /without a scope/]
   ]
   for (const [path, message] of mistakes) {
     t.match(await service.get(path, token), { status: 500, challenge: '', text: /Internal Server Error/ }, path)
     t.match(service.lines.findLast(({ err }) => err !== undefined), { err: { type: 'HandlerMistake', message } }, path)
   }
-  t.match(await service.get('/optional'), { status: 401, challenge: 'Bearer realm="scopegate"' }, 'an optional route whose handler needs the caller')
+  t.match(
+    await service.get('/optional'),
+    { status: 401, challenge: 'Bearer realm="scopegate"' },
+    'an optional route whose handler needs the caller'
+  )
 })
 
 t.test('a refusal where no route matched has a challenge without scopes', async (t) => {
@@ -200,6 +232,10 @@ t.test('a refusal where no route matched has a challenge without scopes', async 
 
 t.test('app.access lists every route with what it demands', async (t) => {
   const { app } = await startService(t, { key })
-  const matrix = app.access.routes().filter(({ access }) => access.mode === 'protected').map(({ method, url, access }) => `${method} ${url} ${access.scopes.join()}`)
-  for (const line of ['GET /api/private ', 'HEAD /api/private-scoped test_api_access', 'POST /api/messages test_api_access']) t.ok(matrix.includes(line), line)
+  const matrix = app.access.routes()
+    .filter(({ access }) => access.mode === 'protected')
+    .map(({ method, url, access }) => `${method} ${url} ${access.scopes.join()}`)
+  for (const line of ['GET /api/private ', 'HEAD /api/private-scoped test_api_access', 'POST /api/messages test_api_access']) {
+    t.ok(matrix.includes(line), line)
+  }
 })

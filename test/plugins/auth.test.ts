@@ -67,7 +67,10 @@ t.test('alone in a host: the plugin works, and nothing of @fastify/jwt is visibl
   const issuer = await issuerFor(t)
   const host = await listening(t, async (app) => {
     await guard(app, [optionsOf(issuer)])
-    app.get('/seen', (request, reply) => ({ app: app.hasDecorator('jwt'), user: 'user' in request, verify: 'jwtVerify' in request, decode: 'jwtDecode' in request, sign: 'jwtSign' in reply }))
+    app.get('/seen', (request, reply) => ({
+      app: app.hasDecorator('jwt'), user: 'user' in request, verify: 'jwtVerify' in request, decode: 'jwtDecode' in request,
+      sign: 'jwtSign' in reply
+    }))
   })
   await known(host.app)
   t.same(await host.get('/guarded', issuer.token()), { status: 200, body: { issuer: issuer.issuer, subject: 'ac020a67' } })
@@ -123,7 +126,11 @@ t.test('several issuers behind one guard: keys, budgets and cache entries never 
   await until(() => [ofOne, ofTwo].every((issuer) => issuer?.keyring.state().knownKeys === 1))
   const second = { aud: 'second_api' }
   t.match(await host.get('/guarded', one.token()), { status: 200, body: { issuer: one.issuer } })
-  t.match(await host.get('/guarded', two.token(second)), { status: 200, body: { issuer: two.issuer } }, 'same kid, same sub, another issuer')
+  t.match(
+    await host.get('/guarded', two.token(second)),
+    { status: 200, body: { issuer: two.issuer } },
+    'same kid, same sub, another issuer'
+  )
   t.equal(verification.cache.size, 2)
 
   const { signatureChecks } = verification.counts
@@ -138,7 +145,9 @@ t.test('several issuers behind one guard: keys, budgets and cache entries never 
   for (const [name, token, reason] of attacks) t.match(await host.get('/guarded', token), { status: 401, body: { reason } }, name)
   t.equal(verification.counts.signatureChecks, signatureChecks)
   t.same([one.fetches, two.fetches], [1, 1])
-  for (let n = 0; n < 20; n++) t.match(await host.get('/guarded', one.token({}, { kid: `unknown-${n}` })), { status: 401, body: { reason: 'key_unknown' } })
+  for (let n = 0; n < 20; n++) {
+    t.match(await host.get('/guarded', one.token({}, { kid: `unknown-${n}` })), { status: 401, body: { reason: 'key_unknown' } })
+  }
   t.ok(one.fetches > 1)
   t.equal(two.fetches, 1, 'unknown ids of A cost B nothing')
 })
@@ -163,7 +172,8 @@ t.test('readiness with several issuers: 503 only while none has keys; a missing 
   await guard(app, [optionsOf(one), optionsOf(two, { audience: 'any' })])
   t.teardown(() => app.close())
   const url = await app.listen({ host: 'localhost', port: 0 })
-  const statusOf = async (issuer: TestIssuer): Promise<number> => (await fetch(`${url}/guarded`, { headers: { authorization: `Bearer ${issuer.token()}` } })).status
+  const statusOf = async (issuer: TestIssuer): Promise<number> =>
+    (await fetch(`${url}/guarded`, { headers: { authorization: `Bearer ${issuer.token()}` } })).status
   const conditions = (): Json => Object.fromEntries(app.readiness.conditions().map(([name, { severity }]) => [name, severity]))
   await until(() => lines.filter((line) => /cannot be fetched/.test(line)).length === 2)
   t.ok([one, two].every(({ issuer }) => lines.some((line) => line.includes(`"issuer":"${issuer}"`))), 'a line for each issuer')

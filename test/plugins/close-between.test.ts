@@ -17,7 +17,9 @@ function connectAndClose (server: Server, port: number): Promise<string> {
   return new Promise((resolve) => {
     let received = ''
     const socket = connect(port, '127.0.0.1')
-    socket.on('data', (part) => { received += part.toString() }).on('error', ({ message }) => resolve(message)).on('close', () => resolve(received))
+    socket.on('data', (part) => { received += part.toString() })
+      .on('error', ({ message }) => resolve(message))
+      .on('close', () => resolve(received))
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     process.nextTick(() => process.nextTick(() => server.close()))
   })

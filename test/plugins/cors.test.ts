@@ -7,10 +7,14 @@ const key = newKey()
 const PAGE = 'https://app.example.com'
 
 t.test('CORS_ORIGINS: preflights before authentication, errors can be read too, other origins get nothing', async (t) => {
-  const service = await startService(t, { key, environment: { CORS_ORIGINS: `${PAGE},http://localhost:3000`, PUBLIC_URL: 'https://api.example.com' } })
+  const service = await startService(t, {
+    key, environment: { CORS_ORIGINS: `${PAGE},http://localhost:3000`, PUBLIC_URL: 'https://api.example.com' }
+  })
   const { ask, get, issuer } = service
   const preflight = (path: string, origin: string): ReturnType<typeof ask> =>
-    ask(path, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' } })
+    ask(path, {
+      method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' }
+    })
   for (const path of ['/api/messages', '/api/private', '/api/public', '/nowhere', '/.well-known/oauth-protected-resource']) {
     const { status, headers } = await preflight(path, PAGE)
     t.equal(status, 204, path)
@@ -19,7 +23,9 @@ t.test('CORS_ORIGINS: preflights before authentication, errors can be read too, 
     t.equal(headers.get('access-control-allow-headers'), 'authorization')
     t.equal(headers.get('access-control-allow-credentials'), null)
   }
-  for (const origin of ['https://app.example.com.evil.example', 'http://app.example.com', 'https://app.example.com:8443', 'null', 'https://APP.example.com']) {
+  for (const origin of [
+    'https://app.example.com.evil.example', 'http://app.example.com', 'https://app.example.com:8443', 'null', 'https://APP.example.com'
+  ]) {
     t.equal((await preflight('/api/private', origin)).headers.get('access-control-allow-origin'), null, origin)
   }
   const responses = {
@@ -28,7 +34,11 @@ t.test('CORS_ORIGINS: preflights before authentication, errors can be read too, 
     403: await get('/api/private-scoped', issuer.token(), { origin: PAGE }),
     404: await get('/nowhere', undefined, { origin: PAGE }),
     405: await ask('/api/public', { method: 'POST', headers: { origin: PAGE } }),
-    400: await ask('/api/messages', { method: 'POST', body: '{', headers: { origin: PAGE, 'content-type': 'application/json', authorization: `Bearer ${issuer.token({ scope: 'test_api_access' })}` } })
+    400: await ask('/api/messages', {
+      method: 'POST',
+      body: '{',
+      headers: { origin: PAGE, 'content-type': 'application/json', authorization: `Bearer ${issuer.token({ scope: 'test_api_access' })}` }
+    })
   }
   for (const [status, { status: got, headers }] of Object.entries(responses)) {
     t.equal(String(got), status)
@@ -45,12 +55,18 @@ t.test('CORS_ORIGINS: preflights before authentication, errors can be read too, 
 
 t.test('without CORS_ORIGINS no response names an origin, and a preflight is a request like any other', async (t) => {
   const { ask, url } = await startService(t, { key })
-  const { status, headers } = await ask('/api/private', { method: 'OPTIONS', headers: { origin: PAGE, 'access-control-request-method': 'GET' } })
+  const { status, headers } = await ask('/api/private', {
+    method: 'OPTIONS', headers: { origin: PAGE, 'access-control-request-method': 'GET' }
+  })
   t.equal(status, 401)
   t.equal(headers.get('access-control-allow-origin'), null)
   const { hostname, port } = new URL(url)
   const response = await new Promise<string>((resolve) => {
-    const socket = connect(Number(port), hostname.replace(/[[\]]/g, ''), () => socket.write(`OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`))
+    const socket = connect(
+      Number(port),
+      hostname.replace(/[[\]]/g, ''),
+      () => socket.write(`OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    )
     let text = ''
     socket.on('data', (chunk) => { text += String(chunk) }).on('close', () => resolve(text))
   })

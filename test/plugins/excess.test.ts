@@ -62,7 +62,8 @@ t.test('requests that wait behind slow ones are bounded over all connections', a
   const service = await startService(t, {
     key,
     overload: { perTurnMs: 60_000 },
-    prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
+    prepare: (app) =>
+      app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
   })
   const release = (): void => { for (const finish of waiting.splice(0)) finish() }
   const count = inOneChunk('/slow')
@@ -90,7 +91,8 @@ t.test('a connection with more requests under way than the limit is not read any
   const service = await startService(t, {
     key,
     overload: { perTurnMs: 60_000 },
-    prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
+    prepare: (app) =>
+      app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
   })
   let requests = 0
   service.app.server.prependListener('request', () => requests++)

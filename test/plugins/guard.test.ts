@@ -38,7 +38,10 @@ t.test('the guard holds its context and what is below, and nothing beside it', a
   for (const path of ['/api', '/api/', '/api/deep', '/other', '/other/deep']) t.equal(await statusOf(app, path), 401, path)
   for (const path of ['/api', '/api/', '/api/deep', '/other/deep']) t.equal(await statusOf(app, path, { authorization }), 200, path)
   t.equal(await statusOf(app, '/other', { authorization }), 403)
-  t.same(children.map((child) => child.access.routes().filter(({ method }) => method === 'GET').map(({ url }) => url)), [['/api', '/api/', '/api/deep'], ['/other', '/other/', '/other/deep']])
+  t.same(
+    children.map((child) => child.access.routes().filter(({ method }) => method === 'GET').map(({ url }) => url)),
+    [['/api', '/api/', '/api/deep'], ['/other', '/other/', '/other/deep']]
+  )
 })
 
 t.test('routes that were registered before the guard', async (t) => {
@@ -62,7 +65,9 @@ t.test('routes that were registered before the guard', async (t) => {
   t.equal(await statusOf(app, '/in/early-deep'), 200)
   t.equal(await statusOf(app, '/in/early-declared'), 401, 'what it declares is enforced all the same')
   t.equal(await statusOf(app, '/in/early-declared', { authorization: 'Bearer good' }), 200)
-  t.match(warnings, [{ routes: ['GET /in/early', 'GET /in/early-declared', 'GET /in/early-deep', 'HEAD /in/early', 'HEAD /in/early-declared', 'HEAD /in/early-deep'] }])
+  t.match(warnings, [{ routes: [
+    'GET /in/early', 'GET /in/early-declared', 'GET /in/early-deep', 'HEAD /in/early', 'HEAD /in/early-declared', 'HEAD /in/early-deep'
+  ] }])
 })
 
 t.test('unlisted: public opens what declares nothing, never what is declared wrongly or under another name', async (t) => {
@@ -74,8 +79,10 @@ t.test('unlisted: public opens what declares nothing, never what is declared wro
   t.equal(await statusOf(app, '/closed'), 401)
   t.match(app.access.routes().find(({ url }) => url === '/open'), { access: { mode: 'public' }, by: 'not declared' })
   for (const [options, hint] of [
-    [{ config: { Auth: { scopes: [] } } }, /config\.Auth is not config\.auth: did you mean 'auth'/], [{ config: { auths: 'public' } }, /did you mean 'auth'/],
-    [{ auth: { scopes: [] } }, /auth stands beside config/], [{ config: { auth: { scope: ['one'] } } }, /config\.auth\.scope is not known: did you mean 'scopes'/]
+    [{ config: { Auth: { scopes: [] } } }, /config\.Auth is not config\.auth: did you mean 'auth'/],
+    [{ config: { auths: 'public' } }, /did you mean 'auth'/],
+    [{ auth: { scopes: [] } }, /auth stands beside config/],
+    [{ config: { auth: { scope: ['one'] } } }, /config\.auth\.scope is not known: did you mean 'scopes'/]
   ] as const) {
     const wrong = await guarded(t, { unlisted: 'public' })
     wrong.route({ method: 'GET', url: '/wrong', handler, ...options as object })
@@ -98,7 +105,8 @@ t.test('@fastify/cors before and after the guard: preflights pass, nothing else'
     if (order === 'after') await app.register(cors, { origin: 'https://app.example', preflightContinue: true, strictPreflight: false })
     app.get('/x', { config: ANY }, handler)
     const url = await app.listen({ port: 0, host: '127.0.0.1' })
-    const options = async (headers: Record<string, string>): Promise<number> => (await fetch(`${url}/x`, { method: 'OPTIONS', headers })).status
+    const options = async (headers: Record<string, string>): Promise<number> =>
+      (await fetch(`${url}/x`, { method: 'OPTIONS', headers })).status
     t.equal(await options({ origin: 'https://app.example', 'access-control-request-method': 'GET' }), 200, order)
     t.equal(await options({ origin: 'https://app.example' }), 404, order)
     t.equal(await statusOf(app, '/x'), 401)
@@ -114,7 +122,9 @@ t.test('a later onRoute hook that changes what a route requires takes effect', a
     if (route.url.startsWith('/replaced')) route.config = { auth: { scopes: ['two'] } }
     if (route.url.startsWith('/opened')) route.config = { auth: 'public' }
   })
-  for (const path of ['/spread', '/written', '/replaced', '/opened', '/same']) app.get(path, { config: { auth: { scopes: ['one'] } } }, handler)
+  for (const path of ['/spread', '/written', '/replaced', '/opened', '/same']) {
+    app.get(path, { config: { auth: { scopes: ['one'] } } }, handler)
+  }
   const authorization = 'Bearer good'
   for (const path of ['/spread', '/written', '/replaced']) t.equal(await statusOf(app, path, { authorization }), 403, path)
   t.equal(await statusOf(app, '/same', { authorization }), 200)
@@ -150,11 +160,16 @@ t.test('declarations that no array of names is', async (t) => {
   const accessor = { get scopes () { return ['one'] } }
   const wrong: ReadonlyArray<readonly [unknown, RegExp]> = [
 
-    [{ scopes: [,] }, /scopes is not an array of scope names/], [{ realmRoles: new Array(1) }, /realmRoles is not/], [accessor, /scopes is not an array/],
-    [Object.create({ scopes: ['one'] }), /scopes is inherited/], [Object.assign(Object.create({ realmRoles: ['a'] }) as object, { scopes: [] }), /realmRoles is inherited/],
-    [{ scopes: ['a"b'] }, /scopes is not an array of scope names/], [{ scopes: ['a\nb'] }, /scopes is not/], [{ [Symbol('scopes')]: ['one'] }, /Symbol\(scopes\) is not known/],
-    [{ clientRoles: { api: { 0: 'writer', length: 1 } } }, /clientRoles is not/], [{ scopes: { 0: 'one', length: 1 } }, /scopes is not/], [{ clientRoles: { api: [[['x']]] } }, /clientRoles is not/],
-    [7, /config\.auth is 7/], [handler, /config\.auth is \[Function/], [{ nonsense: 1 }, /config\.auth\.nonsense is not known: scopes, anyScope/]
+    [{ scopes: [,] }, /scopes is not an array of scope names/], [{ realmRoles: new Array(1) }, /realmRoles is not/],
+    [accessor, /scopes is not an array/],
+    [Object.create({ scopes: ['one'] }), /scopes is inherited/],
+    [Object.assign(Object.create({ realmRoles: ['a'] }) as object, { scopes: [] }), /realmRoles is inherited/],
+    [{ scopes: ['a"b'] }, /scopes is not an array of scope names/], [{ scopes: ['a\nb'] }, /scopes is not/],
+    [{ [Symbol('scopes')]: ['one'] }, /Symbol\(scopes\) is not known/],
+    [{ clientRoles: { api: { 0: 'writer', length: 1 } } }, /clientRoles is not/], [{ scopes: { 0: 'one', length: 1 } }, /scopes is not/],
+    [{ clientRoles: { api: [[['x']]] } }, /clientRoles is not/],
+    [7, /config\.auth is 7/], [handler, /config\.auth is \[Function/],
+    [{ nonsense: 1 }, /config\.auth\.nonsense is not known: scopes, anyScope/]
   ]
   const app = await guarded(t, {})
   wrong.forEach(([auth], n) => app.get(`/wrong-${n}`, { config: { auth: auth as DeclaredAccess } }, handler))

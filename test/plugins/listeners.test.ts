@@ -39,7 +39,10 @@ t.test('the routes are the same on every listener', async (t) => {
   const { service: { issuer }, places } = await startOnBoth(t)
   const authorization = `Bearer ${issuer.token({ scope: 'test_api_access' })}`
   for (const { url } of places) {
-    for (const [path, headers, status] of [['/api/public', {}, 200], ['/api/private', {}, 401], ['/api/private', { authorization }, 200], ['/api/private-scoped', { authorization }, 200], ['/nothing', {}, 404]] as const) {
+    for (const [path, headers, status] of [
+      ['/api/public', {}, 200], ['/api/private', {}, 401], ['/api/private', { authorization }, 200],
+      ['/api/private-scoped', { authorization }, 200], ['/nothing', {}, 404]
+    ] as const) {
       t.equal((await fetch(`${url}${path}`, { headers })).status, status, `${url}${path}`)
     }
   }
@@ -57,7 +60,12 @@ t.test('where Node would send a bare status, our problem body is sent, on every 
     ['a head of 30 kB', `GET /api/public HTTP/1.1\r\nHost: a\r\nX: ${'eVil'.repeat(7_500)}\r\n\r\n`, 431],
     ['CONNECT', 'CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n', 405],
     ['/%zz', 'GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 400],
-    ['a second Authorization after 2,000 headers', `GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n${many}Authorization: Bearer x.y.z\r\nConnection: close\r\n\r\n`, 400]
+    [
+      'a second Authorization after 2,000 headers',
+      `GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n${many}Authorization: Bearer x.y.z\r\nConnection: ` +
+      'close\r\n\r\n',
+      400
+    ]
   ]
   for (const place of places) {
     for (const [name, text, status] of cases) {
@@ -69,10 +77,17 @@ t.test('where Node would send a bare status, our problem body is sent, on every 
       t.match(head, 'x-content-type-options: nosniff')
       t.notMatch(response, /eVil/)
     }
-    const expecting = await raw(place, 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n')
+    const expecting = await raw(
+      place,
+      'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n'
+    )
     t.equal(statusOf(expecting), 401, 'no 100 Continue before the access check')
     const authorization = `Bearer ${service.issuer.token({ scope: 'test_api_access' })}`
-    const welcome = await raw(place, `POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n{"text":"a"}`)
+    const welcome = await raw(
+      place,
+      'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: ' +
+      `100-continue\r\nAuthorization: ${authorization}\r\nConnection: close\r\n\r\n{"text":"a"}`
+    )
     t.match(welcome, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 Created/)
   }
 })
@@ -83,7 +98,11 @@ t.test('Upgrade is ignored: the response is that of the route, and the connectio
   for (const place of places) {
     for (const protocol of ['websocket', 'h2c']) {
       for (const [credentials, status] of [['', 401], [`Authorization: Bearer ${token}\r\n`, 200]] as const) {
-        const response = await raw(place, `GET /api/private HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n${credentials}\r\n`, 5_000)
+        const response = await raw(
+          place,
+          `GET /api/private HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n${credentials}\r\n`,
+          5_000
+        )
         t.equal(statusOf(response), status, `${protocol} at ${place.url}`)
         t.match(headersOf(response).toLowerCase(), /connection: close/)
       }
@@ -94,7 +113,8 @@ t.test('Upgrade is ignored: the response is that of the route, and the connectio
 t.test('the end of the application waits for requests under way on every listener', async (t) => {
   const waiting: Array<() => void> = []
   const { service: { app }, places } = await startOnBoth(t, {
-    prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
+    prepare: (app) =>
+      app.get('/slow', { config: { auth: 'public' } }, () => new Promise((resolve) => { waiting.push(() => resolve({ done: true })) }))
   })
   const responses = places.map(async ({ url }) => (await fetch(`${url}/slow`)).json())
   await until(() => waiting.length === 2)
@@ -137,7 +157,8 @@ t.test('a connection on which nothing is received does not keep the application 
 t.test('closeAll cuts what is open on every listener', async (t) => {
   const { service: { app }, places } = await startOnBoth(t)
   const sockets = places.map(({ url }) => connect(Number(new URL(url).port), new URL(url).hostname))
-  const ended = sockets.map((socket) => new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve).write('GET /api/public HTTP/1.1\r\n')))
+  const ended = sockets.map((socket) =>
+    new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve).write('GET /api/public HTTP/1.1\r\n')))
   await until(() => sockets.every((socket: Socket) => socket.bytesWritten > 0))
   await new Promise((resolve) => setTimeout(resolve, 100))
   const end = app.close()
@@ -146,7 +167,10 @@ t.test('closeAll cuts what is open on every listener', async (t) => {
 })
 
 t.test('a connection with more requests under way than the limit is closed after the responses to those within it', async (t) => {
-  const { service: { app, lines }, places } = await startOnBoth(t, { prepare: (app) => app.get('/n/:n', { config: { auth: 'public' } }, (request) => request.params) })
+  const { service: { app, lines }, places } = await startOnBoth(
+    t,
+    { prepare: (app) => app.get('/n/:n', { config: { auth: 'public' } }, (request) => request.params) }
+  )
   for (const place of places) {
     const response = await raw(place, Array.from({ length: 1_000 }, (_, n) => `GET /n/${n} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''), 10_000)
     const statuses = [...response.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
@@ -155,7 +179,11 @@ t.test('a connection with more requests under way than the limit is closed after
     const refusals = response.toLowerCase().split('http/1.1 503').slice(1)
     t.ok(refusals.every((one) => /retry-after: 1\r\n/.test(one)))
     t.equal(new Set(refusals.map((one) => /x-request-id: (\S+)/.exec(one)?.[1])).size, 1, 'the id of the one line in the log')
-    t.equal(statusOf(await raw(place, 'GET /api/public HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')), 200, 'other connections are served')
+    t.equal(
+      statusOf(await raw(place, 'GET /api/public HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')),
+      200,
+      'other connections are served'
+    )
   }
   await until(() => lines.filter(({ status }) => status === 503).length === 2)
   t.ok(app)
@@ -178,7 +206,10 @@ t.test('a refusal leaves a short body to be read, and closes the connection over
   const { service, places } = await startOnBoth(t)
   const head = (length: string): string => `POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${length}\r\n\r\n`
   for (const place of places) {
-    const short = await raw(place, `${head('Content-Length: 20')}${'x'.repeat(20)}GET /api/public HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    const short = await raw(
+      place,
+      `${head('Content-Length: 20')}${'x'.repeat(20)}GET /api/public HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`
+    )
     t.match(short, /^HTTP\/1\.1 401[^]*HTTP\/1\.1 200/)
     for (const length of ['Content-Length: 1000000000', 'Transfer-Encoding: chunked']) {
       const begun = length.startsWith('T') ? `FFFFF\r\n${'x'.repeat(70_000)}` : 'x'.repeat(70_000)
@@ -187,10 +218,16 @@ t.test('a refusal leaves a short body to be read, and closes the connection over
       t.match(headersOf(long).toLowerCase(), /connection: close/)
       t.match(JSON.parse(bodyOf(long)), { status: 401, request_id: String }, 'the whole response arrives')
     }
-    t.match(headersOf(await raw(place, head('Content-Length: 20\r\nExpect: 100-continue'), 10_000)).toLowerCase(), /connection: close/, 'the body may come or not')
+    t.match(
+      headersOf(await raw(place, head('Content-Length: 20\r\nExpect: 100-continue'), 10_000)).toLowerCase(),
+      /connection: close/,
+      'the body may come or not'
+    )
   }
   for (const megabytes of [1, 10]) {
-    const response = await service.ask('/api/messages', { method: 'POST', body: 'x'.repeat(megabytes * 1_000_000) }).catch((error: Error) => error)
+    const response = await service.ask('/api/messages', {
+      method: 'POST', body: 'x'.repeat(megabytes * 1_000_000)
+    }).catch((error: Error) => error)
     t.match(response, { status: 401 }, 'a client that sends it all gets to read the response')
   }
 })
@@ -229,7 +266,8 @@ t.test('a connection without a byte in either direction ends, also under a handl
 t.test('a request with as many headers as a server reads is refused, whichever server read it', async (t) => {
   const { service, places } = await startOnBoth(t)
   const token = service.issuer.token()
-  const request = (headers: number): string => `GET /api/private HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n${'x:y\r\n'.repeat(headers - 3)}\r\n`
+  const request = (headers: number): string =>
+    `GET /api/private HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ${token}\r\n${'x:y\r\n'.repeat(headers - 3)}\r\n`
   // Listeners of an application that sets no limit, a small one, or one that only its first server has.
   for (const [limits, refusedFrom] of [[[null, null], 1_000], [[10, 10], 10], [[0, null], 1_000], [[5_000, null], 1_000]] as const) {
     service.app.listeners.servers.forEach((server, at) => { server.maxHeadersCount = limits[at] as number | null })

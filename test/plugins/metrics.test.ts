@@ -18,7 +18,9 @@ t.test('requests by route, method and status; refusals by reason; verifications,
   t.equal((await get('/api/private-scoped', issuer.token())).status, 403)
   t.equal((await get('/api/private')).status, 401)
   t.equal((await get('/nowhere?token=secret')).status, 404)
-  await ask('/api/messages', { method: 'POST', body: '{', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } })
+  await ask('/api/messages', {
+    method: 'POST', body: '{', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  })
   const { text, headers } = await get('/metrics')
   t.equal(headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
   t.equal(headers.get('cache-control'), 'no-store')
@@ -93,7 +95,10 @@ t.test('a caller that leaves early is counted, without a duration', async (t) =>
   leaving.abort()
   await left
   let text = ''
-  await until(() => { void app.metrics.text().then((now) => { text = now }); return text.includes('scopegate_aborted_requests_total{route="/slow/:id",method="GET"} 1') })
+  await until(() => {
+    void app.metrics.text().then((now) => { text = now })
+    return text.includes('scopegate_aborted_requests_total{route="/slow/:id",method="GET"} 1')
+  })
   t.notMatch(text, 'count{route="/slow/:id"')
 })
 
@@ -117,7 +122,11 @@ t.test('in a host of the plugin, with the client, and no metrics route of ours',
   t.notMatch(text, /scopegate_condition|foreign/)
   await app.close()
   clientEvents.publish({ event: 'token', clientId: 'c', scope: [], outcome: 'ok', durationMs: 70 })
-  t.match(await app.metrics.text(), 'scopegate_client_token_request_duration_seconds_count{outcome="ok"} 1', 'nothing listens after the end')
+  t.match(
+    await app.metrics.text(),
+    'scopegate_client_token_request_duration_seconds_count{outcome="ok"} 1',
+    'nothing listens after the end'
+  )
   await t.rejects((async () => { await Fastify().register(metrics) })(), /auth/, 'the guard comes first')
 })
 
@@ -129,7 +138,10 @@ t.test('without METRICS there is no such route', async (t) => {
 
 t.test('too much under way counts as shed', async (t) => {
   const { app, get } = await startService(t, { key, environment, prepare: (app) => {
-    app.get('/full', { config: { auth: 'public' } }, async () => { const { Unavailable } = await import('../../src/oauth/errors.ts'); throw new Unavailable('overloaded', 1) })
+    app.get('/full', { config: { auth: 'public' } }, async () => {
+      const { Unavailable } = await import('../../src/oauth/errors.ts')
+      throw new Unavailable('overloaded', 1)
+    })
   } })
   t.equal((await get('/full')).status, 503)
   t.match(await app.metrics.text(), /scopegate_refusals_total\{reason="overloaded"\} 1[^]*scopegate_shed_requests_total 1/)

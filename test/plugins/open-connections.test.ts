@@ -22,7 +22,9 @@ t.test('beyond MAX_CONNECTIONS the connection that has been idle longest is clos
     const socket = connect(port, '127.0.0.1')
     t.teardown(() => socket.destroy())
     texts[name] = ''
-    socket.on('data', (chunk) => { texts[name] = `${texts[name] ?? ''}${chunk.toString()}` }).on('error', () => undefined).on('close', () => closed.push(name))
+    socket.on('data', (chunk) => { texts[name] = `${texts[name] ?? ''}${chunk.toString()}` })
+      .on('error', () => undefined)
+      .on('close', () => closed.push(name))
     await new Promise((resolve) => socket.once('connect', resolve))
     return socket
   }

@@ -11,21 +11,31 @@ const BASE = { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'test_api' }
 
 t.test('the OpenAPI document says who may call, from the same declaration that is enforced', async (t) => {
   const app = await buildApp(loadConfig({ ...BASE, PUBLIC_URL: 'https://api.example.com' }))
-  const auths = { any: { scopes: [] }, one: { anyScope: ['test_api_access'] }, maybe: { optional: true }, role: { realmRoles: ['auditor'], clientRoles: { a: ['b', 'c'] }, kind: 'user' } } as const
+  const auths = {
+    any: { scopes: [] },
+    one: { anyScope: ['test_api_access'] },
+    maybe: { optional: true },
+    role: { realmRoles: ['auditor'], clientRoles: { a: ['b', 'c'] }, kind: 'user' }
+  } as const
   for (const [name, auth] of Object.entries(auths)) app.get(`/t/${name}`, { config: { auth } }, () => name)
   t.teardown(() => app.close())
   await app.ready()
   const { paths, components, servers } = app.openapi() as Document
   t.same(paths['/api/private-scoped']?.get?.security, [{ clientCredentials: ['test_api_access'] }])
   t.same(Object.keys(paths['/api/private-scoped']?.get?.responses ?? {}).sort(), ['200', '400', '401', '403', '503'])
-  t.match([paths['/api/private-scoped']?.get?.responses['200'], paths['/api/messages']?.post?.responses['201']], [{ description: 'OK' }, { description: 'Created' }])
+  t.match(
+    [paths['/api/private-scoped']?.get?.responses['200'], paths['/api/messages']?.post?.responses['201']],
+    [{ description: 'OK' }, { description: 'Created' }]
+  )
   t.same(paths['/t/any']?.get?.security, [{ clientCredentials: [] }])
   t.same(paths['/t/one']?.get?.security, [{ clientCredentials: ['test_api_access'] }])
   t.same(paths['/t/maybe']?.get?.security, [{}, { clientCredentials: [] }])
   t.equal(paths['/t/role']?.get?.description, 'Who may call: valid token: realm role auditor, role b and c of a, a user')
   t.equal(paths['/api/public']?.get?.security, undefined)
   t.same(Object.keys(paths['/api/messages'] ?? {}), ['post'], 'the 405 routes are not in it')
-  t.match(components, { securitySchemes: { clientCredentials: { flows: { clientCredentials: { tokenUrl: `${BASE.ISSUER}/protocol/openid-connect/token`, scopes: { test_api_access: String } } } } } })
+  t.match(components, { securitySchemes: { clientCredentials: {
+    flows: { clientCredentials: { tokenUrl: `${BASE.ISSUER}/protocol/openid-connect/token`, scopes: { test_api_access: String } } }
+  } } })
   t.same(servers, [{ url: 'https://api.example.com' }])
   t.equal((await app.inject('/openapi.json')).statusCode, 200)
 })

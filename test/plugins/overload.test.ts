@@ -15,10 +15,16 @@ function block (ms: number): void {
 const statusOf = (text: string): string => text.slice(9, 12)
 
 async function slowService (t: Test, overload: object, blockMs = 5): Promise<Service> {
-  return await startService(t, { key, overload, environment: { METRICS: 'on' }, prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => { block(blockMs); return 'served' }) })
+  return await startService(t, {
+    key,
+    overload,
+    environment: { METRICS: 'on' },
+    prepare: (app) => app.get('/slow', { config: { auth: 'public' } }, () => { block(blockMs); return 'served' })
+  })
 }
 
-t.test('beyond what can be served in time: 503 with Retry-After, one line where it begins and one where it ends, and then all is served', async (t) => {
+t.test('beyond what can be served in time: 503 with Retry-After, one line where it begins and one where it ends, ' +
+  'and then all is served', async (t) => {
   const service = await slowService(t, { perTurnMs: 5, waitMs: 40, crowdedMs: 40, turns: 2, quietMs: 50 })
   const texts = await crowd(service, '/slow', 150)
   const refused = texts.filter((text) => statusOf(text) === '503')
@@ -94,10 +100,19 @@ interface Flood {
 const unsigned = (azp: string): string => `Authorization: Bearer e30.${Buffer.from(JSON.stringify({ azp })).toString('base64url')}.c2ln\r\n`
 
 const FLOODS: readonly Flood[] = [
-  { name: 'another address', environment: { TRUST_PROXY: 'loopback' }, headers: () => 'X-Forwarded-For: 192.0.2.66\r\n', victim: () => 'X-Forwarded-For: 198.51.100.1\r\n' },
+  {
+    name: 'another address',
+    environment: { TRUST_PROXY: 'loopback' },
+    headers: () => 'X-Forwarded-For: 192.0.2.66\r\n',
+    victim: () => 'X-Forwarded-For: 198.51.100.1\r\n'
+  },
   { name: 'another client of the same address', environment: {}, headers: () => unsigned('attacker'), victim: () => unsigned('victim') },
-  { name: 'a token that was verified before, while the same address sends random clients', environment: {}, headers: (n) => unsigned(`random-${n}`),
-    victim: ({ issuer }) => `Authorization: Bearer ${issuer.token({ jti: 'victim' })}\r\n` }
+  {
+    name: 'a token that was verified before, while the same address sends random clients',
+    environment: {},
+    headers: (n) => unsigned(`random-${n}`),
+    victim: ({ issuer }) => `Authorization: Bearer ${issuer.token({ jti: 'victim' })}\r\n`
+  }
 ]
 
 for (const { name, environment, headers, victim } of FLOODS) {
@@ -116,7 +131,8 @@ for (const { name, environment, headers, victim } of FLOODS) {
     for (const [n, socket] of others.entries()) socket.write(head(headers(n)))
     await until(() => service.app.listeners.admission.waiting > 50)
     const since = served
-    const text = new Promise<string>((resolve) => first?.removeAllListeners('data').on('data', (chunk: Buffer) => resolve(chunk.toString())))
+    const text = new Promise<string>((resolve) =>
+      first?.removeAllListeners('data').on('data', (chunk: Buffer) => resolve(chunk.toString())))
     first?.write(head(victim(service)))
     const place = Number(/served (\d+)$/.exec(await text)?.[1]) - since
     t.ok(place < 20, `place ${place} of 100`)

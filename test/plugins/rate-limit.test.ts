@@ -9,7 +9,9 @@ t.test('each verified client has its own limit over all protected routes; beyond
   const service = await startService(t, { key, environment: { RATE_LIMIT_PER_MINUTE: '3' } })
   const token = (client: string): string => service.issuer.token({ client_id: client, azp: client, scope: 'test_api_access' })
   const [one, other] = [token('one'), token('one')]
-  for (const [path, shown] of [['/api/private', one], ['/api/private-scoped', other], ['/api/private', other]] as const) t.equal((await service.get(path, shown)).status, 200)
+  for (const [path, shown] of [['/api/private', one], ['/api/private-scoped', other], ['/api/private', other]] as const) {
+    t.equal((await service.get(path, shown)).status, 200)
+  }
   const refused = await service.get('/api/private', one)
   t.match(refused, { status: 429, body: { title: 'Too Many Requests', status: 429, request_id: String } })
   t.match(refused.headers.get('retry-after'), /^[1-9]\d?$/)
@@ -17,7 +19,10 @@ t.test('each verified client has its own limit over all protected routes; beyond
   t.equal((await service.get('/api/private', token('two'))).status, 200, 'another client of the same address')
   for (let at = 0; at < 5; at++) t.equal((await service.get('/api/private')).status, 401, 'refusals are not counted')
   for (let at = 0; at < 5; at++) t.equal((await service.get('/api/public')).status, 200, 'public routes have no limit')
-  const subjects = [service.issuer.token({ azp: undefined, client_id: undefined, sub: 's' }), service.issuer.token({ azp: undefined, client_id: undefined, sub: undefined })]
+  const subjects = [
+    service.issuer.token({ azp: undefined, client_id: undefined, sub: 's' }),
+    service.issuer.token({ azp: undefined, client_id: undefined, sub: undefined })
+  ]
   for (const subject of subjects) t.not((await service.get('/api/private', subject)).status, 429)
 })
 

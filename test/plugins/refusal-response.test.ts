@@ -8,8 +8,14 @@ const shared = new InvalidToken('expired', 'exp')
 
 const REFUSALS: ReadonlyArray<readonly [refusal: Refusal, status: number, headers: Record<string, string>]> = [
   [new MissingCredentials(), 401, { 'www-authenticate': 'Bearer realm="r", scope="a"' }],
-  [shared, 401, { 'www-authenticate': 'Bearer realm="r", error="invalid_token", error_description="The access token is not valid for this API", scope="a"' }],
-  [new InsufficientScope('scope_missing', 'x', ['b']), 403, { 'www-authenticate': 'Bearer realm="r", error="insufficient_scope", error_description="x", scope="b"' }],
+  [shared, 401, {
+    'www-authenticate': 'Bearer realm="r", error="invalid_token", error_description="The access token is not valid for this API", scope="a"'
+  }],
+  [
+    new InsufficientScope('scope_missing', 'x', ['b']),
+    403,
+    { 'www-authenticate': 'Bearer realm="r", error="insufficient_scope", error_description="x", scope="b"' }
+  ],
   [new Unavailable('overloaded', 3), 503, { 'retry-after': '3' }]
 ]
 
@@ -32,7 +38,9 @@ t.test('a host that sets no error handler: a thrown refusal carries status and h
   for (const [n, [refusal, status, headers]] of REFUSALS.entries()) {
     const response = await get(n)
     t.equal(response.status, status)
-    for (const [name, value] of Object.entries({ 'cache-control': 'no-store', ...headers })) t.equal(response.headers.get(name), value, name)
+    for (const [name, value] of Object.entries({ 'cache-control': 'no-store', ...headers })) {
+      t.equal(response.headers.get(name), value, name)
+    }
     t.same(refusal.headers, {}, 'the refusal itself is shared between requests and is not changed')
   }
 })
@@ -41,7 +49,10 @@ t.test('a host\'s own error handler gets a Refusal with statusCode, headers and 
   const seen: unknown[] = []
   const get = await hostOf(t, (app) => {
     app.setErrorHandler((error: FastifyError & Refusal, _request, reply) => {
-      seen.push([error instanceof Refusal, error instanceof InvalidToken, error.statusCode, error.reason, error.detail, error.message, error.headers['cache-control']])
+      seen.push([
+        error instanceof Refusal, error instanceof InvalidToken, error.statusCode, error.reason, error.detail, error.message,
+        error.headers['cache-control']
+      ])
       return reply.code(error.statusCode).send('own')
     })
     app.addHook('onRequest', (_request, _reply, next) => next(shared.withHeaders(refusalResponse(shared, context).headers)))

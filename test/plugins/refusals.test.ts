@@ -10,17 +10,41 @@ t.test('as RFC 6750 §3 requires: status, challenge and body of each refusal', a
   interface Case { name: string, path: string, authorization?: string, status: number, challenge: string, error?: string }
   const refusals: readonly Case[] = [
     { name: 'no credentials: no error code', path: '/api/private', status: 401, challenge: 'Bearer realm="scopegate"' },
-    { name: 'no credentials, scoped route: its scope', path: '/api/private-scoped', status: 401, challenge: 'Bearer realm="scopegate", scope="test_api_access"' },
+    {
+      name: 'no credentials, scoped route: its scope',
+      path: '/api/private-scoped',
+      status: 401,
+      challenge: 'Bearer realm="scopegate", scope="test_api_access"'
+    },
     { name: 'Basic', path: '/api/private', authorization: 'Basic dTpw', status: 401, challenge: 'Bearer realm="scopegate"' },
-    { name: 'a token without a scheme', path: '/api/private', authorization: issuer.token(), status: 401, challenge: 'Bearer realm="scopegate"' },
-    { name: 'a scheme that begins like ours', path: '/api/private', authorization: 'Bearerx abc', status: 401, challenge: 'Bearer realm="scopegate"' },
+    {
+      name: 'a token without a scheme', path: '/api/private', authorization: issuer.token(), status: 401,
+      challenge: 'Bearer realm="scopegate"'
+    },
+    {
+      name: 'a scheme that begins like ours', path: '/api/private', authorization: 'Bearerx abc', status: 401,
+      challenge: 'Bearer realm="scopegate"'
+    },
     { name: 'bad token', path: '/api/private', authorization: 'Bearer x.y.z', status: 401, error: 'invalid_token',
       challenge: 'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API"' },
     { name: 'bad token, scoped route', path: '/api/private-scoped', authorization: 'Bearer x.y.z', status: 401, error: 'invalid_token',
-      challenge: 'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API", scope="test_api_access"' },
-    { name: 'scope missing', path: '/api/private-scoped', authorization: `Bearer ${issuer.token()}`, status: 403, error: 'insufficient_scope',
-      challenge: 'Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope test_api_access", scope="test_api_access"' },
-    ...['Bearer', 'Bearer ', 'Bearer \tx.y.z', 'Bearer x.y.z w', 'Bearer a,Bearer b', 'Bearer a, Bearer b', 'Bearer\tx.y.z', 'Bearer "x.y.z"', 'Bearer x=y', 'Bearer, x', 'Bearer é', 'bearer:x'].map((authorization) => ({
+      challenge:
+        'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API", ' +
+        'scope="test_api_access"' },
+    {
+      name: 'scope missing',
+      path: '/api/private-scoped',
+      authorization: `Bearer ${issuer.token()}`,
+      status: 403,
+      error: 'insufficient_scope',
+      challenge:
+        'Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope test_api_access", ' +
+        'scope="test_api_access"'
+    },
+    ...[
+      'Bearer', 'Bearer ', 'Bearer \tx.y.z', 'Bearer x.y.z w', 'Bearer a,Bearer b', 'Bearer a, Bearer b', 'Bearer\tx.y.z',
+      'Bearer "x.y.z"', 'Bearer x=y', 'Bearer, x', 'Bearer é', 'bearer:x'
+    ].map((authorization) => ({
       name: JSON.stringify(authorization), path: '/api/private', authorization, status: 400, error: 'invalid_request',
       challenge: 'Bearer realm="scopegate", error="invalid_request", error_description="The Authorization header is malformed"'
     }))
@@ -32,14 +56,19 @@ t.test('as RFC 6750 §3 requires: status, challenge and body of each refusal', a
     t.equal(response.headers.get('content-type'), 'application/problem+json; charset=utf-8')
     t.equal(response.headers.get('cache-control'), 'no-store')
   }
-  for (const scheme of ['bearer', 'BEARER', 'bEaReR', 'Bearer ', 'bearer    ']) t.equal((await get('/api/private', undefined, { authorization: `${scheme} ${issuer.token()}` })).status, 200, scheme)
+  for (const scheme of ['bearer', 'BEARER', 'bEaReR', 'Bearer ', 'bearer    ']) {
+    t.equal((await get('/api/private', undefined, { authorization: `${scheme} ${issuer.token()}` })).status, 200, scheme)
+  }
 })
 
 t.test('two Authorization lines are refused in both orders, and joined by a gateway too', async (t) => {
   const service = await startService(t, { key })
   const token = service.issuer.token()
   for (const [one, two] of [[token, 'x.y.z'], ['x.y.z', token], [token, token]] as const) {
-    const response = await raw(service, `GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${one}\r\nauthorization: Bearer ${two}\r\nConnection: close\r\n\r\n`)
+    const response = await raw(
+      service,
+      `GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${one}\r\nauthorization: Bearer ${two}\r\nConnection: close\r\n\r\n`
+    )
     t.equal(statusOf(response), 400)
     t.match(headersOf(response), /www-authenticate: Bearer realm="scopegate", error="invalid_request"/)
   }
@@ -51,8 +80,12 @@ t.test('a token anywhere else is ignored', async (t) => {
   const token = issuer.token({ scope: 'test_api_access' })
   t.equal((await get(`/api/private?access_token=${token}`)).status, 401)
   t.equal((await get('/api/private', undefined, { cookie: `access_token=${token}` })).status, 401)
-  for (const name of ['x-authorization', 'x-forwarded-authorization', 'proxy-authorization', 'x-access-token']) t.equal((await get('/api/private', undefined, { [name]: `Bearer ${token}` })).status, 401, name)
-  const form = await ask('/api/messages', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `access_token=${token}` })
+  for (const name of ['x-authorization', 'x-forwarded-authorization', 'proxy-authorization', 'x-access-token']) {
+    t.equal((await get('/api/private', undefined, { [name]: `Bearer ${token}` })).status, 401, name)
+  }
+  const form = await ask('/api/messages', {
+    method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `access_token=${token}`
+  })
   t.equal(form.status, 401)
 })
 
@@ -66,7 +99,9 @@ t.test('methods: 405 with Allow where the path is known, 404 for everybody where
     t.equal((await ask('/api/private', { method, headers: { authorization } })).headers.get('allow'), 'GET, HEAD')
   }
   t.match(await get('/api/messages', issuer.token()), { status: 405 })
-  for (const path of ['/', '/api', '/api/nothing', '/api/private/', '/API/private', '/api/private/x', '/api//private', '/api/private;x', '/api/./public/x']) {
+  for (const path of [
+    '/', '/api', '/api/nothing', '/api/private/', '/API/private', '/api/private/x', '/api//private', '/api/private;x', '/api/./public/x'
+  ]) {
     t.match(await get(path), { status: 404, challenge: '', body: { title: 'Not Found' } }, path)
   }
   const head = await ask('/api/private', { method: 'HEAD' })
@@ -76,34 +111,55 @@ t.test('methods: 405 with Allow where the path is known, 404 for everybody where
 
 t.test('method overrides and forwarded paths change nothing', async (t) => {
   const { get } = await startService(t, { key, environment: { TRUST_PROXY: 'loopback' } })
-  for (const headers of [{ 'x-http-method-override': 'GET' }, { 'x-original-url': '/api/public' }, { 'x-rewrite-url': '/api/public' }, { 'x-forwarded-prefix': '/api/public' }, { 'x-forwarded-host': 'evil', 'x-forwarded-proto': 'https' }]) {
+  for (const headers of [
+    { 'x-http-method-override': 'GET' }, { 'x-original-url': '/api/public' }, { 'x-rewrite-url': '/api/public' },
+    { 'x-forwarded-prefix': '/api/public' }, { 'x-forwarded-host': 'evil', 'x-forwarded-proto': 'https' }
+  ]) {
     t.equal((await get('/api/private', undefined, headers as Record<string, string>)).status, 401, JSON.stringify(headers))
   }
 })
 
 t.test('an encoded spelling of a protected path is the protected path, or none', async (t) => {
   const { get, url } = await startService(t, { key })
-  for (const path of ['/api/%70rivate', '/%61pi/private', '/api/private?', '/api/private#x', '/api/public/../private']) t.equal((await get(path)).status, 401, path)
-  for (const path of ['/api%2Fprivate', '/api/private%00', '/api/private%2e', '/api/%2e%2e/api/private', '//api/private', '/api/private%20']) t.not((await get(path)).status, 200, path)
+  for (const path of ['/api/%70rivate', '/%61pi/private', '/api/private?', '/api/private#x', '/api/public/../private']) {
+    t.equal((await get(path)).status, 401, path)
+  }
+  for (const path of [
+    '/api%2Fprivate', '/api/private%00', '/api/private%2e', '/api/%2e%2e/api/private', '//api/private', '/api/private%20'
+  ]) t.not((await get(path)).status, 200, path)
   t.equal((await fetch(`${url}/api/private`, { method: 'get' })).status, 401)
 })
 
 t.test('a body is read only when the caller is authorized', async (t) => {
   const service = await startService(t, { key })
-  const upload = await raw(service, 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10485760\r\n\r\n{"text":')
+  const upload = await raw(
+    service,
+    'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10485760\r\n\r\n{"text":'
+  )
   t.equal(statusOf(upload), 401, 'while the body is unsent')
-  const expecting = await raw(service, 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n')
+  const expecting = await raw(
+    service,
+    'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n'
+  )
   t.equal(statusOf(expecting), 401)
   t.notMatch(expecting, /100 Continue/)
   const token = service.issuer.token({ scope: 'test_api_access' })
-  const welcome = await raw(service, `POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: 100-continue\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n{"text":"a"}`)
+  const welcome = await raw(
+    service,
+    'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 12\r\nExpect: ' +
+    `100-continue\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n{"text":"a"}`
+  )
   t.match(welcome, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 Created/)
 })
 
 t.test('an unknown path or method gets 404 or 405 before a body is read', async (t) => {
   const service = await startService(t, { key })
   for (const [target, status] of [['POST /nope', 404], ['PUT /api/public', 405], ['QUERY /api/public', 405]] as const) {
-    for (const body of ['Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{', 'Content-Type: text/odd\r\nContent-Length: 99999999\r\n\r\n', 'Content-Length: 5\r\nExpect: 100-continue\r\n\r\n']) {
+    for (const body of [
+      'Content-Type: application/json\r\nContent-Length: 1\r\n\r\n{',
+      'Content-Type: text/odd\r\nContent-Length: 99999999\r\n\r\n',
+      'Content-Length: 5\r\nExpect: 100-continue\r\n\r\n'
+    ]) {
       const response = await raw(service, `${target} HTTP/1.1\r\nHost: a\r\n${body}`)
       t.equal(statusOf(response), status, `${target} ${body}`)
       t.notMatch(response, /100 Continue/)
@@ -114,11 +170,16 @@ t.test('an unknown path or method gets 404 or 405 before a body is read', async 
 t.test('what is wrong with the body of an authorized caller', async (t) => {
   const { ask, issuer } = await startService(t, { key })
   const authorization = `Bearer ${issuer.token({ scope: 'test_api_access' })}`
-  const post = async (body: string, type = 'application/json') => ask('/api/messages', { method: 'POST', headers: { authorization, 'content-type': type }, body })
+  const post = async (body: string, type = 'application/json') =>
+    ask('/api/messages', { method: 'POST', headers: { authorization, 'content-type': type }, body })
   t.match(await post('{"text":"Hello"}'), { status: 201, body: { text: 'Hello', from: 'test_client' } })
   t.match(await post(JSON.stringify({ text: '€'.repeat(500) })), { status: 201 })
-  for (const body of ['{}', '{"text":""}', `{"text":"${'x'.repeat(501)}"}`, '{"text":5}', '{"text":"a","more":1}', '[]', 'null']) t.match(await post(body), { status: 400, body: { title: 'Bad Request', detail: /^body: / } }, body)
-  for (const body of ['', '{', '{"__proto__":{},"text":"a"}']) t.match(await post(body), { status: 400, body: { title: 'Bad Request' } }, body)
+  for (const body of ['{}', '{"text":""}', `{"text":"${'x'.repeat(501)}"}`, '{"text":5}', '{"text":"a","more":1}', '[]', 'null']) {
+    t.match(await post(body), { status: 400, body: { title: 'Bad Request', detail: /^body: / } }, body)
+  }
+  for (const body of ['', '{', '{"__proto__":{},"text":"a"}']) {
+    t.match(await post(body), { status: 400, body: { title: 'Bad Request' } }, body)
+  }
   t.match(await post('text=a', 'application/x-www-form-urlencoded'), { status: 415 })
   t.match(await post('a', 'text/plain'), { status: 415 })
   t.match(await post(`{"text":"${'x'.repeat(70_000)}"}`), { status: 413 })
@@ -137,19 +198,33 @@ t.test('what never reaches the routes gets a response in the same form, without 
     ['obs-fold', 'GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer\r\n eVil\r\nConnection: close\r\n\r\n', 400],
     ['no HTTP', 'eVil\r\n\r\n', 400],
     ['two lengths', 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\neVil', 400],
-    ['a length and chunks', 'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+    [
+      'a length and chunks',
+      'POST /api/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400
+    ],
     ['a space before the colon', 'GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer eVil\r\n\r\n', 400]
   ]
   for (const [name, text, status] of cases) {
     const response = await raw(service, text)
     t.equal(statusOf(response), status, name)
-    t.match(bodyOf(response), new RegExp(`^\\{"type":"about:blank","title":"[^"]+","status":${status}[,}]`), `${name}: ${response.slice(0, 300)}`)
+    t.match(
+      bodyOf(response),
+      new RegExp(`^\\{"type":"about:blank","title":"[^"]+","status":${status}[,}]`),
+      `${name}: ${response.slice(0, 300)}`
+    )
     t.match(headersOf(response).toLowerCase(), /content-type: application\/problem\+json/, name)
-    for (const header of ['x-content-type-options: nosniff', 'content-security-policy: default-src \'none\'', 'referrer-policy: no-referrer']) t.match(headersOf(response).toLowerCase(), header, name)
+    for (const header of [
+      'x-content-type-options: nosniff', 'content-security-policy: default-src \'none\'', 'referrer-policy: no-referrer'
+    ]) t.match(headersOf(response).toLowerCase(), header, name)
     t.notMatch(response, /eVil/, `${name}: no echo`)
     t.notMatch(headersOf(response).toLowerCase(), /server:|x-powered-by/)
   }
-  t.match(await raw(service, `GET http://evil.example/api/private HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 40[14]/, 'absolute-form target')
+  t.match(
+    await raw(service, `GET http://evil.example/api/private HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`),
+    /^HTTP\/1\.1 40[14]/,
+    'absolute-form target'
+  )
   t.match(await raw(service, 'GET /api/public HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200/, 'HTTP/1.0 needs no Host')
 })
 
@@ -160,7 +235,9 @@ t.test('an error of this service is 500, without its message', async (t) => {
       app.get('/fault', { config: { auth: 'public' } }, () => { throw new Error('sEcReT: cannot reach db.internal') })
       app.get('/teapot', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { statusCode: 418 }) })
       app.get('/unnamed', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { statusCode: 499 }) })
-      app.get('/invalid', { config: { auth: 'public' } }, () => { throw Object.assign(new Error('sEcReT'), { validation: [{ instancePath: '' }] }) })
+      app.get('/invalid', { config: { auth: 'public' } }, () => {
+        throw Object.assign(new Error('sEcReT'), { validation: [{ instancePath: '' }] })
+      })
       app.get('/items/:id', { config: { auth: 'public' } }, () => 'ok')
       app.get('/gone', { config: { auth: 'public' } }, (_request, reply) => reply.callNotFound())
       app.all('/every', { config: { auth: 'public' } }, () => 'ok')

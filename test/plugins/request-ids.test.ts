@@ -12,15 +12,24 @@ t.test('the request id of a trusted gateway is in the response, the problem and 
   t.equal(headers.get('x-request-id'), 'gw-7f3a.1/x=')
   t.equal(body.request_id, 'gw-7f3a.1/x=')
   await until(() => lines.some(({ reqId }) => reqId === 'gw-7f3a.1/x='))
-  for (const given of ['a b', 'a,b', 'x'.repeat(129), 'a"b', '\u00e9', '']) t.match((await get('/api/public', undefined, { 'x-request-id': given })).headers.get('x-request-id'), UUID, given)
+  for (const given of ['a b', 'a,b', 'x'.repeat(129), 'a"b', '\u00e9', '']) {
+    t.match((await get('/api/public', undefined, { 'x-request-id': given })).headers.get('x-request-id'), UUID, given)
+  }
   t.equal((await get('/api/public', undefined, { 'x-request-id': 'x'.repeat(128) })).headers.get('x-request-id'), 'x'.repeat(128))
-  t.match(await rawRequest(url, 'GET', '/api/public HTTP/1.1\r\nx-request-id: one\r\nx-request-id: two\r\nx-rest:'), /x-request-id: [\da-f]{8}-/i, 'two are none')
+  t.match(
+    await rawRequest(url, 'GET', '/api/public HTTP/1.1\r\nx-request-id: one\r\nx-request-id: two\r\nx-rest:'),
+    /x-request-id: [\da-f]{8}-/i,
+    'two are none'
+  )
 })
 
 t.test('anybody else\'s is not read', async (t) => {
   for (const environment of [{}, { TRUST_PROXY: '10.0.0.0/8' }]) {
     const { get } = await startService(t, { key: newKey('RS256'), environment })
-    t.match((await get('/api/public', undefined, { 'x-request-id': 'chosen', 'x-forwarded-for': '10.0.0.1' })).headers.get('x-request-id'), UUID)
+    t.match(
+      (await get('/api/public', undefined, { 'x-request-id': 'chosen', 'x-forwarded-for': '10.0.0.1' })).headers.get('x-request-id'),
+      UUID
+    )
   }
   const headers = { 'x-request-id': 'chosen' }
   t.match(requestIds(['loopback'])({ headers, socket: { remoteAddress: undefined } } as never), UUID)

@@ -23,7 +23,11 @@ t.test('a request line says who called from where: address, and for a verified t
   const service = await startService(t, { key })
   const token = service.issuer.token({ jti: 'trrtcc:1', sub: 's-1' })
   for (const time of ['first', 'cached']) {
-    t.match(await lineOf(service, '/api/private', token), { status: 200, address: /^(127\.0\.0\.1|::1)$/, client: 'test_client', sub: 's-1', jti: 'trrtcc:1' }, time)
+    t.match(
+      await lineOf(service, '/api/private', token),
+      { status: 200, address: /^(127\.0\.0\.1|::1)$/, client: 'test_client', sub: 's-1', jti: 'trrtcc:1' },
+      time
+    )
   }
   t.notMatch(await lineOf(service, '/api/public', token), { sub: String })
 })
@@ -35,7 +39,9 @@ t.test('behind a trusted gateway the address is the caller\'s', async (t) => {
 
 t.test('a refusal line has the address and the client that the token claims, marked as unverified', async (t) => {
   const refusal = new InvalidToken('expired', 'exp 1', { unverifiedClient: 'somebody' })
-  const service = await startService(t, { key, prepare: (app) => app.get('/refused', { config: { auth: 'public' } }, () => { throw refusal }) })
+  const service = await startService(t, {
+    key, prepare: (app) => app.get('/refused', { config: { auth: 'public' } }, () => { throw refusal })
+  })
   const line = await lineOf(service, '/refused')
   t.match(line, { status: 401, reason: 'expired', detail: 'exp 1', address: String, unverifiedClient: 'somebody' })
   t.notOk('client' in line || 'sub' in line)
@@ -115,7 +121,10 @@ t.test('an onSend hook that throws: 500 in our form, the message stays in the lo
   for (const path of ['/always', '/refused', '/once']) {
     calls = 0
     const response = await service.get(path)
-    t.match(response, { status: 500, body: { type: 'about:blank', title: 'Internal Server Error', status: 500, request_id: response.headers.get('x-request-id') } }, path)
+    t.match(response, {
+      status: 500,
+      body: { type: 'about:blank', title: 'Internal Server Error', status: 500, request_id: response.headers.get('x-request-id') }
+    }, path)
     t.equal(response.headers.get('content-type'), 'application/problem+json; charset=utf-8')
     t.notMatch(response.text, /sEcReT/)
     await until(() => service.lines.some(({ reqId, status }) => reqId === response.body.request_id && status === 500))
@@ -132,7 +141,9 @@ t.test('request.principal on a public route is a mistake of the handler', async 
     }
   })
   for (const token of [undefined, service.issuer.token()]) t.match(await service.get('/open', token), { status: 500, challenge: '' })
-  t.match(service.lines.find(({ level }) => level === 50), { msg: 'a mistake in the handler of this route', err: { message: /^request\.principal of GET \/open: the route does not require a token/ } })
+  t.match(service.lines.find(({ level }) => level === 50), {
+    msg: 'a mistake in the handler of this route', err: { message: /^request\.principal of GET \/open: the route does not require a token/ }
+  })
   t.notMatch(JSON.stringify(service.lines), /No Authorization header/)
   t.match(await service.get('/maybe'), { status: 401 })
 })

@@ -5,7 +5,8 @@ import { startService, until, type Service } from '../support/service.ts'
 const key = newKey()
 const requestLines = (service: Service): Json[] => service.lines.filter(({ msg }) => msg === 'request')
 
-t.test('a flood of refusals: so many lines a second and reason, the others counted in one line; other reasons and good requests have theirs', async (t) => {
+t.test('a flood of refusals: so many lines a second and reason, the others counted in one line; ' +
+  'other reasons and good requests have theirs', async (t) => {
   const service = await startService(t, { key, environment: { LOG_REFUSALS_PER_SECOND: '3' } })
   const expired = service.issuer.token({ exp: 1 })
   await Promise.all(Array.from({ length: 40 }, () => service.get('/api/private', expired)))
@@ -49,7 +50,8 @@ t.test('probes are logged when their status changes', async (t) => {
     [['/health/live', 200], ['/health/ready', 200], ['/health/ready', 503]])
 })
 
-t.test('AUDIT=on: a line for each decision, whatever LOG_LEVEL is, and never sampled; public routes and unknown paths are no decision', async (t) => {
+t.test('AUDIT=on: a line for each decision, whatever LOG_LEVEL is, and never sampled; ' +
+  'public routes and unknown paths are no decision', async (t) => {
   const service = await startService(t, {
     key,
     environment: { AUDIT: 'on', LOG_LEVEL: 'silent', LOG_REFUSALS_PER_SECOND: '0' },
@@ -70,7 +72,10 @@ t.test('AUDIT=on: a line for each decision, whatever LOG_LEVEL is, and never sam
   await until(() => service.lines.length >= 6)
   t.match(service.lines, [
     { decision: 'allowed', route: '/open' },
-    { level: 30, audit: true, msg: 'audit', decision: 'allowed', route: '/api/private', method: 'GET', client: 'test_client', sub: 's1', jti: 'j1', issuer: issuer.issuer, address: String, reqId: String },
+    {
+      level: 30, audit: true, msg: 'audit', decision: 'allowed', route: '/api/private', method: 'GET', client: 'test_client',
+      sub: 's1', jti: 'j1', issuer: issuer.issuer, address: String, reqId: String
+    },
     { decision: /allowed|refused/, route: '/odd' },
     { decision: 'refused', reason: 'scope_missing', route: '/api/private-scoped' },
     { decision: 'refused', reason: 'expired', route: '/api/private', unverifiedClient: 'test_client' },

@@ -18,10 +18,22 @@ t.test('all of Fastify\'s ways to register a route start, are held, are in the m
     key,
     prepare: (app) => {
       app.register((child, _options, done) => { child.get('/', { config: SCOPED }, handler); done() }, { prefix: '/both' })
-      app.register((child, _options, done) => { child.get('/', { config: SCOPED, prefixTrailingSlash: 'slash' }, handler); done() }, { prefix: '/slash' })
-      app.register((child, _options, done) => { child.get('/', { config: SCOPED, prefixTrailingSlash: 'no-slash' }, handler); done() }, { prefix: '/no-slash' })
-      app.register((child, _options, done) => { child.get('', { config: SCOPED }, handler); child.post('/', { config: ANY }, handler); done() }, { prefix: '/two' })
-      app.register((child, _options, done) => { child.get('/', { config: SCOPED }, handler); child.get('/x', { config: SCOPED }, handler); done() }, { prefix: '/ends/' })
+      app.register(
+        (child, _options, done) => { child.get('/', { config: SCOPED, prefixTrailingSlash: 'slash' }, handler); done() },
+        { prefix: '/slash' }
+      )
+      app.register(
+        (child, _options, done) => { child.get('/', { config: SCOPED, prefixTrailingSlash: 'no-slash' }, handler); done() },
+        { prefix: '/no-slash' }
+      )
+      app.register(
+        (child, _options, done) => { child.get('', { config: SCOPED }, handler); child.post('/', { config: ANY }, handler); done() },
+        { prefix: '/two' }
+      )
+      app.register(
+        (child, _options, done) => { child.get('/', { config: SCOPED }, handler); child.get('/x', { config: SCOPED }, handler); done() },
+        { prefix: '/ends/' }
+      )
       app.get('/no-head', { config: SCOPED, exposeHeadRoute: false }, handler)
       app.route({ method: ['PUT', 'PATCH'], url: '/array', config: SCOPED, handler })
       app.all('/all', { config: SCOPED }, handler)
@@ -37,28 +49,47 @@ t.test('all of Fastify\'s ways to register a route start, are held, are in the m
     }
   })
   const rows = service.app.access.routes().map(({ method, url, access }) => `${method} ${url} ${access.scopes.join()}`)
-  for (const row of ['GET /both test_api_access', 'GET /both/ test_api_access', 'HEAD /both/ test_api_access', 'GET /slash/ test_api_access', 'GET /no-slash test_api_access',
-    'POST /two ', 'POST /two/ ', 'GET /ends/ test_api_access', 'GET /ends/x test_api_access', 'PATCH /array test_api_access', 'DELETE /all test_api_access', 'GET /files/* test_api_access',
-    'DELETE /items/:itemId ', 'HEAD /head test_api_access', 'GET /head ']) t.ok(rows.includes(row), row)
-  t.equal(new Set(service.app.access.routes().map(({ method, url, constraints = '' }) => `${method} ${url} ${constraints}`)).size, rows.length, 'no row twice')
+  for (const row of [
+    'GET /both test_api_access', 'GET /both/ test_api_access', 'HEAD /both/ test_api_access', 'GET /slash/ test_api_access',
+    'GET /no-slash test_api_access', 'POST /two ', 'POST /two/ ', 'GET /ends/ test_api_access', 'GET /ends/x test_api_access',
+    'PATCH /array test_api_access', 'DELETE /all test_api_access', 'GET /files/* test_api_access', 'DELETE /items/:itemId ',
+    'HEAD /head test_api_access', 'GET /head '
+  ]) t.ok(rows.includes(row), row)
+  t.equal(
+    new Set(service.app.access.routes().map(({ method, url, constraints = '' }) => `${method} ${url} ${constraints}`)).size,
+    rows.length,
+    'no row twice'
+  )
   t.notOk(rows.some((row) => row.startsWith('GET /no-slash/') || row.startsWith('GET /slash ') || row.startsWith('HEAD /no-head')))
 
   const plain = service.issuer.token()
   const scoped = service.issuer.token({ scope: 'test_api_access' })
   const outcomeOf = async (method: string, path: string, token?: string): Promise<string> => {
-    const { status, headers } = await service.ask(path, { method, ...token !== undefined && { headers: { authorization: `Bearer ${token}` } } })
+    const { status, headers } = await service.ask(path, {
+      method, ...token !== undefined && { headers: { authorization: `Bearer ${token}` } }
+    })
     return `${status} ${headers.get('allow') ?? ''}`.trim()
   }
-  for (const path of ['/both', '/both/', '/slash/', '/no-slash', '/two', '/ends/', '/ends/x', '/no-head', '/files/a/b', '/items/5', '/optional', '/optional/x', '/all']) {
-    t.same([await outcomeOf('GET', path), await outcomeOf('GET', path, plain), await outcomeOf('GET', path, scoped)], ['401', '403', '200'], path)
+  for (const path of [
+    '/both', '/both/', '/slash/', '/no-slash', '/two', '/ends/', '/ends/x', '/no-head', '/files/a/b', '/items/5', '/optional',
+    '/optional/x', '/all'
+  ]) {
+    t.same(
+      [await outcomeOf('GET', path), await outcomeOf('GET', path, plain), await outcomeOf('GET', path, scoped)],
+      ['401', '403', '200'],
+      path
+    )
   }
   for (const path of ['/slash', '/no-slash/', '/nowhere']) t.equal(await outcomeOf('GET', path, scoped), '404', path)
   t.equal(await outcomeOf('GET', '/head', plain), '200')
   t.equal(await outcomeOf('HEAD', '/head', plain), '403')
   const expected: ReadonlyArray<readonly [string, string, string]> = [
-    ['POST', '/both', 'GET, HEAD'], ['POST', '/both/', 'GET, HEAD'], ['PUT', '/two/', 'POST'], ['PUT', '/two', 'GET, HEAD, POST'], ['POST', '/ends/', 'GET, HEAD'],
-    ['HEAD', '/no-head', 'GET'], ['POST', '/array', 'PATCH, PUT'], ['PUT', '/files/a/b', 'GET, HEAD'], ['POST', '/items/5', 'DELETE, GET, HEAD'],
-    ['PUT', '/items/special', 'DELETE, GET, HEAD, POST'], ['POST', '/optional', 'GET, HEAD'], ['GET', '/api/messages', 'POST'], ['PURGE', '/items/5', 'DELETE, GET, HEAD']
+    ['POST', '/both', 'GET, HEAD'], ['POST', '/both/', 'GET, HEAD'], ['PUT', '/two/', 'POST'], ['PUT', '/two', 'GET, HEAD, POST'],
+    ['POST', '/ends/', 'GET, HEAD'],
+    ['HEAD', '/no-head', 'GET'], ['POST', '/array', 'PATCH, PUT'], ['PUT', '/files/a/b', 'GET, HEAD'],
+    ['POST', '/items/5', 'DELETE, GET, HEAD'],
+    ['PUT', '/items/special', 'DELETE, GET, HEAD, POST'], ['POST', '/optional', 'GET, HEAD'], ['GET', '/api/messages', 'POST'],
+    ['PURGE', '/items/5', 'DELETE, GET, HEAD']
   ]
   for (const [method, path, allow] of expected) {
     t.equal(await outcomeOf(method, path), '401', `${method} ${path} without a token`)
@@ -107,7 +138,8 @@ t.test('an undeclared OPTIONS route is open for a preflight only', async (t) => 
   app.get('/own', { config: ANY }, handler)
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const preflight = { origin: 'https://app.example', 'access-control-request-method': 'GET' }
-  const status = async (path: string, headers: Record<string, string>): Promise<number> => (await fetch(`${url}${path}`, { method: 'OPTIONS', headers })).status
+  const status = async (path: string, headers: Record<string, string>): Promise<number> =>
+    (await fetch(`${url}${path}`, { method: 'OPTIONS', headers })).status
   t.equal(await status('/own', preflight), 200)
   t.equal(await status('/own', {}), 404)
   t.equal(await status('/own', { origin: 'https://app.example' }), 404)

@@ -39,7 +39,8 @@ async function start (t: Test, errors: 'problem' | 'throw', handler: HostHandler
     const text = await response.text()
     return {
       status: response.status, challenge: response.headers.get('www-authenticate'), cacheControl: response.headers.get('cache-control'),
-      type: (response.headers.get('content-type') ?? '').replace(/;.*/, ''), body: text.startsWith('{') ? JSON.parse(text) as Record<string, unknown> : { text }
+      type: (response.headers.get('content-type') ?? '').replace(/;.*/, ''),
+      body: text.startsWith('{') ? JSON.parse(text) as Record<string, unknown> : { text }
     }
   }
   return { errors: received, get }
@@ -60,7 +61,9 @@ function routes (app: FastifyInstance): void {
   app.get('/require', { config: ANY }, (request) => { request.requireScope('three'); return 'ok' })
   app.get('/require-async', { config: ANY }, async (request) => { await Promise.resolve(); request.requireScope('three'); return 'ok' })
   app.get('/require-hook', { config: ANY, preHandler: async (request) => { request.requireScope('three') } }, ok)
-  app.get('/require-sent', { config: ANY }, (request, reply) => { try { request.requireScope('three') } catch (error) { void reply.send(error) } })
+  app.get('/require-sent', { config: ANY }, (request, reply) => {
+    try { request.requireScope('three') } catch (error) { void reply.send(error) }
+  })
   app.get('/require-met', { config: ANY }, (request) => { request.requireScope('one'); return { ok: true } })
   app.get('/broken', { config: ANY }, wrong)
   app.get('/broken-async', { config: ANY }, async () => { await Promise.resolve(); wrong() })
@@ -78,21 +81,29 @@ function ownHandler (error: { message: string }, _request: FastifyRequest, reply
 }
 
 const MISSING = 'Bearer realm="scopegate"'
-const LACKS = (scope: string): string => `Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope ${scope}", scope="${scope}"`
+const LACKS = (scope: string): string =>
+  `Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope ${scope}", scope="${scope}"`
 
 /** Path, with a token or without one, status, challenge, reason. */
 type RefusedCase = readonly [path: string, headers: Record<string, string>, status: number, challenge: string, reason: string]
 const REFUSED: readonly RefusedCase[] = [
   ['/scoped', {}, 401, 'Bearer realm="scopegate", scope="two"', 'credentials_missing'],
   ['/scoped', bearer, 403, LACKS('two'), 'scope_missing'],
-  ['/scoped', { authorization: 'Bearer x' }, 401, 'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API", scope="two"', 'not_three_parts'],
+  [
+    '/scoped', { authorization: 'Bearer x' }, 401,
+    'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API", scope="two"',
+    'not_three_parts'
+  ],
   ...['/sync', '/async', '/hook', '/hook-async'].map((path) => [path, {}, 401, MISSING, 'credentials_missing'] as const),
-  ...['/require', '/require-async', '/require-hook', '/require-sent', '/child'].map((path) => [path, bearer, 403, LACKS('three'), 'scope_missing'] as const)
+  ...['/require', '/require-async', '/require-hook', '/require-sent', '/child'].map((path) => [
+    path, bearer, 403, LACKS('three'), 'scope_missing'
+  ] as const)
 ]
 
 const HOSTS: ReadonlyArray<readonly [HostHandler, FastifyServerOptions]> = [
   ['before', {}], ['after', {}], ['none', {}],
-  ['before', { allowErrorHandlerOverride: false }], ['after', { allowErrorHandlerOverride: false }], ['none', { allowErrorHandlerOverride: false }]
+  ['before', { allowErrorHandlerOverride: false }], ['after', { allowErrorHandlerOverride: false }],
+  ['none', { allowErrorHandlerOverride: false }]
 ]
 
 for (const [handler, options] of HOSTS) {
@@ -104,7 +115,11 @@ for (const [handler, options] of HOSTS) {
       t.match(seen, { status, challenge, cacheControl: 'no-store', type: 'application/problem+json' }, path)
       t.match(seen.body, { status, type: 'about:blank', request_id: String }, path)
     }
-    t.same(await host.get('/own-refused').then(({ status, challenge }) => ({ status, challenge })), { status: 401, challenge: MISSING }, 'a route with its own error handler')
+    t.same(
+      await host.get('/own-refused').then(({ status, challenge }) => ({ status, challenge })),
+      { status: 401, challenge: MISSING },
+      'a route with its own error handler'
+    )
     t.same(host.errors, [])
     await errorsOfTheHost(t, host, handler)
   })
@@ -132,7 +147,11 @@ for (const [handler, options] of HOSTS) {
 async function errorsOfTheHost (t: Test, host: Host, handler: HostHandler): Promise<void> {
   for (const path of ['/broken', '/broken-async', '/broken-hook']) {
     const seen = await host.get(path, bearer)
-    t.match(seen, { status: 418, challenge: null, body: handler === 'none' ? { message: 'an error of the host' } : { host: 'an error of the host' } }, path)
+    t.match(
+      seen,
+      { status: 418, challenge: null, body: handler === 'none' ? { message: 'an error of the host' } : { host: 'an error of the host' } },
+      path
+    )
   }
   t.equal(host.errors.length, handler === 'none' ? 0 : 3)
   t.match(await host.get('/own', bearer), { status: 419, body: { route: 'an error of the host' } })

@@ -37,7 +37,13 @@ t.test('a key costs one verifier and one parsing of its PEM; a token costs neith
   service.issuer.key = next
   t.equal((await service.get('/api/private', service.issuer.token())).status, 200)
   service.issuer.key = key
-  for (let n = 0; n < 5; n++) t.equal((await service.get('/api/private', service.issuer.token({ jti: `again ${n}` }))).status, 200, 'the known key is not parsed again')
+  for (let n = 0; n < 5; n++) {
+    t.equal(
+      (await service.get('/api/private', service.issuer.token({ jti: `again ${n}` }))).status,
+      200,
+      'the known key is not parsed again'
+    )
+  }
   t.equal(counts.createVerifier - before.createVerifier, 2)
   t.notOk(service.app.hasDecorator('jwt'))
 })

@@ -10,7 +10,9 @@ const redis = await RedisServer.start()
 t.teardown(() => redis.kill())
 
 const issuer = await TestIssuer.start(key)
-const environment = { ISSUER: issuer.issuer, ALGORITHMS: 'ES256', RATE_LIMIT_PER_MINUTE: String(LIMIT), REDIS_URL: redis.url, METRICS: 'on' }
+const environment = {
+  ISSUER: issuer.issuer, ALGORITHMS: 'ES256', RATE_LIMIT_PER_MINUTE: String(LIMIT), REDIS_URL: redis.url, METRICS: 'on'
+}
 const one = await startService(t, { issuer, environment })
 const two = await startService(t, { issuer: await TestIssuer.start(key), environment })
 const alone = await startService(t, { issuer: await TestIssuer.start(key), environment: { ...environment, REDIS_URL: '' } })
@@ -44,7 +46,9 @@ t.test('Redis killed: nothing is limited, one line, degraded, a metric; and back
   await until(() => told(one, /^Redis is unreachable/) === 1 && told(two, /^Redis is unreachable/) === 1)
   t.same(await statuses([one, two], 'shared', 40), { 200: 40 })
   t.equal(told(one, /^Redis is unreachable/), 1)
-  t.match(await one.get('/health/ready'), { status: 200, body: { status: 'degraded', conditions: { rate_limit_unavailable: /clients are not limited/ } } })
+  t.match(await one.get('/health/ready'), {
+    status: 200, body: { status: 'degraded', conditions: { rate_limit_unavailable: /clients are not limited/ } }
+  })
   t.ok((await one.get('/metrics')).text.includes(condition))
   await redis.restart()
   await until(() => told(one, /^Redis is reachable again/) === 1 && told(two, /^Redis is reachable again/) === 1, 20_000)

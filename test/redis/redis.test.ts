@@ -84,7 +84,8 @@ t.test('Redis killed: 503 for proofs only, degraded, one line in the log; and ba
   t.equal(one.lines.filter(({ msg }) => /^Redis is available again/.test(String(msg))).length, 1)
 })
 
-const unavailable = ({ lines }: Service): Array<Record<string, unknown>> => lines.filter(({ msg }) => /^Redis is unavailable/.test(String(msg)))
+const unavailable = ({ lines }: Service): Array<Record<string, unknown>> =>
+  lines.filter(({ msg }) => /^Redis is unavailable/.test(String(msg)))
 const availableAgain = ({ lines }: Service): number => lines.filter(({ msg }) => /^Redis is available again/.test(String(msg))).length
 
 t.test('Redis connected, and it refuses the command (an error without a code): 503 for proofs, degraded, one line; and back', async (t) => {

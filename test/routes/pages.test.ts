@@ -22,12 +22,19 @@ t.test('our own page: routes, issuer, the last refusals with their explanation, 
   await get('/nothing')
   const { status, text, headers } = await get('/docs/access')
   t.equal(status, 200)
-  t.match(headers.get('content-security-policy'), /^default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/)
+  t.match(
+    headers.get('content-security-policy'),
+    /^default-src 'none'; style-src 'sha256-[^']+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/
+  )
   t.equal(headers.get('cache-control'), 'no-store')
   t.match(text, /<td>GET<\/td><td><code>\/api\/private-scoped<\/code><\/td><td>valid token: scope test_api_access<\/td>/)
   t.notMatch(text, /<td>HEAD<|\/docs\/static/)
   t.match(text, new RegExp(`<code>${issuer.issuer}</code>[^]*1 known, read 0 s ago[^]*<code>${key.kid}</code>`))
-  t.match(text, /403 <a href="https:\/\/docs\.example\.com\/reference\/reasons\.md#scope_missing"><code>scope_missing<\/code>[^]*caller[^]*401 <a [^>]+><code>audience_mismatch/, 'the newest first')
+  t.match(
+    text,
+    /403 <a href="https:\/\/docs\.example\.com\/reference\/reasons\.md#scope_missing"><code>scope_missing<\/code>[^]*caller[^]*401 <a [^>]+><code>audience_mismatch/,
+    'the newest first'
+  )
   t.match(text, 'Include in token scope')
   t.notMatch(text, /<script|alert\(1\)<\/script>/, 'escaped')
   t.match(text, '&#60;script&#62;alert(1)', 'shown')
@@ -55,9 +62,14 @@ t.test('refusals are shown on this machine only: not through a proxy, not under 
 })
 
 t.test('the state of keys: none, and known while the issuer is unreachable', async (t) => {
-  const none = await startService(t, { key, pages: {}, impatient: true, environment: { JWKS_URL: 'http://localhost:1/certs', AUDIENCE: '*' } })
+  const none = await startService(t, {
+    key, pages: {}, impatient: true, environment: { JWKS_URL: 'http://localhost:1/certs', AUDIENCE: '*' }
+  })
   await until(() => none.app.keyring.state().error !== undefined)
-  t.match((await none.get('/docs/access')).text, /<section class="bad">[^]*any or none[^]*none: protected routes respond 503; the last fetch failed: /)
+  t.match(
+    (await none.get('/docs/access')).text,
+    /<section class="bad">[^]*any or none[^]*none: protected routes respond 503; the last fetch failed: /
+  )
   const known = await startService(t, { key, pages: {}, environment: { KEYS_REFRESH_SECONDS: '1' } })
   known.issuer.behaviour = (_request, response) => response.writeHead(500).end()
   await until(() => known.app.keyring.state().error !== undefined)
@@ -70,7 +82,11 @@ t.test('the API page: closed policy, no foreign host, no validator', async (t) =
   for (const path of ['/docs', '/docs/', '/docs/static/swagger-initializer.js', '/docs/json', '/docs/static/theme/theme.css']) {
     const { status, headers, text } = await get(path)
     t.equal(status, 200, path)
-    t.equal(headers.get('content-security-policy'), 'default-src \'none\'; script-src \'self\'; style-src \'self\'; img-src \'self\' data:; connect-src \'self\'; base-uri \'none\'; form-action \'none\'; frame-ancestors \'none\'')
+    t.equal(
+      headers.get('content-security-policy'),
+      'default-src \'none\'; script-src \'self\'; style-src \'self\'; img-src \'self\' data:; connect-src \'self\'; base-uri \'none\'; ' +
+      'form-action \'none\'; frame-ancestors \'none\''
+    )
     t.notMatch(text.replaceAll(issuer.issuer, ''), /https?:\/\/(?!stackoverflow)/, `${path} names no other host`)
   }
   t.match((await get('/docs/static/swagger-initializer.js')).text, /validatorUrl: null/)
@@ -80,7 +96,11 @@ t.test('the API page: closed policy, no foreign host, no validator', async (t) =
   t.match(paths['/api/private-scoped']?.get, { summary: 'valid token: scope test_api_access', security: [{ accessToken: [] }] })
   t.match(paths['/api/public']?.get, { summary: 'anyone', security: undefined })
   t.match(paths['/things/{id}']?.get, { summary: 'anyone; a token that is presented must be valid' })
-  t.match(((await get('/openapi.json')).body as Partial<Document> as Document).servers, [{ url: 'https://api.example.com' }], 'the document itself is as it was')
+  t.match(
+    ((await get('/openapi.json')).body as Partial<Document> as Document).servers,
+    [{ url: 'https://api.example.com' }],
+    'the document itself is as it was'
+  )
   t.match(app.access.routes().find(({ url }) => url === '/docs/static/*'), { by: 'trusted: /docs/*', access: { mode: 'public' } })
   t.equal((await get('/docs/token')).status, 404, 'no tokens without the development issuer')
 })
@@ -109,12 +129,19 @@ async function withDevelopmentIssuer (t: Test): Promise<{ url: string, issuer: D
 t.test('the API page gets tokens of the development issuer, for pages of this machine only', async (t) => {
   const { url, issuer } = await withDevelopmentIssuer(t)
   const document = await (await fetch(`${url}/docs/json`)).json() as Document
-  t.match(document.components.securitySchemes, { clientCredentials: { flows: { clientCredentials: { tokenUrl: '/docs/token', scopes: { test_api_access: String } } } }, accessToken: {} })
+  t.match(document.components.securitySchemes, {
+    clientCredentials: { flows: { clientCredentials: { tokenUrl: '/docs/token', scopes: { test_api_access: String } } } }, accessToken: {}
+  })
   t.match(document.paths['/api/private-scoped']?.get, { security: [{ clientCredentials: ['test_api_access'] }, { accessToken: [] }] })
   t.match(await (await fetch(`${url}/docs/static/swagger-initializer.js`)).text(), /initOAuth\(\{[^}]*test_api_client/)
 
-  const request = async (headers: Record<string, string>, body = 'grant_type=client_credentials&scope=test_api_access'): Promise<readonly [number, Json]> => {
-    const response = await fetch(`${url}/docs/token`, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }, body })
+  const request = async (
+    headers: Record<string, string>,
+    body = 'grant_type=client_credentials&scope=test_api_access'
+  ): Promise<readonly [number, Json]> => {
+    const response = await fetch(`${url}/docs/token`, {
+      method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }, body
+    })
     t.equal(response.headers.get('cache-control'), 'no-store')
     t.equal(response.headers.get('access-control-allow-origin'), null)
     return [response.status, await response.json() as Json]
@@ -124,10 +151,15 @@ t.test('the API page gets tokens of the development issuer, for pages of this ma
   t.equal(status, 200)
   t.equal((await fetch(`${url}/api/private-scoped`, { headers: { authorization: `Bearer ${String(token)}` } })).status, 200)
   t.match(await request({ ...ours, authorization: basic('wrong') }), [401, { error: 'unauthorized_client' }])
-  t.match(await request({ 'x-requested-with': 'x' }, `grant_type=client_credentials&client_id=${client.clientId}&client_secret=${client.clientSecret}`), [200, { token_type: 'Bearer' }])
+  t.match(await request(
+    { 'x-requested-with': 'x' },
+    `grant_type=client_credentials&client_id=${client.clientId}&client_secret=${client.clientSecret}`
+  ), [200, { token_type: 'Bearer' }])
   t.match(await request({ authorization: ours.authorization }), [403, { error: 'invalid_request' }], 'a form of another site')
   t.match(await request({ ...ours, 'x-forwarded-for': '1.2.3.4' }), [403, { error: 'invalid_request' }], 'through a proxy')
-  t.equal((await fetch(`${url}/docs/token`, { method: 'POST', headers: { ...ours, 'content-type': 'application/x-www-form-urlencoded' }, body: 'x'.repeat(9_000) })).status, 413)
+  t.equal((await fetch(`${url}/docs/token`, {
+    method: 'POST', headers: { ...ours, 'content-type': 'application/x-www-form-urlencoded' }, body: 'x'.repeat(9_000)
+  })).status, 413)
   await issuer.close()
   t.match(await request(ours), [503, { error: 'temporarily_unavailable' }])
 })
@@ -156,6 +188,8 @@ t.test('the process: pages outside production, also where development dependenci
   t.equal((await fetch(`${development.api()}/docs/access`)).status, 200)
   t.equal((await fetch(`${development.api()}/docs`)).status, 404)
   const address = /listening on (http:\S+?)"/.exec(production.out())?.[1] ?? ''
-  for (const path of ['/docs', '/docs/', '/docs/access', '/docs/json', '/docs/static/swagger-ui.css', '/openapi.json']) t.equal((await fetch(`${address}${path}`)).status, 404, path)
+  for (const path of ['/docs', '/docs/', '/docs/access', '/docs/json', '/docs/static/swagger-ui.css', '/openapi.json']) {
+    t.equal((await fetch(`${address}${path}`)).status, 404, path)
+  }
   t.equal((await fetch(`${address}/docs/token`, { method: 'POST' })).status, 404)
 })

@@ -4,7 +4,8 @@ import { startService, until } from '../support/service.ts'
 
 const key = newKey()
 
-t.test('R2 in real time: a minute without the issuer: no wrong response, one fetch in 5 s at most, one line for each change', { timeout: 120_000 }, async (t) => {
+t.test('R2 in real time: a minute without the issuer: no wrong response, one fetch in 5 s at most, ' +
+  'one line for each change', { timeout: 120_000 }, async (t) => {
   const service = await startService(t, { key, environment: { KEYS_REFRESH_SECONDS: '1' } })
   const good = service.issuer.token()
   service.issuer.behaviour = (_request, response) => response.socket?.destroy()
@@ -27,7 +28,8 @@ t.test('R2 in real time: a minute without the issuer: no wrong response, one fet
   t.equal(service.lines.filter(({ msg }) => /can be fetched again/.test(String(msg))).length, 1)
 })
 
-t.test('R5 in real time, with the default refresh: a withdrawn key is refused within 65 s, cached tokens too', { timeout: 120_000 }, async (t) => {
+t.test('R5 in real time, with the default refresh: a withdrawn key is refused within 65 s, ' +
+  'cached tokens too', { timeout: 120_000 }, async (t) => {
   const service = await startService(t, { key })
   const token = service.issuer.token()
   t.equal((await service.get('/api/private', token)).status, 200)

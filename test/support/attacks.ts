@@ -15,7 +15,8 @@ const payloadText = (change: (json: string) => string | Buffer) => (issuer: Test
 const headerText = (change: (json: string) => string | Buffer) => (issuer: TestIssuer): string =>
   signTexts(key, change(JSON.stringify(issuer.header())), JSON.stringify(issuer.claims()))
 
-const spkiOf = ({ privateKey }: typeof key): string => createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).toString('base64')
+const spkiOf = ({ privateKey }: typeof key): string =>
+  createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).toString('base64')
 
 /** What an attacker can have: the public key, in the spellings that a library may take for an HMAC secret. */
 export const publicKey = createPublicKey(key.privateKey)
@@ -36,18 +37,26 @@ export function signedWithSecret (issuer: TestIssuer, alg: string, secret: strin
 
 /** Each is a good token but for what its name says, and the reason for which it is refused. */
 export const ATTACKS: readonly Attack[] = [
-  ['alg none, signature empty', 'not_three_parts', (i) => `${b64(JSON.stringify({ alg: 'none', typ: 'JWT' }))}.${b64(JSON.stringify(i.claims()))}.`],
+  [
+    'alg none, signature empty',
+    'not_three_parts',
+    (i) => `${b64(JSON.stringify({ alg: 'none', typ: 'JWT' }))}.${b64(JSON.stringify(i.claims()))}.`
+  ],
   ['alg none, signature of somebody', 'algorithm_not_allowed', claims({}, { alg: 'none' })],
   ['alg none in other letters', 'algorithm_not_allowed', claims({}, { alg: 'nOnE' })],
   ...['HS256', 'HS384', 'HS512'].flatMap((alg) => PUBLIC_KEY_TEXTS.map(([name, secret]): Attack =>
-    [`alg ${alg} with the public key as secret, ${name} (key confusion)`, 'algorithm_not_allowed', (i) => signedWithSecret(i, alg, secret)])),
+    [
+      `alg ${alg} with the public key as secret, ${name} (key confusion)`, 'algorithm_not_allowed', (i) => signedWithSecret(i, alg, secret)
+    ])),
   ['alg of another family (ES256), which the list does not have, with an RSA key', 'algorithm_not_allowed', claims({}, { alg: 'ES256' })],
   ['alg RS512 where the list has RS256', 'algorithm_not_allowed', claims({}, { alg: 'RS512' })],
   ['alg an array', 'algorithm_not_allowed', claims({}, { alg: ['RS256'] })],
   ['alg absent', 'algorithm_not_allowed', claims({}, { alg: undefined })],
   ['crit that nobody knows', 'header_not_allowed', claims({}, { crit: ['urn:example:unknown'], 'urn:example:unknown': true })],
   ['crit that names a registered member', 'header_not_allowed', claims({}, { crit: ['exp'], exp: 1 })],
-  ...[null, 0, false, ''].map((crit): Attack => [`crit ${JSON.stringify(crit)}, which libraries overlook`, 'header_not_allowed', claims({}, { crit })]),
+  ...[null, 0, false, ''].map((crit): Attack => [
+    `crit ${JSON.stringify(crit)}, which libraries overlook`, 'header_not_allowed', claims({}, { crit })
+  ]),
   ['b64 false (RFC 7797)', 'header_not_allowed', claims({}, { b64: false })],
   ['zip', 'header_not_allowed', claims({}, { zip: 'DEF' })],
   ['jku of the attacker', 'header_not_allowed', (i) => i.token({}, { jku: 'http://localhost:1/keys' }, attackersKey)],
@@ -117,7 +126,9 @@ export const ATTACKS: readonly Attack[] = [
   ['scope with two spaces', 'scope_malformed', claims({ scope: 'a  b' })],
   ['scope with a tab', 'scope_malformed', claims({ scope: 'a\tb' })],
   ['scope null', 'scope_malformed', claims({ scope: null })],
-  ...[' a', 'a ', ' ', 'a"b', 'a\\b', 'a\u007f', 'ü', 'a\nb'].map((scope): Attack => [`scope ${JSON.stringify(scope)}`, 'scope_malformed', claims({ scope })]),
+  ...[' a', 'a ', ' ', 'a"b', 'a\\b', 'a\u007f', 'ü', 'a\nb'].map((scope): Attack => [
+    `scope ${JSON.stringify(scope)}`, 'scope_malformed', claims({ scope })
+  ]),
   ['azp an object', 'claim_type', claims({ azp: {} })],
   ['sub a number', 'claim_type', claims({ sub: 1 })],
   ...['client_id', 'jti', 'typ', 'sid'].map((name): Attack => [`${name} a list`, 'claim_type', claims({ [name]: ['x'] })]),
@@ -137,17 +148,37 @@ export const ATTACKS: readonly Attack[] = [
   ['header null', 'not_json_object', headerText(() => 'null')],
   ['header a list', 'not_json_object', headerText((json) => `[${json}]`)],
   ['payload with a BOM', 'not_json_object', payloadText((json) => `\uFEFF${json}`)],
-  ['payload not UTF-8', 'not_utf8', payloadText((json) => Buffer.concat([Buffer.from(json.slice(0, -1)), Buffer.from(',"x":"'), Buffer.from([0xC3, 0x28]), Buffer.from('"}')]))],
-  ['member twice: the first is good', 'duplicate_member', payloadText((json) => json.replace('"typ":"Bearer"', '"typ":"Bearer","typ":"ID"'))],
-  ['member twice: the last is good', 'duplicate_member', payloadText((json) => json.replace('"typ":"Bearer"', '"typ":"ID","typ":"Bearer"'))],
-  ['member twice, spelt with an escape', 'duplicate_member', payloadText((json) => json.replace('"typ":"Bearer"', '"\\u0074yp":"ID","typ":"Bearer"'))],
+  [
+    'payload not UTF-8',
+    'not_utf8',
+    payloadText((json) => Buffer.concat([
+      Buffer.from(json.slice(0, -1)), Buffer.from(',"x":"'), Buffer.from([0xC3, 0x28]), Buffer.from('"}')
+    ]))
+  ],
+  [
+    'member twice: the first is good',
+    'duplicate_member',
+    payloadText((json) => json.replace('"typ":"Bearer"', '"typ":"Bearer","typ":"ID"'))
+  ],
+  [
+    'member twice: the last is good', 'duplicate_member', payloadText((json) => json.replace('"typ":"Bearer"', '"typ":"ID","typ":"Bearer"'))
+  ],
+  [
+    'member twice, spelt with an escape',
+    'duplicate_member',
+    payloadText((json) => json.replace('"typ":"Bearer"', '"\\u0074yp":"ID","typ":"Bearer"'))
+  ],
   ['member twice, within a claim', 'duplicate_member', payloadText((json) => json.replace('{', '{"x":[{"y":{"a:":1,"a:":2}}],'))],
   ['__proto__ twice', 'duplicate_member', payloadText((json) => json.replace('{', '{"__proto__":{"a":1},"__proto__":{"a":1},'))],
   ['header typ with a suffix', 'wrong_header_type', claims({}, { typ: 'JWT2' })],
   ['header typ within another', 'wrong_header_type', claims({}, { typ: 'x-application/at+jwt' })],
   ['header member twice', 'duplicate_member', headerText((json) => json.replace('"alg":"RS256"', '"alg":"none","alg":"RS256"'))],
   ['nested 17 deep', 'nested_too_deep', payloadText((json) => json.replace('{', `{"x":${'['.repeat(16)}${']'.repeat(16)},`))],
-  ['nested 17 deep, with values between', 'nested_too_deep', payloadText((json) => json.replace('{', `{"x":${'[1, '.repeat(16)}2${']'.repeat(16)},`))],
+  [
+    'nested 17 deep, with values between',
+    'nested_too_deep',
+    payloadText((json) => json.replace('{', `{"x":${'[1, '.repeat(16)}2${']'.repeat(16)},`))
+  ],
   ['nested 2,500 deep', 'nested_too_deep', payloadText((json) => json.replace('{', `{"x":${'['.repeat(2500)}${']'.repeat(2500)},`))],
   ['second spelling: padding bits in the signature', 'not_base64url', (i) => respelt(i.token())],
   ['two parts', 'not_three_parts', (i) => i.token().split('.').slice(0, 2).join('.')],
@@ -175,7 +206,10 @@ export function respelt (token: string): string {
 
 /** Tokens that are accepted, however odd they look. */
 export const GOOD: ReadonlyArray<readonly [name: string, token: (issuer: TestIssuer) => string]> = [
-  ['header with the spaces of Keycloak', (i) => signTexts(key, `{"alg":"RS256","typ" : "JWT","kid" : "${key.kid}"}`, JSON.stringify(i.claims()))],
+  [
+    'header with the spaces of Keycloak',
+    (i) => signTexts(key, `{"alg":"RS256","typ" : "JWT","kid" : "${key.kid}"}`, JSON.stringify(i.claims()))
+  ],
   ['no header typ', (i) => i.token({}, { typ: undefined })],
   ['at+jwt header', (i) => i.token({}, { typ: 'at+jwt' })],
   ['bearer in lower case', (i) => i.token({ typ: 'bearer' })],
@@ -186,7 +220,10 @@ export const GOOD: ReadonlyArray<readonly [name: string, token: (issuer: TestIss
   ['nested 16 deep', (i) => i.token({ x: JSON.parse(`${'['.repeat(15)}${']'.repeat(15)}`) as unknown })],
   ['quotes, colons and backslashes in strings', (i) => i.token({ x: '":{\\":"\\\\', 'y":': '\\' })],
   ['strings that end with a quote or a backslash', (i) => i.token({ x: '"', y: 'z', z: ['\\', '\\"', '"'], w: ':' })],
-  ['20 lists and objects beside each other', (i) => i.token({ x: Array.from({ length: 20 }, () => []), y: Array.from({ length: 20 }, () => ({})) })],
+  [
+    '20 lists and objects beside each other',
+    (i) => i.token({ x: Array.from({ length: 20 }, () => []), y: Array.from({ length: 20 }, () => ({})) })
+  ],
   ['fractions of a second', (i) => i.token({ exp: now() + 30.5 })],
   ['within the tolerance', (i) => i.token({ exp: now() - 2 })],
   ['14,900 characters', (i) => i.token({ x: 'x'.repeat(10_400) })],

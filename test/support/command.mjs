@@ -38,7 +38,11 @@ export async function endAll () {
 /** Runs a program that must succeed, and gives its standard output without the last line break. */
 export async function must (program, args, options) {
   const { code, stdout, stderr } = await run(program, args, options)
-  if (code !== 0) throw new Error(`${program} ${args.slice(0, 3).join(' ')} … ended with ${code}:\n${(stderr.trim() || stdout.trim()).slice(-TAIL_CHARACTERS)}`)
+  if (code !== 0) {
+    throw new Error(
+      `${program} ${args.slice(0, 3).join(' ')} … ended with ${code}:\n${(stderr.trim() || stdout.trim()).slice(-TAIL_CHARACTERS)}`
+    )
+  }
   return stdout.trimEnd()
 }
 

@@ -36,7 +36,9 @@ export async function contract (t: Test, parties: Parties): Promise<void> {
 const PUBLIC = { status: 200, body: { message: 'No need of Authorization to see this' } }
 const PRIVATE = { status: 200, body: { message: 'Authorization is required to see this' } }
 const SCOPED = { status: 200, body: { message: 'Authorization with a scope named test_api_access is required to see this' } }
-const LACKS_SCOPE = 'Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope test_api_access", scope="test_api_access"'
+const LACKS_SCOPE =
+  'Bearer realm="scopegate", error="insufficient_scope", error_description="The access token lacks the scope test_api_access", ' +
+  'scope="test_api_access"'
 const INVALID = 'Bearer realm="scopegate", error="invalid_token", error_description="The access token is not valid for this API"'
 
 const core = ({ status, body }: Respond): { status: number, body: Json } => ({ status, body })
@@ -66,7 +68,10 @@ async function withScope (t: Test, { api, issuer }: Scene): Promise<void> {
     const token = await tokenOf(issuer, credentials('test_api_client', scope))
     t.same(core(await api.get('/api/private', token)), PRIVATE)
     t.same(core(await api.get('/api/private-scoped', token)), SCOPED)
-    t.same(core(await api.post('/api/messages', { text: 'Hello' }, token)), { status: 201, body: { text: 'Hello', from: 'test_api_client' } })
+    t.same(
+      core(await api.post('/api/messages', { text: 'Hello' }, token)),
+      { status: 201, body: { text: 'Hello', from: 'test_api_client' } }
+    )
     t.match(await api.post('/api/messages', { text: '' }, token), { status: 400 })
   }
   const { grant_type: grantType = '', scope = '' } = credentials('test_api_client', 'test_api_access')
@@ -81,29 +86,54 @@ async function refusedByTheIssuer (t: Test, { issuer }: Scene): Promise<void> {
     const response = await grant(issuer, form)
     t.same({ status: response.status, body: response.body }, { status, body })
   }
-  await refused(credentials('test_other_client', 'test_api_access'), 400, { error: 'invalid_scope', error_description: 'Invalid scopes: test_api_access' })
-  await refused({ ...credentials('test_api_client'), client_secret: 'wrong' }, 401, { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' })
-  await refused(credentials('no_such_client'), 401, { error: 'invalid_client', error_description: 'Invalid client or Invalid client credentials' })
-  await refused(credentials('test_api'), 401, { error: 'unauthorized_client', error_description: 'Client not enabled to retrieve service account' })
-  await refused({ ...credentials('test_api_client'), grant_type: 'telepathy' }, 400, { error: 'unsupported_grant_type', error_description: 'Unsupported grant_type' })
+  await refused(
+    credentials('test_other_client', 'test_api_access'),
+    400,
+    { error: 'invalid_scope', error_description: 'Invalid scopes: test_api_access' }
+  )
+  await refused(
+    { ...credentials('test_api_client'), client_secret: 'wrong' },
+    401,
+    { error: 'unauthorized_client', error_description: 'Invalid client or Invalid client credentials' }
+  )
+  await refused(credentials('no_such_client'), 401, {
+    error: 'invalid_client', error_description: 'Invalid client or Invalid client credentials'
+  })
+  await refused(credentials('test_api'), 401, {
+    error: 'unauthorized_client', error_description: 'Client not enabled to retrieve service account'
+  })
+  await refused(
+    { ...credentials('test_api_client'), grant_type: 'telepathy' },
+    400,
+    { error: 'unsupported_grant_type', error_description: 'Unsupported grant_type' }
+  )
 }
 
 async function refusedByTheApi (t: Test, { api, issuer, otherIssuer }: Scene): Promise<void> {
   const good = await tokenOf(issuer, credentials('test_api_client', 'test_api_access'))
   const [header = '', payload = '', signature = ''] = good.split('.')
-  const richer = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url').toString()) as Json, azp: 'admin' })).toString('base64url')
+  const richer =
+    Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url').toString()) as Json, azp: 'admin' })).toString('base64url')
   const tokens: ReadonlyArray<readonly [name: string, token: string, reason: string]> = [
     ['made for another API: no aud', await tokenOf(issuer, credentials('test_stranger_client')), 'audience_mismatch'],
     ['of another realm', await tokenOf(otherIssuer, credentials('test_api_client', 'test_api_access')), 'issuer_mismatch'],
     ['an ID token', await tokenOf(issuer, credentials('test_api_client', 'openid'), 'id_token'), 'wrong_kind'],
     ['a changed payload', `${header}.${richer}.${signature}`, 'signature_invalid'],
-    ['another token\'s signature', `${good.slice(0, good.lastIndexOf('.'))}.${(await tokenOf(issuer, credentials('test_api_client'))).split('.')[2] ?? ''}`, 'signature_invalid'],
+    [
+      'another token\'s signature',
+      `${good.slice(0, good.lastIndexOf('.'))}.${(await tokenOf(issuer, credentials('test_api_client'))).split('.')[2] ?? ''}`,
+      'signature_invalid'
+    ],
     ['cut in the middle', good.slice(0, good.length / 2), 'not_three_parts'],
     ['no token at all', 'Hello', 'not_three_parts']
   ]
   for (const [name, token, reason] of tokens) {
     const { status, challenge, reason: logged, body } = await api.refusal(token)
-    t.same({ status, challenge, reason: logged, error: body.error }, { status: 401, challenge: INVALID, reason, error: 'invalid_token' }, name)
+    t.same(
+      { status, challenge, reason: logged, error: body.error },
+      { status: 401, challenge: INVALID, reason, error: 'invalid_token' },
+      name
+    )
   }
   t.same(core(await api.get('/api/private-scoped', good)), SCOPED, 'the good one is as good as before')
 }
@@ -111,7 +141,10 @@ async function refusedByTheApi (t: Test, { api, issuer, otherIssuer }: Scene): P
 async function ofAUser (t: Test, { api, issuer, wrongPasswordStatus: status = 400 }: Scene): Promise<void> {
   t.same(core(await api.get('/api/private', await tokenOf(issuer, ofUser()))), PRIVATE)
   t.same(core(await api.get('/api/private-scoped', await tokenOf(issuer, ofUser('test_api_access')))), SCOPED)
-  t.match(await grant(issuer, { ...ofUser(), password: 'wrong' }), { status, body: { error: 'invalid_grant', error_description: 'Invalid user credentials' } })
+  t.match(
+    await grant(issuer, { ...ofUser(), password: 'wrong' }),
+    { status, body: { error: 'invalid_grant', error_description: 'Invalid user credentials' } }
+  )
 }
 
 async function withTheClient (t: Test, { api, issuer }: Scene): Promise<void> {

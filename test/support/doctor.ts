@@ -31,7 +31,10 @@ export interface DoctorOptions extends Partial<Omit<Surroundings, 'args' | 'inpu
 let rows: ReturnType<typeof serviceRoutes> | undefined
 
 /** The doctor in this process, with an environment and a standard input of its own. */
-export async function diagnose (args: readonly string[], { env = {}, input = '', json = true, ...others }: DoctorOptions = {}): Promise<Diagnosis> {
+export async function diagnose (
+  args: readonly string[],
+  { env = {}, input = '', json = true, ...others }: DoctorOptions = {}
+): Promise<Diagnosis> {
   let out = ''
   let err = ''
   const exit = await doctor({
@@ -44,7 +47,8 @@ export async function diagnose (args: readonly string[], { env = {}, input = '',
     ...others
   })
   const report = (): { sections: Array<{ checks: Found[] }>, token?: Diagnosis['token'] } => JSON.parse(out) as ReturnType<typeof report>
-  const checks = (status = 'failed'): Found[] => report().sections.flatMap((section) => section.checks).filter((check) => check.status === status)
+  const checks = (status = 'failed'): Found[] =>
+    report().sections.flatMap((section) => section.checks).filter((check) => check.status === status)
   return {
     exit, out, err, checks,
     names: (status) => checks(status).map(({ name, code }) => code === undefined ? name : `${name}/${code}`),

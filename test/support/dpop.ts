@@ -27,9 +27,13 @@ export interface ProofParts {
   readonly key?: SigningKey
 }
 
-export function proof ({ key, jwk }: Holder, { url, method = 'GET', token, claims = {}, header = {}, key: signer = key }: ProofParts): string {
+export function proof (
+  { key, jwk }: Holder,
+  { url, method = 'GET', token, claims = {}, header = {}, key: signer = key }: ProofParts
+): string {
   const payload = {
-    jti: randomUUID(), htm: method, htu: url, iat: Math.floor(Date.now() / 1000), ath: createHash('sha256').update(token).digest('base64url'), ...claims
+    jti: randomUUID(), htm: method, htu: url, iat: Math.floor(Date.now() / 1000),
+    ath: createHash('sha256').update(token).digest('base64url'), ...claims
   }
   return signTexts(signer, JSON.stringify({ typ: 'dpop+jwt', alg: key.alg, jwk, ...header }), JSON.stringify(payload))
 }

@@ -17,7 +17,9 @@ export async function guarded (t: Test, options: AccessPolicyOptions): Promise<F
 
 /** In place of the auth plugin: `Bearer good` is a service with the scope `one`, any other token is refused. */
 export const authentication = fp(async (app) => {
-  await app.register(refusals, { challengeRealm: 'test', resourceMetadata: undefined, explained: { issuer: 'i', audience: 'any', algorithms: ['RS256'] } })
+  await app.register(refusals, {
+    challengeRealm: 'test', resourceMetadata: undefined, explained: { issuer: 'i', audience: 'any', algorithms: ['RS256'] }
+  })
   app.decorateRequest('authenticate', function () {
     if (this.headers.authorization !== 'Bearer good') throw new MissingCredentials()
     return principalOf({ iss: 'i', exp: 1, azp: 'c', jti: 'trrtcc:1', scope: 'one' })

@@ -66,7 +66,8 @@ export class TestIssuer {
     const server = createServer((request, response) => {
       issuer.fetches++
       issuer.lastRequest = request
-      const behave = issuer.behaviour ?? ((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: issuer.published })))
+      const behave = issuer.behaviour ??
+        ((_, response) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: issuer.published })))
       behave(request, response)
     })
     await new Promise<void>((resolve) => server.listen(0, resolve))
@@ -78,7 +79,8 @@ export class TestIssuer {
   claims (changes: Json = {}): Json {
     const now = Math.floor(Date.now() / 1000)
     const claims: Json = {
-      exp: now + 300, iat: now, jti: 'trrtcc:5db459ca-3623-217e-0ff0-50243cc1771a', iss: this.issuer, aud: 'test_api', sub: 'ac020a67', typ: 'Bearer', azp: 'test_client',
+      exp: now + 300, iat: now, jti: 'trrtcc:5db459ca-3623-217e-0ff0-50243cc1771a', iss: this.issuer, aud: 'test_api', sub: 'ac020a67',
+      typ: 'Bearer', azp: 'test_client',
       acr: '1', scope: 'email profile', email_verified: false, client_id: 'test_client', ...changes
     }
     return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined))

@@ -17,7 +17,8 @@ export interface TestRealm {
 export async function callAdmin (url: string, method: string, path: string, body?: unknown): Promise<unknown> {
   const token = await tokenOf(`${url}/realms/master`, { grant_type: 'password', client_id: 'admin-cli', ...DEMO_ADMIN })
   const response = await fetch(`${url}/admin/realms${path}`, {
-    method, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, ...body !== undefined && { body: JSON.stringify(body) }
+    method, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...body !== undefined && { body: JSON.stringify(body) }
   })
   const text = await response.text()
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)

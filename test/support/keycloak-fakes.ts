@@ -53,7 +53,8 @@ export function machineWith (t: Test, ...script: string[]): Machine {
 /** A script that responds to every request with this status on the port of `--http-port=`, or of `-p` as Docker has it. */
 export const respondingWith = (status: number, more = ''): string => `exec ${NODE} -e '
   const port = /(?:http-port=|127.0.0.1:)(\\d+)/.exec(process.argv.join(" "))[1]
-  require("node:http").createServer((request, response) => { response.statusCode = ${status}; response.end() ${more} }).listen(port, "localhost")
+  require("node:http").createServer((request, response) => { \
+    response.statusCode = ${status}; response.end() ${more} }).listen(port, "localhost")
 ' -- "$@"`
 
 export interface Run { readonly code: number, readonly out: string, readonly err: string }

@@ -17,7 +17,8 @@ export const credentials = (clientId: string, scope?: string): Record<string, st
 })
 
 export const ofUser = (scope?: string): Record<string, string> => ({
-  grant_type: 'password', client_id: 'test_user_client', username: 'test_user', password: 'test-user-demo-password', ...scope !== undefined && { scope }
+  grant_type: 'password', client_id: 'test_user_client', username: 'test_user', password: 'test-user-demo-password',
+  ...scope !== undefined && { scope }
 })
 
 /** The response of the token endpoint of an issuer to this form. */
@@ -29,7 +30,9 @@ export async function grant (issuer: string, form: Record<string, string>, heade
 /** A member of a token response that must be good: the access token, unless another is named. */
 export async function tokenOf (issuer: string, form: Record<string, string>, member = 'access_token'): Promise<string> {
   const { status, body } = await grant(issuer, form)
-  if (status !== 200 || typeof body[member] !== 'string') throw new Error(`no ${member} from ${issuer}: ${status} ${JSON.stringify(body.error_description)}`)
+  if (status !== 200 || typeof body[member] !== 'string') {
+    throw new Error(`no ${member} from ${issuer}: ${status} ${JSON.stringify(body.error_description)}`)
+  }
   return body[member]
 }
 

@@ -10,7 +10,11 @@ export function rawRequest (url: string, method: string, path: string): Promise<
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     let received = ''
-    const socket = connect(Number(port), hostname.replace(/[[\]]/g, ''), () => socket.write(`${method} ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`))
+    const socket = connect(
+      Number(port),
+      hostname.replace(/[[\]]/g, ''),
+      () => socket.write(`${method} ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+    )
     socket.on('data', (chunk: Buffer) => { received += chunk.toString() })
     socket.on('error', reject)
     socket.on('close', () => resolve(received))

@@ -31,5 +31,7 @@ export function createReport (write = (line) => process.stdout.write(`${line}\n`
 }
 
 function indented (error) {
-  return (error instanceof assert.AssertionError || error instanceof Error ? error.message : String(error)).trim().replaceAll('\n', '\n          ')
+  return (error instanceof assert.AssertionError || error instanceof Error
+    ? error.message
+    : String(error)).trim().replaceAll('\n', '\n          ')
 }

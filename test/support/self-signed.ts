@@ -21,7 +21,10 @@ export function selfSigned (until: Date): Certificate {
   const names = sequence(der(0x06, Buffer.from('551d11', 'hex')), der(0x04, sequence(der(0x82, Buffer.from('localhost')))))
   const toBeSigned = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))), der(0x02, Buffer.from([1])), SIGNATURE, name,
-    sequence(utcTime(new Date('2020-01-01')), utcTime(until)), name, publicKey.export({ type: 'spki', format: 'der' }), der(0xa3, sequence(names))
+    sequence(utcTime(new Date('2020-01-01')), utcTime(until)),
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    der(0xa3, sequence(names))
   )
   const signature = der(0x03, Buffer.from([0]), sign('sha256', toBeSigned, privateKey))
   const base64 = sequence(toBeSigned, SIGNATURE, signature).toString('base64').replace(/.{64}/g, '$&\n')

@@ -22,7 +22,11 @@ export interface ServerProcessOptions {
 export function serve (t: Test, env: Readonly<Record<string, string>>, { file, node = [] }: ServerProcessOptions = {}): ServerProcess {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-'))
   if (file !== undefined) writeFileSync(join(folder, '.env'), file)
-  const child = spawn(process.execPath, [...node, resolve('dist/src/server.js')], { cwd: folder, env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env } })
+  const child = spawn(
+    process.execPath,
+    [...node, resolve('dist/src/server.js')],
+    { cwd: folder, env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env } }
+  )
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString() })

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { execFile, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -24,10 +26,15 @@ function project (t: Test, like?: Project): Project {
   t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
   if (like !== undefined) cpSync(join(like.folder, 'dist'), join(folder, 'dist'), { recursive: true })
   for (const name of ['src/deep', 'plugins', 'routes', 'tools']) mkdirSync(join(folder, name), { recursive: true })
-  for (const name of ['tools/build.mjs', 'tools/output.mjs', 'tools/transpile.mjs', 'tsconfig.json', 'package.json']) cpSync(name, join(folder, name))
+  for (const name of ['tools/build.mjs', 'tools/output.mjs', 'tools/transpile.mjs', 'tsconfig.json', 'package.json']) {
+    cpSync(name, join(folder, name))
+  }
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
   const write = (file: string, text: string): void => writeFileSync(join(folder, file), text)
-  write('src/a.ts', 'import { b } from \'./deep/b.ts\'\nimport type { C } from \'./c.ts\'\nexport const a: C = await import(\'./deep/b.ts\') && b\n')
+  write(
+    'src/a.ts',
+    'import { b } from \'./deep/b.ts\'\nimport type { C } from \'./c.ts\'\nexport const a: C = await import(\'./deep/b.ts\') && b\n'
+  )
   write('src/deep/b.ts', 'export const b: number = 1\n')
   const dist = join(folder, 'dist')
   return {
@@ -36,8 +43,9 @@ function project (t: Test, like?: Project): Project {
     built: (file) => readFileSync(join(dist, file), 'utf8'),
     build: () => run(process.execPath, [join(folder, 'tools/build.mjs')]).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }), (error: unknown) => error as { code: number, stdout: string, stderr: string }),
-    state: () => Object.fromEntries(readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(dist, file)).isFile())
-      .map((file) => { const { ino, mtimeMs, size } = statSync(join(dist, file)); return [file, `${ino} ${mtimeMs} ${size}`] }))
+    state: () =>
+      Object.fromEntries(readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(dist, file)).isFile())
+        .map((file) => { const { ino, mtimeMs, size } = statSync(join(dist, file)); return [file, `${ino} ${mtimeMs} ${size}`] }))
   }
 }
 
@@ -48,7 +56,10 @@ const built = project(t)
 t.test('a build, and a second one that writes nothing', async (t) => {
   const { build, built: read, state } = built
   t.match(await build(), silent)
-  t.equal(read('src/a.js'), 'import { b } from "./deep/b.js";\nexport const a = await import("./deep/b.js") && b;\n//# sourceMappingURL=a.js.map')
+  t.equal(
+    read('src/a.js'),
+    'import { b } from "./deep/b.js";\nexport const a = await import("./deep/b.js") && b;\n//# sourceMappingURL=a.js.map'
+  )
   t.same((JSON.parse(read('src/deep/b.js.map')) as { sources: string[] }).sources, ['../../../src/deep/b.ts'])
   const before = state()
   t.equal(Object.keys(before).length, 5)

@@ -31,7 +31,9 @@ test('a port that is taken is noticed before anything is started', async (t) => 
     await new Promise<void>((resolve) => server.listen(0, host, resolve))
     const { port } = server.address() as AddressInfo
     t.match(await keycloak(['--port', String(port), '--folder', folder]), {
-      code: 1, out: '', err: new RegExp(`^Port ${port} is taken\\. End what listens there .*choose another: npm run keycloak -- --port ${port + 1}\\n$`)
+      code: 1,
+      out: '',
+      err: new RegExp(`^Port ${port} is taken\\. End what listens there .*choose another: npm run keycloak -- --port ${port + 1}\\n$`)
     })
     await new Promise((resolve) => server.close(resolve))
   }
@@ -43,7 +45,12 @@ test('twice at nearly the same time: the second one reports the first, and start
   const first = keycloak(args, 'Authorization: Bearer')
   const second = await keycloak(args)
   t.match(second, {
-    code: 1, out: '', err: new RegExp(`^A Keycloak on port ${args[1] ?? ''} is being started already, by another \`npm run keycloak\` \\(process ${process.pid}\\)\\. Use it: its issuer is http://localhost:${args[1] ?? ''}/realms/myorg\\. .* --port`)
+    code: 1,
+    out: '',
+    err: new RegExp(
+      `^A Keycloak on port ${args[1] ?? ''} is being started already, by another \`npm run keycloak\` \\(process ${process.pid}\\)\\. ` +
+      `Use it: its issuer is http://localhost:${args[1] ?? ''}/realms/myorg\\. .* --port`
+    )
   })
   await until(() => notes().length === 1)
   t.match(await first, { code: 0, err: '' })
@@ -103,7 +110,10 @@ test('a realm file that cannot be used is reported before anything is started', 
   }
   t.match(await refusal(), /realm\.json cannot be read: ENOENT/)
   t.match(await refusal('{"realm": "myorg",}'), /realm\.json is not JSON\. Line 1, column 19: a name in double quotes is expected\./)
-  t.match(await refusal('{"realm": "myorg", "clients": [{"secret": "x"}]}'), /realm\.json cannot be used\. Line 1, column 32: clients\[0\]\.clientId must be there\./)
+  t.match(
+    await refusal('{"realm": "myorg", "clients": [{"secret": "x"}]}'),
+    /realm\.json cannot be used\. Line 1, column 32: clients\[0\]\.clientId must be there\./
+  )
 })
 
 test('what the machine lacks, and where to get it', async (t) => {
@@ -114,7 +124,10 @@ test('what the machine lacks, and where to get it', async (t) => {
     t.equal(code, 1)
     return err
   }
-  t.match(await refusal(), /^Neither a Docker engine that responds nor Java was found\. Start Docker, or install Java 17 or later, and try again\.\n$/)
+  t.match(
+    await refusal(),
+    /^Neither a Docker engine that responds nor Java was found\. Start Docker, or install Java 17 or later, and try again\.\n$/
+  )
   program('docker', 'echo "Cannot connect to the Docker daemon" >&2', 'exit 1')
   t.match(await refusal(), /^Neither a Docker engine/, 'a client without an engine does not count')
   program('java', 'echo \'openjdk version "1.8.0_402"\' >&2')
@@ -133,14 +146,22 @@ test('the first start fetches, unpacks and imports; Keycloak\'s own error is sho
   const { program, folder, notes } = machine(t)
   program('java', JAVA_17)
   program('mvn', 'for last; do :; done', 'folder="${last#*=}"', '/bin/mkdir "$folder"', `: > "$folder/${ARCHIVE}"`)
-  program('tar', '/bin/mkdir -p "$4/keycloak-26.7.3/bin"', '/bin/cat > "$4/keycloak-26.7.3/bin/kc.sh" <<"end"', '#!/bin/sh', 'echo "$*" >> "$NOTES"', '/bin/ls "${0%/*}/../data/import" >> "$NOTES"',
-    'echo "2026-11-24 14:21:01,807 WARN  [org.keycloak.models.utils.RepresentationToModel] (main) Referenced client scope \'no_such\' doesn\'t exist. Ignoring"',
-    'echo "2026-11-24 14:21:01,808 ERROR [org.keycloak.Handler] (main) ERROR: Failed to start server in (development) mode"',
-    'echo "2026-11-24 14:21:01,808 ERROR [org.keycloak.Handler] (main) ERROR: Unrecognized field \\"nonsense\\"" >&2', 'exit 1', 'end', '/bin/chmod +x "$4/keycloak-26.7.3/bin/kc.sh"')
+  program('tar', '/bin/mkdir -p "$4/keycloak-26.7.3/bin"', '/bin/cat > "$4/keycloak-26.7.3/bin/kc.sh" ' +
+  '<<"end"', '#!/bin/sh', 'echo "$*" >> "$NOTES"', '/bin/ls "${0%/*}/../data/import" >> "$NOTES"',
+  'echo "2026-11-24 14:21:01,807 WARN  [org.keycloak.models.utils.RepresentationToModel] (main) Referenced client scope \'no_such\' ' +
+  'doesn\'t exist. Ignoring"',
+  'echo "2026-11-24 14:21:01,808 ERROR [org.keycloak.Handler] (main) ERROR: Failed to start server in (development) mode"',
+  'echo "2026-11-24 14:21:01,808 ERROR [org.keycloak.Handler] (main) ERROR: Unrecognized field \\"nonsense\\"" >&2',
+  'exit 1',
+  'end',
+  '/bin/chmod +x "$4/keycloak-26.7.3/bin/kc.sh"')
   const port = await freePort()
   const { code, out, err } = await keycloak(['--port', String(port), '--folder', folder])
   t.equal(code, 1)
-  t.match(out, /fetching Keycloak 26\.7\.3 with Maven[^]*unpacking it[^]*Keycloak on the realm file: Referenced client scope 'no_such' doesn't exist/)
+  t.match(
+    out,
+    /fetching Keycloak 26\.7\.3 with Maven[^]*unpacking it[^]*Keycloak on the realm file: Referenced client scope 'no_such' doesn't exist/
+  )
   t.equal(err, 'Keycloak ended before it was ready. It said:\n  Unrecognized field "nonsense"\n')
   t.same(notes(), [`start-dev --import-realm --db=dev-mem --https-client-auth=request --http-port=${port}`, 'myorg-realm.json'])
   t.same(readdirSync(folder).sort(), ['keycloak-26.7.3', ARCHIVE])
@@ -150,19 +171,28 @@ test('a Keycloak that never becomes ready is ended, with all its children', asyn
   const { folder, notes } = machineWith(t, 'echo "still waiting"', '/bin/sleep 60 &', 'echo $! >> "$NOTES"', 'echo $$ >> "$NOTES"', 'wait')
   const { code, err } = await keycloak(['--port', String(await freePort()), '--folder', folder, '--wait', '1'])
   t.equal(code, 1)
-  t.match(err, /^Keycloak did not respond at http:\/\/localhost:\d+\/realms\/myorg within 1 s and was stopped\. The end of its log:\n {2}still waiting\n$/)
+  t.match(
+    err,
+    /^Keycloak did not respond at http:\/\/localhost:\d+\/realms\/myorg within 1 s and was stopped\. The end of its log:\n {2}still waiting\n$/
+  )
   t.equal(notes().length, 2)
   await until(() => notes().every((pid) => !isAlive(Number(pid))))
 })
 
 test('a Keycloak without the realm', async (t) => {
   const { folder } = machineWith(t, respondingWith(404))
-  t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: /^Keycloak is running, but without the realm: http:.* responds with 404/ })
+  t.match(
+    await keycloak(['--port', String(await freePort()), '--folder', folder]),
+    { code: 1, err: /^Keycloak is running, but without the realm: http:.* responds with 404/ }
+  )
 })
 
 test('it is reported when Keycloak exits', async (t) => {
   const { folder } = machineWith(t, respondingWith(200, '; setTimeout(() => { console.log("out of memory"); process.exit(3) }, 300)'))
-  t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: 'Keycloak exited. Its last lines:\n  out of memory\n' })
+  t.match(
+    await keycloak(['--port', String(await freePort()), '--folder', folder]),
+    { code: 1, err: 'Keycloak exited. Its last lines:\n  out of memory\n' }
+  )
 })
 
 test('a request to end while Maven fetches leaves nothing behind', async (t) => {
@@ -188,7 +218,11 @@ test('Ctrl-C: the settings were printed, and Keycloak is gone', async (t) => {
   const { PATH } = process.env
   const { folder } = machineWith(t, respondingWith(200))
   const port = await freePort()
-  const child = spawn(process.execPath, ['dist/tools/keycloak/keycloak.js', '--port', String(port), '--folder', folder], { env: { ...process.env, PATH } })
+  const child = spawn(
+    process.execPath,
+    ['dist/tools/keycloak/keycloak.js', '--port', String(port), '--folder', folder],
+    { env: { ...process.env, PATH } }
+  )
   let out = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text })
   await until(() => out.includes('Authorization: Bearer'))
@@ -221,12 +255,16 @@ test('where a Docker engine responds, Keycloak runs in it', async (t) => {
   t.match(out, /in Docker\n {2}fetching the image [^ ]*keycloak:26\.7\.3 …/)
   const [info, image, pull, run, rm] = notes()
   t.same([info, image?.split(' ')[1], pull?.split(' ')[0], rm], ['info', 'inspect', 'pull', `rm --force scopegate-keycloak-${port}`])
-  t.match(run, new RegExp(`^run --rm --name scopegate-keycloak-${port} -p 127\\.0\\.0\\.1:${port}:8080 .*--mount type=bind,source=.*myorg-realm\\.json,.* start-dev --import-realm$`))
+  t.match(run, new RegExp(`^run --rm --name scopegate-keycloak-${port} -p 127\\.0\\.0\\.1:${port}:8080 .*--mount ` +
+    'type=bind,source=.*myorg-realm\\.json,.* start-dev --import-realm$'))
 })
 
 test('an image that cannot be fetched', async (t) => {
   const { program, folder } = machine(t)
   program('docker', 'case "$1" in', 'image) exit 1;;', 'pull) echo "manifest unknown" >&2; exit 1;;', 'esac')
-  t.match(await keycloak(['--port', String(await freePort()), '--folder', folder]), { code: 1, err: /^Docker could not fetch .*:26\.7\.3:\n {2}manifest unknown\n$/ })
+  t.match(
+    await keycloak(['--port', String(await freePort()), '--folder', folder]),
+    { code: 1, err: /^Docker could not fetch .*:26\.7\.3:\n {2}manifest unknown\n$/ }
+  )
   t.notOk(existsSync(folder))
 })

@@ -27,7 +27,8 @@ t.test('where no line can move there is one from time to time, and none after th
   const lines: string[] = []
   let end = (): void => undefined
   const work = new Promise<string>((resolve) => { end = () => resolve('done') })
-  const result = whileUnderWay(work, 'building', { say: (line) => { lines.push(line); if (lines.length === 2) end() } }, { movingMs: 1, plainMs: 5 })
+  const result =
+    whileUnderWay(work, 'building', { say: (line) => { lines.push(line); if (lines.length === 2) end() } }, { movingMs: 1, plainMs: 5 })
   t.equal(await result, 'done')
   const { length } = lines
   await new Promise((resolve) => setTimeout(resolve, 30))

@@ -46,7 +46,8 @@ async function startAll (work, otelcol) {
   const collector = new Program(otelcol, ['--config', join(work, 'collector.yaml')], { OTLP_ENDPOINT: `127.0.0.1:${ports.otlp}` }, work)
   await eventually(() => assert.match(collector.output, /Everything is ready/))
   const traced = (name) => ({
-    NODE_OPTIONS: `--import ${join(work, 'tracing.mjs')}`, OTEL_SERVICE_NAME: name, OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${ports.otlp}`
+    NODE_OPTIONS: `--import ${join(work, 'tracing.mjs')}`, OTEL_SERVICE_NAME: name,
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${ports.otlp}`
   })
   await mkdir(join(work, 'api'))
   const api = new Program(process.execPath, [join(ROOT, 'dist/src/server.js')], {
@@ -56,7 +57,8 @@ async function startAll (work, otelcol) {
   const issuer = `http://localhost:${ports.issuer}/realms/myorg`
   const client = await demoClient()
   const reports = new Program(process.execPath, ['reports.mjs'], {
-    ...traced('reports'), ISSUER: issuer, AUDIENCE: 'test_api', API_URL: `http://127.0.0.1:${ports.api}`, ...client, PORT: String(ports.reports)
+    ...traced('reports'), ISSUER: issuer, AUDIENCE: 'test_api', API_URL: `http://127.0.0.1:${ports.api}`, ...client,
+    PORT: String(ports.reports)
   }, work)
   await eventually(() => assert.match(reports.output, /keys are known/))
   return { collector, api, reports, address: `http://localhost:${ports.reports}/report`, token: await tokenOf(issuer, client) }
@@ -66,14 +68,19 @@ async function examine (work, { collector, api, reports, address, token }) {
   await check('a call through two services in the trace of a gateway', async () => {
     const response = await fetch(address, { headers: { authorization: `Bearer ${token}`, traceparent: `00-${TRACE}-${GATEWAY_SPAN}-01` } })
     assert.equal((await response.json()).message, 'Authorization with a scope named test_api_access is required to see this')
-    const refused = await fetch(address, { headers: { authorization: 'Bearer a.b.c', traceparent: `00-${REFUSED_TRACE}-${GATEWAY_SPAN}-01` } })
+    const refused = await fetch(
+      address,
+      { headers: { authorization: 'Bearer a.b.c', traceparent: `00-${REFUSED_TRACE}-${GATEWAY_SPAN}-01` } }
+    )
     assert.equal(refused.status, 401)
   })
   let spans = []
   await check('the collector receives the spans of verification, key fetch and token request of each service', () => eventually(() => {
     spans = spansIn(collector.output)
     const names = spans.map(({ service, name }) => `${service} ${name}`)
-    for (const name of ['scopegate.verify', 'scopegate.fetch_keys']) for (const service of ['api', 'reports']) assert.ok(names.includes(`${service} ${name}`), `${service} ${name}`)
+    for (const name of ['scopegate.verify', 'scopegate.fetch_keys']) {
+      for (const service of ['api', 'reports']) assert.ok(names.includes(`${service} ${name}`), `${service} ${name}`)
+    }
     assert.ok(names.includes('reports scopegate.request_token'))
     assert.ok(spans.some(({ trace, name }) => trace === REFUSED_TRACE && name === 'scopegate.verify'))
   }))
@@ -84,17 +91,23 @@ async function examine (work, { collector, api, reports, address, token }) {
   }
   await check('the traceparent of the gateway is continued, and the client sends it on', () => {
     assert.equal(one('reports', 'request').parent, GATEWAY_SPAN)
-    for (const name of ['scopegate.verify', 'scopegate.request_token']) assert.equal(one('reports', name).parent, one('reports', 'request').id, name)
+    for (const name of ['scopegate.verify', 'scopegate.request_token']) {
+      assert.equal(one('reports', name).parent, one('reports', 'request').id, name)
+    }
     assert.equal(one('api', 'request').parent, one('reports', 'request').id)
     assert.equal(one('api', 'scopegate.verify').parent, one('api', 'request').id)
   })
   await check('a fetch of the keys is a trace of its own: it serves many requests', () => {
-    for (const { name, parent, trace } of spans) if (name === 'scopegate.fetch_keys') assert.deepEqual([parent, trace === TRACE], ['', false])
+    for (const { name, parent, trace } of spans) {
+      if (name === 'scopegate.fetch_keys') assert.deepEqual([parent, trace === TRACE], ['', false])
+    }
   })
   await check('attributes and status are those of docs/how-to/operate.md', () => {
     const { kind, text } = one('reports', 'scopegate.request_token')
     assert.equal(kind, 'Client')
-    for (const line of ['scopegate.client_id: Str(test_api_client)', 'http.response.status_code: Int(200)', 'server.port: Int']) assert.ok(text.includes(line), line)
+    for (const line of ['scopegate.client_id: Str(test_api_client)', 'http.response.status_code: Int(200)', 'server.port: Int']) {
+      assert.ok(text.includes(line), line)
+    }
     const refused = spans.find((span) => span.trace === REFUSED_TRACE && span.name === 'scopegate.verify')
     assert.match(refused.text, /Status code +: Error[^]*error\.type: Str\(\w+\)/)
   })
@@ -118,7 +131,9 @@ function spansIn (output) {
     const service = /service\.name: Str\((\w+)\)/.exec(resource)?.[1]
     return resource.split(/^Span #\d+$/m).slice(1).map((text) => {
       const member = (name) => new RegExp(`^ +${name} +: (.*)$`, 'm').exec(text)?.[1]
-      return { service, text, trace: member('Trace ID'), parent: member('Parent ID'), id: member('ID'), name: member('Name'), kind: member('Kind') }
+      return {
+        service, text, trace: member('Trace ID'), parent: member('Parent ID'), id: member('ID'), name: member('Name'), kind: member('Kind')
+      }
     })
   })
 }

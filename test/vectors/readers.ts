@@ -44,7 +44,9 @@ export function readWycheproof (file: 'signature' | 'key' | 'crypto' | 'encrypti
     name: `${file} ${group.tests[0]?.tcId ?? ''}… ${group.comment}`,
     publicKeys: keysOf(group.public).map(publicPart).filter((key) => key !== undefined),
     secretKeys: keysOf(group.private).filter(isSecret),
-    cases: group.tests.map(({ tcId, comment, result, jws, jwe = '' }) => ({ name: `${file} ${tcId}`, comment, valid: result === 'valid', token: textOf(jws ?? jwe) }))
+    cases: group.tests.map(({ tcId, comment, result, jws, jwe = '' }) => ({
+      name: `${file} ${tcId}`, comment, valid: result === 'valid', token: textOf(jws ?? jwe)
+    }))
   }))
 }
 

@@ -146,13 +146,20 @@ function isRoles (value: unknown): boolean {
   return isRecord(value) && (!Object.hasOwn(value, 'roles') || isListOfStrings(value.roles))
 }
 
-const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 6 }), fc.constantFrom('', ' ', '\0', '"', '\\', '\ud800', '":"', 'Bearer'))
+const text = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 12 }),
+  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.constantFrom('', ' ', '\0', '"', '\\', '\ud800', '":"', 'Bearer')
+)
 
 /** What may stand where nobody expects it. */
 export const anyValue: fc.Arbitrary<unknown> = fc.oneof(
   text, fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null),
   fc.array(text, { maxLength: 3 }), fc.dictionary(text, fc.oneof(text, fc.integer()), { maxKeys: 3 }), fc.jsonValue({ maxDepth: 3 }),
-  fc.constantFrom('1e400', '-1e400', '-0', '1E2', '0.1e1', '123456789012345678901234567890', '1e-400', '[]', '{}', '{"a":1,"a":1}', '[{"a":{},"\\u0061":2}]')
+  fc.constantFrom(
+    '1e400', '-1e400', '-0', '1E2', '0.1e1', '123456789012345678901234567890', '1e-400', '[]', '{}', '{"a":1,"a":1}',
+    '[{"a":{},"\\u0061":2}]'
+  )
     .map((one) => new Written(one)),
   fc.integer({ min: 10, max: 22 }).map((deep) => new Written(`${'['.repeat(deep)}${']'.repeat(deep)}`)),
   fc.integer({ min: 3, max: 10 }).map((deep) => new Written(`${'{"b":['.repeat(deep)}${']}'.repeat(deep)}`))
@@ -162,7 +169,10 @@ export const anyValue: fc.Arbitrary<unknown> = fc.oneof(
 const name = fc.oneof(
   fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', 'length', 'then', 'toJSON'),
   fc.constantFrom('crit', 'b64', 'zip', 'enc', 'jwk', 'jku', 'x5u', 'x5c', 'x5t', 'cty', 'alg', 'kid', 'typ'),
-  fc.constantFrom('iss', 'aud', 'exp', 'iat', 'nbf', 'sub', 'azp', 'client_id', 'jti', 'sid', 'scope', 'cnf', 'auth_time', 'realm_access', 'resource_access', 'acr'),
+  fc.constantFrom(
+    'iss', 'aud', 'exp', 'iat', 'nbf', 'sub', 'azp', 'client_id', 'jti', 'sid', 'scope', 'cnf', 'auth_time', 'realm_access',
+    'resource_access', 'acr'
+  ),
   text
 )
 
@@ -183,11 +193,14 @@ export const spelling: fc.Arbitrary<Spelling> = fc.record({
 })
 
 /** One change of an object. `twice` adds the member without taking the old one away. */
-export type Change = { readonly kind: 'set' | 'twice', readonly name: string, readonly value: unknown } | { readonly kind: 'remove', readonly name: string }
+export type Change =
+  | { readonly kind: 'set' | 'twice', readonly name: string, readonly value: unknown }
+  | { readonly kind: 'remove', readonly name: string }
 
 export function changesOf (likely: Readonly<Record<string, readonly unknown[]>>): fc.Arbitrary<readonly Change[]> {
   const known = fc.constantFrom(...Object.keys(likely))
-  const set = (named: fc.Arbitrary<string>, valued: fc.Arbitrary<unknown>): fc.Arbitrary<Change> => fc.record({ kind: fc.constant('set' as const), name: named, value: valued })
+  const set = (named: fc.Arbitrary<string>, valued: fc.Arbitrary<unknown>): fc.Arbitrary<Change> =>
+    fc.record({ kind: fc.constant('set' as const), name: named, value: valued })
   const change: fc.Arbitrary<Change> = fc.oneof(
     { weight: 6, arbitrary: known.chain((one) => set(fc.constant(one), fc.constantFrom(...likely[one] ?? []))) },
     { weight: 1, arbitrary: set(known, anyValue) },

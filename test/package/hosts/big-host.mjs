@@ -28,14 +28,18 @@ for (const order of ['before', 'after']) {
   await app.register(swagger, { openapi: { info: { title: 'host', version: '1' } } })
 
   await app.register(async (api) => {
-    await api.register(scopegate, { issuer: first.issuer, audience: 'first_api', keys: first.keySet, scopes: { 'orders:read': 'Read orders' } })
+    await api.register(scopegate, {
+      issuer: first.issuer, audience: 'first_api', keys: first.keySet, scopes: { 'orders:read': 'Read orders' }
+    })
     await api.register(autoload, { dir: fileURLToPath(new URL('autoloaded', import.meta.url)), encapsulate: false })
     api.get('/', { config: { auth: { scopes: [] } } }, (request) => ({ issuer: request.principal.issuer }))
     api.get('/broken', { config: { auth: { scopes: [] } } }, () => { throw new Error('a fault of the host') })
   }, { prefix: '/api' })
 
   await app.register(async (partners) => {
-    await partners.register(scopegate, { issuer: second.issuer, audience: 'second_api', keys: second.keySet, unlisted: 'public', challengeRealm: 'partners' })
+    await partners.register(scopegate, {
+      issuer: second.issuer, audience: 'second_api', keys: second.keySet, unlisted: 'public', challengeRealm: 'partners'
+    })
     partners.get('/open', () => 'declares nothing')
     partners.get('/closed', { config: { auth: { realmRoles: ['partner'] } } }, (request) => ({ kind: request.principal.kind }))
   }, { prefix: '/partners' })
@@ -46,7 +50,11 @@ for (const order of ['before', 'after']) {
 
   const call = async (url, token, headers = {}) => {
     const response = await app.inject({ url, headers: { ...token !== undefined && { authorization: `Bearer ${token}` }, ...headers } })
-    return { status: response.statusCode, body: response.headers['content-type']?.includes('json') ? response.json() : response.body, headers: response.headers }
+    return {
+      status: response.statusCode,
+      body: response.headers['content-type']?.includes('json') ? response.json() : response.body,
+      headers: response.headers
+    }
   }
   const ofFirst = first.sign({ aud: 'first_api', scope: 'orders:read', azp: 'shop' })
   const ofSecond = second.sign({ aud: 'second_api', realm_access: { roles: ['partner'] }, azp: 'partner' })
@@ -63,7 +71,9 @@ for (const order of ['before', 'after']) {
   assert.match((await call('/partners/closed')).headers['www-authenticate'], /realm="partners"/)
   assert.equal((await call('/partners/closed', ofSecond)).status, 200)
   assert.equal((await call('/partners/closed', ofFirst)).status, 401)
-  const preflight = await app.inject({ method: 'OPTIONS', url: '/api/orders', headers: { origin: 'https://app.example.com', 'access-control-request-method': 'GET' } })
+  const preflight = await app.inject({
+    method: 'OPTIONS', url: '/api/orders', headers: { origin: 'https://app.example.com', 'access-control-request-method': 'GET' }
+  })
   assert.equal(preflight.statusCode, 204)
   assert.equal((await call('/session', app.jwt.sign({ sub: 'a user of the host' }))).body.sub, 'a user of the host')
   assert.notEqual((await call('/session', ofFirst)).status, 200, 'a token of the issuer is not a session of the host')

@@ -12,7 +12,9 @@ await app.register(scopegate, { issuer: issuer.issuer, audience: 'test_api' })
 app.get('/reports', { config: { auth: { scopes: ['test_api_access'] } } }, (request) => ({ for: request.principal.clientId }))
 
 const apiUrl = await app.listen({ port: 0, host: '127.0.0.1' })
-const client = createClient({ issuer: issuer.issuer, clientId: 'test_api_client', clientSecret: 'test-api-client-demo-secret', scope: ['test_api_access'], apiUrl })
+const client = createClient({
+  issuer: issuer.issuer, clientId: 'test_api_client', clientSecret: 'test-api-client-demo-secret', scope: ['test_api_access'], apiUrl
+})
 
 const accepted = await client.fetch('/reports')
 assert.equal(accepted.status, 200)

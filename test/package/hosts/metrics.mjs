@@ -10,11 +10,17 @@ const issuer = await startDevelopmentIssuer({ port: 0 })
 const app = Fastify()
 await app.register(scopegate, { issuer: issuer.issuer, audience: 'test_api' })
 await app.register(metrics)
-app.get('/metrics', { config: { auth: 'public' } }, async (request, reply) => reply.type(app.metrics.contentType).send(await app.metrics.text()))
+app.get(
+  '/metrics',
+  { config: { auth: 'public' } },
+  async (request, reply) => reply.type(app.metrics.contentType).send(await app.metrics.text())
+)
 app.get('/reports', { config: { auth: { scopes: ['test_api_access'] } } }, (request) => ({ for: request.principal.clientId }))
 
 const apiUrl = await app.listen({ port: 0, host: '127.0.0.1' })
-const client = createClient({ issuer: issuer.issuer, clientId: 'test_api_client', clientSecret: 'test-api-client-demo-secret', scope: ['test_api_access'], apiUrl })
+const client = createClient({
+  issuer: issuer.issuer, clientId: 'test_api_client', clientSecret: 'test-api-client-demo-secret', scope: ['test_api_access'], apiUrl
+})
 for (let call = 0; call < 3; call++) assert.equal((await client.fetch('/reports')).status, 200)
 assert.equal((await fetch(`${apiUrl}/reports`)).status, 401)
 assert.equal((await fetch(`${apiUrl}/reports`, { headers: { authorization: 'Bearer nonsense' } })).status, 401)

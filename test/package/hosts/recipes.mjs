@@ -32,7 +32,8 @@ async function refusingOnce (call) {
   const seen = []
   const server = createServer((request, response) => {
     request.resume()
-    const json = (status, body, headers = {}) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+    const json = (status, body, headers = {}) =>
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
     if (request.method === 'POST') return json(200, { access_token: `token-${++issued}`, token_type: 'Bearer', expires_in: 300 })
     seen.push(request.headers.authorization)
     return request.headers.authorization === 'Bearer token-2'
@@ -70,7 +71,10 @@ async function program (command, args, file) {
     const env = { ...process.env, TOKEN_ENDPOINT: issuer.tokenEndpoint, API_URL: `${api}/orders` }
     const { stdout } = await run(command, [...args, join(root, 'examples', file)], { env })
     assert.deepEqual(JSON.parse(stdout), { for: 'test_api_client' })
-    const wrong = await run(command, [...args, join(root, 'examples', file)], { env: { ...env, CLIENT_SECRET: 'wrong' } }).then(() => undefined, (error) => error)
+    const wrong = await run(command, [...args, join(root, 'examples', file)], { env: { ...env, CLIENT_SECRET: 'wrong' } }).then(
+      () => undefined,
+      (error) => error
+    )
     assert.equal(wrong?.stdout, '', 'a wrong secret is an error')
     assert.match(wrong.stderr, /401/)
   } finally {

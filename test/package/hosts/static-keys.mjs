@@ -14,7 +14,8 @@ app.setErrorHandler((error, request, reply) => {
 await app.register(scopegate, { issuer: issuer.issuer, audience: 'reports_api', keys: issuer.keySet, errors: 'throw' })
 app.get('/reports', { config: { auth: { scopes: ['reports:read'] } } }, (request) => ({ for: request.principal.clientId }))
 
-const call = (claims) => app.inject({ url: '/reports', headers: { authorization: `Bearer ${issuer.sign({ aud: 'reports_api', azp: 'reporter', ...claims })}` } })
+const call = (claims) =>
+  app.inject({ url: '/reports', headers: { authorization: `Bearer ${issuer.sign({ aud: 'reports_api', azp: 'reporter', ...claims })}` } })
 assert.equal((await call({ scope: 'reports:read' })).statusCode, 200)
 const refused = await call({ scope: 'email' })
 assert.equal(refused.statusCode, 403)

@@ -29,7 +29,7 @@ export default tseslint.config(
     rules: {
       ...stylistic.configs.customize({ semi: false, quotes: 'single', indent: 2, commaDangle: 'never', braceStyle: '1tbs' }).rules,
       '@stylistic/space-before-function-paren': ['error', 'always'],
-      '@stylistic/max-len': ['error', { code: 140, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }],
+      '@stylistic/max-len': ['error', { code: 140, ignoreRegExpLiterals: true }],
       '@stylistic/arrow-parens': ['error', 'always'],
       '@stylistic/operator-linebreak': 'off',
       '@stylistic/multiline-ternary': 'off',

@@ -113,11 +113,8 @@ t.test('two different keys under one kid and alg', async (t) => {
 
 for (const [name, token, reason] of [
   ['a flood of invented key ids', (issuer: TestIssuer, n: number) => issuer.token({}, { kid: `invented-${n}` }), 'key_unknown'],
-  [
-    'a flood of bad signatures',
-    (issuer: TestIssuer, n: number) => `${issuer.token({ jti: String(n) }).slice(0, -86)}${'A'.repeat(86)}`,
-    'signature_invalid'
-  ]
+  ['a flood of bad signatures', (issuer: TestIssuer, n: number) =>
+    `${issuer.token({ jti: String(n) }).slice(0, -86)}${'A'.repeat(86)}`, 'signature_invalid']
 ] as const) {
   t.test(name, async (t) => {
     const { get, issuer, see, lines } = await start(t, { environment: { LOG_REFUSALS_PER_SECOND: '5' } })

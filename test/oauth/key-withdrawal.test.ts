@@ -54,6 +54,25 @@ t.test('a key that is listed again is disputed: it ends by time alone, however m
   )
 })
 
+t.test('a dispute lasts ten minutes to the millisecond, also where later responses list the key: until then no six responses withdraw it', async (t) => {
+  const keys = new KeyWithdrawal()
+  for (const listed of [['a', 'b'], ['b'], ['a', 'b']]) keys.review(at(0, listed))
+  keys.review(at(590_000, ['a', 'b']))
+  keys.review(at(590_500, ['b']))
+  for (let nowMs = 592_500; nowMs < 600_000; nowMs += 1_000) {
+    t.same(keys.review(at(nowMs, ['b'])), [], `${nowMs}`)
+    t.equal(keys.nextFetchAtMs, nowMs + 1_000, 'one response in a second')
+  }
+  t.same(keys.review(at(599_999, ['b'])), [])
+  t.same(keys.review(at(600_000, ['b'])), ['a'])
+})
+
+t.test('without a dispute six responses withdraw a key: seven in all lack it', async (t) => {
+  const keys = new KeyWithdrawal()
+  keys.review(at(0, ['a', 'b']))
+  t.same([1_000, 3_000, 3_010, 3_020, 3_030, 3_040, 3_050].map((nowMs) => keys.review(at(nowMs, ['b']))), [[], [], [], [], [], [], ['a']])
+})
+
 t.test('65 s after it was last listed a missing key ends, with a response or without; after an outage 10 s are left', async (t) => {
   const keys = new KeyWithdrawal()
   keys.review(at(0, ['a', 'b']))

@@ -20,6 +20,8 @@ t.test('what is not used is saved up to the burst, and no further', async (t) =>
   t.same(takes(budget, 1_000 * intervalMs, burst + 1), [true, true, false])
   t.equal(budget.nextAtMs, 1_001 * intervalMs, 'the interval begins with the first of them')
   t.same(takes(budget, 1_001 * intervalMs, 2), [true, false])
+  t.same(takes(budget, 2_000.5 * intervalMs, burst + 1), [true, true, false])
+  t.equal(budget.nextAtMs, 2_001.5 * intervalMs, 'also between two intervals')
 })
 
 t.test('however often unknown keys are named: in an hour no more than the burst and one for each interval', async (t) => {

@@ -63,6 +63,31 @@ t.test('the bound in bytes is hard, and 0 switches the cache off', async (t) => 
   t.equal(off.size, 0)
 })
 
+t.test('one that alone takes more than the share of newcomers is not kept, and takes no place from others', async (t) => {
+  const small = new TokenCache(9 * COST)
+  small.set({ token: tokenOf(1) }, principal, key(), 1000)
+  t.same({ size: small.size, bytes: small.bytes }, { size: 0, bytes: 0 })
+  const large = new TokenCache(11 * COST)
+  large.set({ token: tokenOf(1) }, principal, key(), 1000)
+  large.set({ token: `${'x'.repeat(COST)}${tokenOf(2)}` }, principal, key(), 1000)
+  t.equal(large.get(tokenOf(1), 0), principal)
+  t.same({ size: large.size, bytes: large.bytes }, { size: 1, bytes: COST })
+})
+
+t.test('a flood of one-shot tokens has a tenth of the bound, the latest of them, and tokens in use the rest', async (t) => {
+  const cache = new TokenCache(100.5 * COST)
+  const shared = key()
+  for (let n = 0; n < 200; n++) {
+    cache.set({ token: tokenOf(n) }, principal, shared, 1000)
+    cache.get(tokenOf(n), 0)
+  }
+  for (let n = 1000; n < 2000; n++) cache.set({ token: tokenOf(n) }, principal, shared, 1000)
+  const kept = (from: number, to: number): number[] =>
+    Array.from({ length: to - from }, (_, n) => from + n).filter((n) => cache.get(tokenOf(n), 0) !== undefined)
+  t.same(kept(1000, 2000), Array.from({ length: 10 }, (_, n) => 1990 + n))
+  t.equal(kept(0, 200).length, 90)
+})
+
 t.test('200,000 one-shot tokens do not flush the hot ones', async (t) => {
   const cache = new TokenCache(2000 * COST)
   const shared = key()
@@ -94,6 +119,21 @@ t.test('where every resident is in use, a newcomer goes, after a bounded search'
   t.ok(cache.bytes <= 100 * COST)
   const kept = Array.from({ length: 95 }, (_, n) => cache.get(tokenOf(n), 0)).filter((one) => one !== undefined)
   t.ok(kept.length >= 90, `${kept.length} of 95 in use are kept`)
+})
+
+t.test('where every resident is in use, the newcomer goes that came first and was never looked up', async (t) => {
+  const cache = new TokenCache(100.5 * COST)
+  const shared = key()
+  const add = (n: number): void => cache.set({ token: tokenOf(n) }, principal, shared, 1000)
+  const isKept = (n: number): boolean => cache.get(tokenOf(n), 0) !== undefined
+  for (let n = 0; n < 100; n++) {
+    add(n)
+    if (n <= 90) t.ok(isKept(n))
+  }
+  add(100)
+  for (let n = 1; n <= 91; n++) t.ok(isKept(n), `${n} is in use`)
+  add(101)
+  t.same(Array.from({ length: 102 }, (_, n) => n).filter((n) => !isKept(n)), [0, 92], 'before all were in use: a resident')
 })
 
 t.test('entries that are no longer looked up make room', async (t) => {
@@ -137,6 +177,41 @@ t.test('dead entries leave within 40 sweeps, one in each second, without being l
   cache.set({ token: tokenOf(1) }, principal, shared, 3e9)
   t.equal(cache.get(tokenOf(1), nowMs), principal)
   cache.close()
+})
+
+t.test('a sweep visits a twentieth of the entries, so that it never takes long', async (t) => {
+  const cache = new TokenCache(1 << 24, () => 1_000)
+  for (let n = 0; n < 1000; n++) cache.set({ token: tokenOf(n) }, principal, key(), 1_000)
+  const sizes = Array.from({ length: 20 }, () => {
+    cache.sweep()
+    return cache.size
+  })
+  t.same(sizes, Array.from({ length: 20 }, (_, n) => 950 - 50 * n))
+})
+
+t.test('one timer for all entries, from the first to the last', async (t) => {
+  const timers = new Set<unknown>()
+  const { setInterval: start, clearInterval: stop } = globalThis
+  t.teardown(() => Object.assign(globalThis, { setInterval: start, clearInterval: stop }))
+  globalThis.setInterval = ((call: () => void, ms: number) => {
+    const timer = start(call, ms)
+    timers.add(timer)
+    return timer
+  }) as typeof start
+  globalThis.clearInterval = (timer) => {
+    timers.delete(timer)
+    stop(timer)
+  }
+  const cache = new TokenCache(1 << 20, () => 2_000)
+  t.equal(timers.size, 0)
+  for (let n = 0; n < 10; n++) cache.set({ token: tokenOf(n) }, principal, key(), 1_000)
+  t.equal(timers.size, 1)
+  while (cache.size > 0) cache.sweep()
+  t.equal(timers.size, 0, 'with the last entry')
+  cache.set({ token: tokenOf(1) }, principal, key(), 3_000)
+  t.equal(timers.size, 1)
+  cache.close()
+  t.same({ timers: timers.size, size: cache.size }, { timers: 0, size: 1 }, 'and when it is closed')
 })
 
 t.test('the timer sweeps without help, and does not keep the process alive', async (t) => {

@@ -143,3 +143,108 @@ t.test('a header is read once for all tokens of a key, and never taken for anoth
     { reason: 'expired' }
   )
 })
+
+interface Address { readonly address: string }
+
+/** A verification of callers with addresses, whose signatures are good until `forged`; a check takes `busyMs`. */
+interface Callers {
+  readonly verification: Verification<Address>
+  nowMs: number
+  forged: boolean
+  busyMs: number
+}
+
+function callers (): Callers {
+  const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
+  const all: Callers = {
+    nowMs: 0, forged: false, busyMs: 0,
+    verification: new Verification<Address>({
+      issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: keyringOf(key) }]),
+      cacheBytes: 1 << 20, addressOf: ({ address }) => address, hasLeft: () => false, nowMs: () => all.nowMs,
+      verifierOf: () => () => {
+        for (const end = performance.now() + all.busyMs; performance.now() < end;);
+        if (all.forged) throw new InvalidToken('signature_invalid')
+      }
+    })
+  }
+  return all
+}
+
+t.test('who presents a token: by what it says until it is verified, then known by the address and the client', async (t) => {
+  const { verification } = callers()
+  const [here, there] = ['192.0.2.1', '192.0.2.2']
+  t.same(verification.presented(tokenOf({ jti: '1' }), here), { caller: { address: here, client: 'client' }, standing: 'new' })
+  t.same(verification.presented(tokenOf({ azp: undefined, client_id: 'other' }), here), { caller: { address: here, client: 'other' }, standing: 'new' })
+  t.same(verification.presented('not a token', here), { caller: { address: here, client: '' }, standing: 'new' })
+  await verification.verify(tokenOf({ jti: '1' }), { address: here })
+  t.equal(verification.presented(tokenOf({ jti: '2' }), here).standing, 'known', 'another token of the same client')
+  t.equal(verification.presented(tokenOf({ azp: 'other' }), here).standing, 'new')
+  t.equal(verification.presented(tokenOf({ jti: '2' }), there).standing, 'new')
+  t.same(verification.presented(tokenOf({ jti: '1' }), there), { caller: { address: there, client: 'client' }, standing: 'known' }, 'the token itself')
+  await verification.verify(tokenOf({ azp: undefined, client_id: 'other', jti: '3' }), { address: here })
+  t.same(verification.presented(tokenOf({ azp: undefined, client_id: 'other', jti: '3' }), there),
+    { caller: { address: there, client: 'other' }, standing: 'known' })
+  await verification.verify(tokenOf({ azp: undefined, jti: '4' }), { address: here })
+  t.same(verification.presented(tokenOf({ azp: undefined, jti: '4' }), there), { caller: { address: there, client: '' }, standing: 'known' })
+})
+
+t.test('a caller remains known for ten minutes after the end of its token, with the tolerance for its clock', async (t) => {
+  const all = callers()
+  await all.verification.verify(tokenOf(), { address: 'a' })
+  all.nowMs = 105_000 + 600_000 - 1
+  t.equal(all.verification.presented(tokenOf(), 'a').standing, 'known')
+  all.nowMs++
+  t.equal(all.verification.presented(tokenOf(), 'a').standing, 'new')
+})
+
+t.test('a bad signature makes its address suspect, another refusal does not; both say what the token says of its client', async (t) => {
+  const all = callers()
+  const refusalOf = async (token: string, address: string): Promise<unknown> =>
+    await new Promise((resolve) => { resolve(all.verification.verify(token, { address })) }).catch((error: unknown) => error)
+  t.match(await refusalOf(tokenOf({ aud: 'b' }), 'a'), { reason: 'audience_mismatch', unverifiedClient: 'client' })
+  t.equal(all.verification.presented(tokenOf(), 'a').standing, 'new')
+  all.forged = true
+  t.match(await refusalOf(tokenOf(), 'a'), { reason: 'signature_invalid', unverifiedClient: 'client' })
+  t.equal(all.verification.presented(tokenOf(), 'a').standing, 'suspect')
+  t.equal(all.verification.presented(tokenOf(), 'b').standing, 'new')
+  all.busyMs = 2
+  const waiting = [refusalOf(tokenOf({ jti: '1' }), 'b'), refusalOf(tokenOf({ jti: '2' }), 'c')]
+  t.equal(all.verification.counts.signatureChecks, 2, 'one of them waits')
+  t.match(await Promise.all(waiting), [{ reason: 'signature_invalid' }, { reason: 'signature_invalid', unverifiedClient: 'client' }])
+  t.equal(all.verification.presented(tokenOf(), 'c').standing, 'suspect', 'also where the check has waited')
+})
+
+t.test('a key that is withdrawn while its verifier is prepared makes nobody suspect', async (t) => {
+  const one = scene()
+  const verdict = Promise.resolve(one.verification.verify(tokenOf(), undefined))
+  one.key.alive = false
+  one.release()
+  t.match(await verdict.catch((error: unknown) => error), { reason: 'key_unknown', detail: 'withdrawn meanwhile', unverifiedClient: 'client' })
+  t.equal(one.verification.presented(tokenOf(), '').standing, 'new')
+})
+
+t.test('a token is valid to the end of the tolerance, to the millisecond: in the cache, and at the end of its check', async (t) => {
+  const one = scene()
+  const inTime = Promise.resolve(one.verification.verify(tokenOf(), undefined))
+  one.nowMs = 104_999
+  one.release()
+  t.match(await inTime, { clientId: 'client' })
+  t.match(one.verification.recall(tokenOf(), undefined), { clientId: 'client' })
+  one.nowMs = 105_000
+  t.equal(one.verification.recall(tokenOf(), undefined), undefined)
+})
+
+t.test('with its first good token a caller becomes known, and what it has waiting already goes before others', async (t) => {
+  const all = callers()
+  const served: string[] = []
+  const verify = async (claims: { readonly jti: string, readonly azp: string }): Promise<unknown> =>
+    await Promise.resolve(all.verification.verify(tokenOf(claims), { address: 'gateway' })).then(() => served.push(claims.azp))
+  all.busyMs = 2
+  const waiting = [verify({ jti: 'at once', azp: 'flood' })]
+  for (let n = 0; n < 5; n++) waiting.push(verify({ jti: `mine ${n}`, azp: 'mine' }))
+  for (let n = 0; n < 60; n++) waiting.push(verify({ jti: `flood ${n}`, azp: `flood ${n}` }))
+  t.equal(all.verification.counts.signatureChecks, 1, 'the others wait')
+  await Promise.all(waiting)
+  t.ok(served.lastIndexOf('mine') < 20, `the last of its own came as number ${served.lastIndexOf('mine')}`)
+  t.equal(served.length, 66)
+})

@@ -121,20 +121,26 @@ t.test('where every resident is in use, a newcomer goes, after a bounded search'
   t.ok(kept.length >= 90, `${kept.length} of 95 in use are kept`)
 })
 
-t.test('where every resident is in use, the newcomer goes that came first and was never looked up', async (t) => {
-  const cache = new TokenCache(100.5 * COST)
-  const shared = key()
-  const add = (n: number): void => cache.set({ token: tokenOf(n) }, principal, shared, 1000)
-  const isKept = (n: number): boolean => cache.get(tokenOf(n), 0) !== undefined
-  for (let n = 0; n < 100; n++) {
-    add(n)
-    if (n <= 90) t.ok(isKept(n))
-  }
-  add(100)
-  for (let n = 1; n <= 91; n++) t.ok(isKept(n), `${n} is in use`)
-  add(101)
-  t.same(Array.from({ length: 102 }, (_, n) => n).filter((n) => !isKept(n)), [0, 92], 'before all were in use: a resident')
-})
+for (const [name, alive, gone] of [
+  ['where every resident is in use, the newcomer goes that came first and was never looked up', true, 92],
+  ['a token in use whose key was withdrawn makes room before any other', false, 5]
+] as const) {
+  t.test(name, async (t) => {
+    const cache = new TokenCache(100.5 * COST)
+    const [shared, other] = [key(), key()]
+    const add = (n: number): void => cache.set({ token: tokenOf(n) }, principal, n === 5 ? other : shared, 1000)
+    const isKept = (n: number): boolean => cache.get(tokenOf(n), 0) !== undefined
+    for (let n = 0; n < 100; n++) {
+      add(n)
+      if (n <= 90) t.ok(isKept(n))
+    }
+    add(100)
+    for (let n = 1; n <= 91; n++) t.ok(isKept(n), `${n} is in use`)
+    other.alive = alive
+    add(101)
+    t.same(Array.from({ length: 102 }, (_, n) => n).filter((n) => !isKept(n)), [0, gone], 'and before all were in use a resident')
+  })
+}
 
 t.test('entries that are no longer looked up make room', async (t) => {
   const cache = new TokenCache(100 * COST)

@@ -74,7 +74,7 @@ t.test('what ends while the signature is checked is refused', async (t) => {
   const second = Promise.resolve(late.verification.verify(tokenOf(), undefined))
   late.nowMs = 105_000
   late.release()
-  t.match(await second.catch((error: unknown) => error), { reason: 'expired' })
+  t.match(await second.catch((error: unknown) => error), { reason: 'expired', detail: 'meanwhile' })
   t.equal(late.verification.cache.size, 0)
 })
 
@@ -142,6 +142,63 @@ t.test('a header is read once for all tokens of a key, and never taken for anoth
     t.throws(() => readAccessToken(tokenOf({ many: 'x'.repeat(20_000) }), { ...EXPECTED, maxTokenBytes: 40_000 }, 200)),
     { reason: 'expired' }
   )
+})
+
+t.test('a key that has to be fetched is waited for, and its verifier; then the check and the proof are as ever', async (t) => {
+  const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
+  const proven: unknown[] = []
+  let release: (key: VerificationKey) => void = () => undefined
+  const checked: string[] = []
+  const verification = new Verification<string>({
+    issuers: new TrustedIssuers([{
+      ...EXPECTED, serviceClaim: undefined,
+      keyring: { key: async () => new Promise((resolve) => { release = resolve }), refusalWithoutKeys: () => undefined }
+    }]),
+    cacheBytes: 1 << 20, addressOf: () => '', hasLeft: (context) => context === 'left', nowMs: () => 0,
+    verifierOf: async (fetched) => (token) => { checked.push(`${fetched.kid} ${token}`) },
+    proof: (principal, ...rest) => {
+      proven.push([principal.clientId, ...rest])
+      return principal
+    }
+  })
+  const waiting = ['left', 'here'].map(async (context) => verification.verify(tokenOf(), context))
+  t.same(checked, [])
+  release(key)
+  const [first, second] = await Promise.all(waiting)
+  t.equal(second, first, 'one of those who present it is still there')
+  t.equal(verification.recall(tokenOf(), 'later', 'dpop'), first)
+  t.equal(verification.recall(tokenOf(), 'last'), first)
+  t.same(checked, [`k ${tokenOf()}`])
+  t.same(proven, [['left', 'bearer'], ['here', 'bearer'], ['later', 'dpop'], ['last', 'bearer']].map((rest) => ['client', ...rest, tokenOf()]))
+})
+
+t.test('what a token waits for may fail: the failure is passed on as it is, and the next one tries again', async (t) => {
+  const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
+  let failure: Error | undefined = new Error('no verifier')
+  const verification = new Verification<undefined>({
+    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: keyringOf(key) }]),
+    cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, nowMs: () => 0,
+    verifierOf: async () => {
+      if (failure !== undefined) throw failure
+      return () => undefined
+    }
+  })
+  t.equal(await Promise.resolve(verification.verify(tokenOf(), undefined)).catch((error: unknown) => error), failure)
+  failure = undefined
+  t.match(await verification.verify(tokenOf(), undefined), { clientId: 'client' })
+})
+
+t.test('without another clock it is the time of day', async (t) => {
+  const key: VerificationKey = { kid: 'k', alg: 'ES256', pem: '', alive: true }
+  const verification = new Verification<undefined>({
+    issuers: new TrustedIssuers([{ ...EXPECTED, serviceClaim: undefined, keyring: keyringOf(key) }]),
+    cacheBytes: 1 << 20, addressOf: () => '', hasLeft: () => false, verifierOf: () => () => undefined
+  })
+  const now = Math.floor(Date.now() / 1000)
+  t.match(await verification.verify(tokenOf({ exp: now + 100 }), undefined), { clientId: 'client' })
+  t.match(verification.recall(tokenOf({ exp: now + 100 }), undefined), { clientId: 'client' })
+  t.match(t.throws(() => verification.verify(tokenOf({ exp: now - 100 }), undefined)), { reason: 'expired' })
+  verification.cache.close()
 })
 
 interface Address { readonly address: string }

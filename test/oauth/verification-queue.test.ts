@@ -191,6 +191,40 @@ t.test('what nobody waits for any more is not verified, waiting or not', async (
   t.equal(scene.refused.at(-1), 'left overloaded')
 })
 
+t.test('in plain numbers: 1,024 wait in a share, 700 ms at the longest, and who is refused may come again in one second', async (t) => {
+  const scene = new Scene()
+  times(2_000, (n) => scene.present(`${n}`))
+  t.equal(scene.queue.length, 1_024)
+  const patient = new Scene()
+  times(12, (n) => patient.present(`${n}`, { tookMs: 1 }))
+  await patient.turn(700)
+  t.equal(patient.served.length, 2, 'one at once, one after 700 ms')
+  await patient.turn(0)
+  t.same([patient.served.length, patient.refused.length, patient.queue.length], [2, 10, 0], 'after 701 ms')
+  const refusal: unknown = await new VerificationQueue().enter({
+    caller: { address: '', client: '' }, standing: () => 'new', isAbandoned: () => true, run: () => t.fail('nobody waits')
+  }).catch((error: unknown) => error)
+  t.match(refusal, { statusCode: 503, reason: 'overloaded', retryAfterSeconds: 1 })
+})
+
+t.test('other work that takes less than 0.03 ms in a turn is none; what takes longer has its time', async (t) => {
+  for (const [otherMs, served] of [[0.02, 3], [0.04, 1]] as const) {
+    const scene = new Scene()
+    times(10, (n) => scene.present(`${n}`, { tookMs: 3 }))
+    await scene.turn(otherMs)
+    await scene.turn(otherMs)
+    t.equal(scene.served.length, served, `${otherMs} ms`)
+  }
+})
+
+t.test('one pause of the process during a check does not shorten the queue as a slow algorithm does', async (t) => {
+  const scene = new Scene()
+  scene.present('paused', { tookMs: 500, standing: 'suspect' })
+  await scene.turn()
+  times(600, (n) => scene.present(`${n}`, { standing: 'suspect' }))
+  t.ok(scene.queue.length > 300, `${scene.queue.length} wait`)
+})
+
 t.test('a failure is the failure of one, at once or later', async (t) => {
   const queue = new VerificationQueue()
   const outcomes = await Promise.allSettled(Array.from({ length: 100 }, async (_, n) => queue.enter({

@@ -108,7 +108,9 @@ export class KeyRefresh {
     if (this.current.count === 0) return
     const { maxStaleHours, refreshSeconds, events, clock } = this.#options
     const maxAgeMs = Math.max(maxStaleHours * 3_600_000, refreshSeconds * 2_000)
-    if (clock.nowMs() - this.goodAtMs > maxAgeMs) events.keysExpired?.(this.current.clear())
+    if (clock.nowMs() - this.goodAtMs <= maxAgeMs) return
+    const removed = this.current.clear()
+    events.keysExpired?.(removed)
   }
 
   #accept (text: string, requestedAtMs: number, newConnection: boolean): void {

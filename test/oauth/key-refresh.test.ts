@@ -27,9 +27,19 @@ interface Scene {
   pass: (ms: number) => Promise<void>
 }
 
+/** A timer of Node that is set to no finite time fires at once. */
+function finite (clock: FakeClock): FakeClock {
+  const { after } = clock
+  clock.after = (delayMs, call) => {
+    if (!Number.isFinite(delayMs) || delayMs < 0) t.fail(`a timer of ${delayMs} ms`)
+    return after(delayMs, call)
+  }
+  return clock
+}
+
 /** A keyring that was started, over an issuer without a network. */
 async function scene (t: Test, issuer: FetchKeySet, options: { refreshSeconds?: number, maxStaleHours?: number } = {}): Promise<Scene> {
-  const clock = new FakeClock()
+  const clock = finite(new FakeClock())
   const one: Scene = {
     clock, issuer, tookMs: 0, wanted: [], begunAtMs: [], events: [],
     keyring: new Keyring({
@@ -176,6 +186,8 @@ t.test('the age of the key set is the time since the response was received', asy
 
 t.test('keys that are too old count no longer at once, even if no fetch has ended since', async (t) => {
   const one = await scene(t, lists(first), { maxStaleHours: 1 })
+  await one.pass(one.clock.nextInMs ?? 0)
+  t.equal(one.wanted.length, 2, 'a good response, from which they count')
   one.issuer = hangs
   await one.pass(3_600_000)
   t.equal(one.keyring.state().knownKeys, 1)
@@ -286,4 +298,94 @@ t.test('a stopped keyring is silent: neither a failure that comes late nor a goo
     t.equal(one.clock.nextInMs, undefined)
     t.notOk(one.events.some((event) => event.startsWith('unavailable')))
   }
+})
+
+t.test('a stopped keyring has no timer for the end of a missing key, whether its withdrawal was confirmed or not', async (t) => {
+  for (const [ms, kids] of [[0, 'first,second'], [3_000, 'second']] as const) {
+    const one = await scene(t, lists(first, second))
+    one.issuer = lists(second)
+    await one.pass(one.clock.nextInMs ?? 0)
+    await one.pass(ms)
+    t.equal(one.keyring.kids.join(), kids)
+    const { length } = one.events
+    one.keyring.stop()
+    t.equal(one.clock.nextInMs, undefined)
+    await one.pass(600_000)
+    t.equal(one.events.length, length)
+  }
+})
+
+t.test('each missing key ends at a time of its own, while a fetch never ends', async (t) => {
+  const third = newKey('ES256', 'third')
+  const one = await scene(t, lists(first, second, third))
+  one.issuer = lists(second, third)
+  await one.pass(one.clock.nextInMs ?? 0)
+  const listedAtMs = one.clock.nowMs()
+  one.issuer = async (wanted) => {
+    one.issuer = hangs
+    return await lists(third)(wanted)
+  }
+  await one.pass(65_000 - listedAtMs - 1)
+  t.same(one.keyring.kids, ['first', 'second', 'third'])
+  await one.pass(1)
+  t.same(one.keyring.kids, ['second', 'third'])
+  await one.pass(listedAtMs - 1)
+  t.same(one.keyring.kids, ['second', 'third'])
+  await one.pass(1)
+  t.same(one.keyring.kids, ['third'], '65 s after the request for the last response that listed it')
+  t.same(one.events.slice(1), ['added  removed first', 'added  removed second'])
+})
+
+t.test('a confirmation that fails is not repeated at once, but by the schedule of retries', async (t) => {
+  const one = await scene(t, lists(first, second))
+  one.issuer = lists(second)
+  await one.pass(one.clock.nextInMs ?? 0)
+  one.issuer = fails('status 500')
+  await one.pass(2_000)
+  t.equal(one.wanted.length, 3, 'the confirmation')
+  await one.pass(4_999)
+  t.equal(one.wanted.length, 3)
+  await one.pass(1_001)
+  t.equal(one.wanted.length, 4, 'after 5 to 6 s')
+})
+
+t.test('before the first response the issuer does not count as available: an unknown key is its fault', async (t) => {
+  const keyring = new Keyring({ fetchKeySet: hangs, refreshSeconds: 60, maxStaleHours: 24, clock: new FakeClock() })
+  t.teardown(() => { keyring.stop() })
+  void keyring.start()
+  t.same(keyring.state(), { knownKeys: 0, available: false, ageMs: undefined, error: undefined })
+})
+
+t.test('a fetch begins no part of a millisecond too early', async (t) => {
+  const one = await scene(t, lists(first))
+  await one.pass(0.5)
+  for (const kid of ['a', 'b', 'c']) {
+    ask(one, kid)
+    await turn()
+  }
+  await one.pass(6_000)
+  t.equal(one.begunAtMs.length, 4)
+  t.ok((one.begunAtMs[3] ?? 0) >= 5_000, `${one.begunAtMs.join()}: one for each interval of 5 s`)
+})
+
+t.test('nobody has to listen to what happens to the keys', async (t) => {
+  const clock = new FakeClock()
+  let issuer = lists(first, second, newKey('ES256', 'second'))
+  const keyring = new Keyring({
+    fetchKeySet: async (wanted) => issuer(wanted), refreshSeconds: 60, maxStaleHours: 1, clock
+  })
+  t.teardown(() => { keyring.stop() })
+  await keyring.start()
+  t.same(keyring.kids, ['first'])
+  issuer = lists(second)
+  await clock.pass(180_000, turn)
+  t.same(keyring.kids, ['second'])
+  issuer = fails('status 404', { status: 404 })
+  await clock.pass(1_800_000, turn)
+  t.match(keyring.state(), { knownKeys: 1, error: 'status 404' })
+  await clock.pass(3_600_000, turn)
+  t.equal(keyring.state().knownKeys, 0)
+  issuer = lists(first)
+  await clock.pass(10_000, turn)
+  t.match(keyring.state(), { knownKeys: 1, available: true })
 })

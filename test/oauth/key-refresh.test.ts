@@ -54,7 +54,9 @@ async function scene (t: Test, issuer: FetchKeySet, options: { refreshSeconds?: 
       maxStaleHours: 24,
       clock,
       events: {
-        fetched: (durationMs, known, error) => { if (durationMs > 0) one.events.push(`fetched in ${durationMs}, ${known} known, ${error}`) },
+        fetched: (durationMs, known, error) => {
+          if (durationMs > 0) one.events.push(`fetched in ${durationMs}, ${known} known, ${error}`)
+        },
         unavailable: (error, known, status) => one.events.push(`unavailable, ${known} known: ${error}, ${status}`),
         available: (afterMs) => one.events.push(`available after ${afterMs}`),
         keysLoaded: (kids) => one.events.push(`loaded ${kids.join()}`),
@@ -143,7 +145,7 @@ t.test('the refusal of a known kid names the algorithms that it is for', async (
   t.match(asked.outcome, { reason: 'algorithm_mismatch', detail: /^alg ES256, the key "?rsa"? is for RS256 RS384 RS512 PS256 PS384 PS512$/ })
 })
 
-t.test('without keys every token is refused until there are some; the seconds to the next attempt are rounded up, at least 1', async (t) => {
+t.test('without keys every token is refused until there are some; the seconds to the next attempt: rounded up, 1 at least', async (t) => {
   const one = await scene(t, fails('status 503', { retryAfterMs: 30_000 }))
   const seconds = (): unknown => one.keyring.refusalWithoutKeys()?.retryAfterSeconds
   t.match(one.keyring.refusalWithoutKeys(), { statusCode: 503, reason: 'issuer_unavailable' })

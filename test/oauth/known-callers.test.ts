@@ -21,7 +21,9 @@ t.test('a caller is known for ten minutes after its token has ended, and an addr
 
 t.test('10,000 callers are known at a time, and 10,000 networks suspect', async (t) => {
   const callers = new KnownCallers(() => 0)
-  const most = Array.from({ length: 10_000 }, (_, n) => ({ known: { address: `${n}`, client: 'c' }, suspect: { address: `suspect ${n}`, client: 'c' } }))
+  const most = Array.from({ length: 10_000 }, (_, n) => ({
+    known: { address: `${n}`, client: 'c' }, suspect: { address: `suspect ${n}`, client: 'c' }
+  }))
   for (const { known, suspect } of most) {
     callers.add(known, 1_000)
     callers.suspect(suspect)

@@ -353,13 +353,12 @@ t.test('before the first response the issuer does not count as available: an unk
 t.test('a fetch begins no part of a millisecond too early', async (t) => {
   const one = await scene(t, lists(first))
   await one.pass(0.5)
-  for (const kid of ['a', 'b', 'c']) {
-    ask(one, kid)
-    await turn()
-  }
+  ask(one, 'a')
+  await one.pass(0.25)
+  ask(one, 'b')
   await one.pass(6_000)
   t.equal(one.begunAtMs.length, 4)
-  t.ok((one.begunAtMs[3] ?? 0) >= 5_000, `${one.begunAtMs.join()}: one for each interval of 5 s`)
+  t.ok((one.begunAtMs[3] ?? 0) >= 5_000.5, `${one.begunAtMs.join()}: one for each interval of 5 s`)
 })
 
 t.test('nobody has to listen to what happens to the keys', async (t) => {

@@ -252,6 +252,15 @@ t.test('who presents a token: by what it says until it is verified, then known b
   t.same(nameless, { caller: { address: there, client: '' }, standing: 'known' })
 })
 
+t.test('a client that a token names in escaped characters has its own name once the token is verified', async (t) => {
+  const { verification } = callers()
+  const claims = JSON.stringify(CLAIMS).replace('"client"', '"cli\\u0065nt"')
+  const token = `${b64(HEADER)}.${Buffer.from(claims).toString('base64url')}.AAAA`
+  t.equal(verification.presented(token, 'a').caller.client, '', 'not read before')
+  await verification.verify(token, { address: 'a' })
+  t.equal(verification.presented(token, 'a').caller.client, 'client')
+})
+
 t.test('a caller remains known for ten minutes after the end of its token, with the tolerance for its clock', async (t) => {
   const all = callers()
   await all.verification.verify(tokenOf(), { address: 'a' })

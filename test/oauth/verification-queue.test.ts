@@ -217,6 +217,16 @@ t.test('other work that takes less than 0.03 ms in a turn is none; what takes lo
   }
 })
 
+t.test('a queue that was idle for a while serves as it did at first', async (t) => {
+  const scene = new Scene()
+  for (let round = 1; round <= 3; round++) {
+    times(20, (n) => scene.present(`${round} ${n}`))
+    t.equal(scene.served.length, 20 * (round - 1) + perTurn, 'at once, while there is time')
+    for (let turn = 0; turn < 10; turn++) await scene.turn()
+    t.same({ served: scene.served.length, waiting: scene.queue.length }, { served: 20 * round, waiting: 0 })
+  }
+})
+
 t.test('one pause of the process during a check does not shorten the queue as a slow algorithm does', async (t) => {
   const scene = new Scene()
   scene.present('paused', { tookMs: 500, standing: 'suspect' })

@@ -12,6 +12,7 @@ import type { Principal } from '../src/oauth/principal.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import { Verification } from '../src/oauth/verification.ts'
 import type { ProofOfPossession } from './proof-of-possession.ts'
+import { countedHeaders } from './header-bound.ts'
 import { conditionsOf, type KeysSource } from './issuer-conditions.ts'
 import { keyringEvents } from './issuer-events.ts'
 import { withHeaders } from './refused-in-hook.ts'
@@ -178,17 +179,6 @@ function known (request: FastifyRequest, principal: Principal, sinceMs: number |
     verified.publish({ issuer, clientId, subject, cached: sinceMs === undefined, durationMs, method, route, requestId })
   }
   return principal
-}
-
-/** Node reads so many headers where nothing else is set, and silently drops the others. */
-const HEADERS_READ = 1_000
-
-/**
- * With so many headers, one may have been dropped. `maxHeadersCount` of the first server says nothing of further ones (`localhost` has
- * several addresses), which may still have Node's own limit.
- */
-function countedHeaders (maxHeadersCount: number | null): number {
-  return maxHeadersCount === null || maxHeadersCount === 0 ? HEADERS_READ : Math.min(maxHeadersCount, HEADERS_READ)
 }
 
 function principalOf (this: FastifyRequest): Principal {

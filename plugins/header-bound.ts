@@ -20,3 +20,14 @@ export function checkHeaderBound (app: FastifyInstance, maxTokenBytes: number, w
     done()
   })
 }
+
+/** Node reads so many headers where nothing else is set, and silently drops the others. */
+const HEADERS_READ = 1_000
+
+/**
+ * With so many headers, one may have been dropped. `maxHeadersCount` of the first server says nothing of further ones (`localhost` has
+ * several addresses), which may still have Node's own limit.
+ */
+export function countedHeaders (maxHeadersCount: number | null): number {
+  return maxHeadersCount === null || maxHeadersCount === 0 ? HEADERS_READ : Math.min(maxHeadersCount, HEADERS_READ)
+}

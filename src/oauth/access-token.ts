@@ -1,4 +1,5 @@
 import type { Algorithm } from './algorithms.ts'
+import { copiedText } from './copied-text.ts'
 import { InvalidToken, type Unavailable } from './errors.ts'
 import { printable, printableText } from './printable.ts'
 import type { Claims } from './principal.ts'
@@ -119,8 +120,7 @@ function readHeader (part: string): Readonly<Record<string, unknown>> | PartFaul
   const header = readJsonPart(part)
   if (typeof header === 'string' || part.length > LONGEST_HEADER) return header
   if (headers.size === HEADERS) headers.clear()
-  // A text of its own: a part of another would keep all of it in memory.
-  headers.set(Buffer.from(part, 'latin1').toString('latin1'), header)
+  headers.set(copiedText(part), header)
   return header
 }
 

@@ -1,3 +1,4 @@
+import { copiedText } from './copied-text.ts'
 import { EntryList, type Entry } from './entry-list.ts'
 import { heldBytes } from './held-bytes.ts'
 import type { VerificationKey } from './key-set.ts'
@@ -79,7 +80,7 @@ export class TokenCache {
     const bytes = heldBytes(token, principal, claims)
     if (bytes > this.#capacityBytes * CACHE_LIMITS.newcomersShare) return
     const entry: Entry = {
-      text: text ?? copied(textOf(token)),
+      text: text ?? copiedText(textOf(token)),
       principal, key, deadlineMs, bytes, used: false, list: undefined, before: undefined, after: undefined
     }
     const before = this.#entries.set(entry)
@@ -144,9 +145,4 @@ export class TokenCache {
 /** RFC 6750 §2.1, in the spelling of nearly every caller. */
 function textOf (token: string): string {
   return `Bearer ${token}`
-}
-
-/** A text of its own, in one piece: it keeps nothing else in memory, and V8 compares it eight characters at a time. */
-function copied (text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1')
 }

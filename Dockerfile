@@ -11,16 +11,15 @@ COPY vendor vendor
 RUN npm ci --omit=dev --ignore-scripts
 
 
-# The service and its health check with what they import; not the development issuer, which server.ts reaches by name only.
+# The service and its health check, bundled from what they import; not the development issuer, which the service loads by its place.
 FROM modules AS build
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
+COPY tools/build.mjs tools/bundle.mjs tools/output.mjs tools/transpile.mjs tools/
 COPY src src
 COPY plugins plugins
 COPY routes routes
-RUN echo '{ "extends": "./tsconfig.build.json", "include": [], "files": ["src/server.ts", "src/cli/healthcheck.ts"] }' > tsconfig.image.json \
- && npx tsc -p tsconfig.image.json --noCheck \
- && rm -r dist/src/issuer
+RUN node tools/build.mjs --image
 
 
 FROM base

@@ -2,9 +2,11 @@
  * Where the time of the hot and of the cold path goes: the service under `--cpu-prof`. Prints tables; with --readme into
  * bench/README.md.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { SourceMap } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ours, PRIVATE, startFleet, texts } from './fleet.mjs'
 import { mint, newKey, startIssuer } from './issuer.mjs'
 import { eachOnce, inTurn, load } from './load.mjs'
@@ -19,12 +21,12 @@ const README = new URL('README.md', import.meta.url)
 
 /** From the place of a function to the part of the work that it belongs to; the first that fits. */
 const GROUPS = [
-  ['this service, reader', /dist\/src\/oauth\/(?:access-token|strict-json)/],
+  ['this service, reader', /src\/oauth\/(?:access-token|strict-json)/],
   [
     'this service, cache and verification',
-    /dist\/src\/oauth\/(?:token-cache|token-index|entry-list|held-bytes|verification|fair-lines|known-callers|trusted-issuers|proof|keyring|principal|credentials)/
+    /src\/oauth\/(?:token-cache|token-index|entry-list|held-bytes|verification|fair-lines|known-callers|trusted-issuers|proof|keyring|principal|credentials)/
   ],
-  ['this service, plugins and the rest', /\/dist\//],
+  ['this service, plugins and the rest', /^\/(?:src|plugins|routes)\//],
   ['@fastify/jwt and fast-jwt', /node_modules\/(?:@fastify\/jwt|fast-jwt|@lukeed|mnemonist|safe-regex2|asn1|ecdsa)/],
   ['pino', /node_modules\/(?:pino|sonic-boom|thread-stream|fast-redact|@pinojs|safe-stable)/],
   [
@@ -75,17 +77,31 @@ function selfTimes ({ nodes, samples, timeDeltas, startTime }) {
   const times = new Map()
   samples.forEach((id, at) => {
     if (moments[at] < last - TIMED_MS * 1000 || moments[at] > last) return
-    const { functionName, url } = byId.get(id)
+    const frame = byId.get(id)
+    const { functionName } = frame
     if (functionName === '(idle)') return
-    const place = `${functionName === '' ? 'anonymous' : functionName}|${shortened(url)}`
+    const place = `${functionName === '' ? 'anonymous' : functionName}|${sourceOf(frame)}`
     times.set(place, (times.get(place) ?? 0) + timeDeltas[at])
   })
   return times
 }
 
-function shortened (url) {
-  const at = Math.max(url.lastIndexOf('/node_modules/'), url.lastIndexOf('/dist/'))
-  return at < 0 ? url.replace(/^file:.*\//, '') : url.slice(at + 1)
+const maps = new Map()
+
+/** The service is bundled: its source is found by the map. */
+function sourceOf ({ url, lineNumber, columnNumber }) {
+  const at = url.lastIndexOf('/node_modules/')
+  if (at >= 0) return url.slice(at + 1)
+  const entry = mapOf(url)?.findEntry(lineNumber, columnNumber)
+  return entry?.originalSource?.replace(/^(?:\.\.\/)+/, '') ?? url.replace(/^file:.*\//, '')
+}
+
+function mapOf (url) {
+  if (!maps.has(url)) {
+    const file = url.startsWith('file:') ? `${fileURLToPath(url)}.map` : ''
+    maps.set(url, existsSync(file) ? new SourceMap(JSON.parse(readFileSync(file, 'utf8'))) : undefined)
+  }
+  return maps.get(url)
 }
 
 function groupOf (place) {

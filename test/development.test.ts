@@ -50,8 +50,10 @@ t.test('a realm file that cannot be used stops the start before anything listens
 })
 
 t.test('a scope of the catalogue that no token can have: the start prints the lines to add, and so does a refusal', async (t) => {
-  const { edit, start } = project(t)
-  edit('dist/routes/scopes.js', (text) => text.replace('export const SCOPES = {', '$& "reports:read": "Read the reports",'))
+  const { edit, copySources, build, start } = project(t)
+  copySources()
+  edit('routes/scopes.ts', (text) => text.replace('export const SCOPES = {', '$& \'reports:read\': \'Read the reports\','))
+  await build()
   const before = start()
   await up(before)
   t.match(before.out(), `No token has the scope reports:read. Add to the realm file

@@ -3,6 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { undici, undiciClass } from '../src/http/undici.ts'
 import { serve } from './support/server-process.ts'
@@ -34,14 +35,24 @@ async function loadedBy (t: Test, env: Readonly<Record<string, string>>): Promis
   return JSON.parse(readFileSync(file, 'utf8')) as string[]
 }
 
+/** The sources that the files of the service were made of, by their place in the checkout. */
+function sourcesOf (files: readonly string[]): readonly string[] {
+  return ours(files).flatMap((file) => (JSON.parse(readFileSync(`${fileURLToPath(file)}.map`, 'utf8')) as { sources: string[] }).sources)
+    .map((source) => source.replace(/^(\.\.\/)+/, ''))
+}
+
+const ours = (files: readonly string[]): string[] => of(files, /^(?!.*\/node_modules\/).*\/dist\//)
 const of = (files: readonly string[], part: RegExp): string[] => files.filter((file) => part.test(file))
 const LAZY =
-  /\/node_modules\/(?:typebox|env-schema|@fastify\/(?:swagger|cors|rate-limit|jwt)|fast-jwt|asn1\.js|bn\.js|yaml|ioredis|@prometheus-io|@opentelemetry)\/|\/dist\/src\/(?:issuer|cli|client)\//
+  /\/node_modules\/(?:typebox|env-schema|@fastify\/(?:swagger|cors|rate-limit|jwt)|fast-jwt|asn1\.js|bn\.js|yaml|ioredis|@prometheus-io|@opentelemetry)\//
 
 t.test('a start in production loads nothing that production does not serve', async (t) => {
   const files = await loadedBy(t, { NODE_ENV: 'production' })
   t.same(of(files, LAZY), [])
-  t.ok(of(files, /\/dist\/plugins\/auth\.js/).length === 1, 'the list holds what was loaded')
+  const sources = sourcesOf(files)
+  t.same(of(sources, /^src\/(?:issuer|cli|client)\/|^routes\/(?:access-page|description)|^plugins\/(?:metrics|cors|openapi)\.ts/), [])
+  t.ok(sources.includes('plugins/auth.ts') && sources.length > 100, 'the list holds what was loaded')
+  t.ok(ours(files).length < 20, `bundled: ${ours(files).length} files of ${sources.length} sources`)
   const undiciFiles = of(files, /\/node_modules\/undici\//).length
   t.ok(undiciFiles > 0 && undiciFiles < 50, `${undiciFiles} files of undici, with the key set requested; the whole has 110`)
 })
@@ -49,6 +60,7 @@ t.test('a start in production loads nothing that production does not serve', asy
 t.test('what is switched on is loaded', async (t) => {
   const files = await loadedBy(t, { NODE_ENV: 'production', CORS_ORIGINS: 'https://app.example.com' })
   t.ok(of(files, /@fastify\/cors/).length > 0)
+  t.ok(sourcesOf(files).includes('plugins/cors.ts'))
 })
 
 t.test('a class of undici comes from its own file, or from the whole package where that file has moved', async (t) => {

@@ -61,13 +61,15 @@ t.test('an unknown environment with an issuer counts as production, with a warni
 })
 
 t.test('a stack names the line of the source, as npm start and the image run Node', async (t) => {
-  const program = 'import("./dist/src/config.js").then(({ loadConfig }) => loadConfig({ PORT: "x" }))'
-  const stack = await new Promise<string>((resolve) => {
+  const stackOf = (program: string): Promise<string> => new Promise((resolve) => {
     execFile(process.execPath, ['--enable-source-maps', '-e', program], (_error, _out, err) => resolve(err))
   })
+  const stack = await stackOf('import("./dist/src/config.js").then(({ loadConfig }) => loadConfig({ PORT: "x" }))')
   const [, line = ''] = /\(.*\/src\/config\.ts:(\d+):\d+\)/.exec(stack) ?? []
   t.match(readFileSync('src/config.ts', 'utf8').split('\n')[Number(line) - 1], /throw new ConfigError/)
   t.notMatch(stack, /at .*dist\/src\/config\.js/)
+  const bundled = await stackOf('import("./dist/src/issuer/development-issuer.js").then((issuer) => issuer.startDevelopmentIssuer(null))')
+  t.match(bundled, /TypeError: [^\n]*\n +at [^\n]*\/src\/issuer\/[a-z/-]+\.ts:\d+:\d+/)
   t.match((JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }).scripts.start, /--enable-source-maps/)
   t.match(readFileSync('Dockerfile', 'utf8'), /^ENTRYPOINT .*"--enable-source-maps"/m)
 })

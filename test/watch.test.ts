@@ -1,18 +1,15 @@
 // In a process of its own: it waits for processes.
 import { execFile } from 'node:child_process'
-import { cpSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { join } from 'node:path'
 import t from 'tap'
 import { project, up } from './support/project.ts'
 
 const run = promisify(execFile)
 
 t.test('beside a service that restarts on change, building and calling do not restart it: 10 of 10', async (t) => {
-  const { folder, start } = project(t)
-  for (const name of ['src', 'plugins', 'routes', 'tools', 'tsconfig.json']) cpSync(name, join(folder, name), { recursive: true })
-  const { code, stdout } = { code: 0, ...await run(process.execPath, ['tools/build.mjs'], { cwd: folder }) }
-  t.same([code, stdout], [0, ''])
+  const { folder, copySources, build, start } = project(t)
+  copySources()
+  t.equal(await build(), '')
   const started = start(['--watch', '--enable-source-maps'])
   await up(started)
   const env = {
@@ -21,7 +18,7 @@ t.test('beside a service that restarts on change, building and calling do not re
     API_URL: `${started.api()}/api/private-scoped`
   }
   for (let time = 1; time <= 10; time++) {
-    await run(process.execPath, ['tools/build.mjs'], { cwd: folder })
+    await build()
     const { stdout } = await run(process.execPath, ['dist/src/cli/client.js'], { cwd: folder, env })
     t.match(stdout, /scope named test_api_access/, `call ${time}`)
   }

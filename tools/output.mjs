@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { dirname, join, sep } from 'node:path'
 import { hashOf, ROOT, toolchain } from './transpile.mjs'
 
-/** Paths below the root, with forward slashes. */
-const filesIn = (base, folder, end) => existsSync(join(base, folder))
+/** Paths below the base, with forward slashes. */
+export const filesIn = (base, folder, end) => existsSync(join(base, folder))
   ? readdirSync(join(base, folder), { recursive: true })
       .map((file) => `${folder}/${file.split(sep).join('/')}`)
       .filter((file) => end.test(file))
   : []
 
-function readManifest (manifest) {
+export function readManifest (manifest) {
   try {
     return JSON.parse(readFileSync(manifest, 'utf8'))
   } catch {
@@ -19,7 +19,7 @@ function readManifest (manifest) {
 }
 
 /** A reader sees the old file or the new one, never half of one. */
-function replace (file, text) {
+export function replace (file, text) {
   if (existsSync(file) && readFileSync(file, 'utf8') === text) return
   mkdirSync(dirname(file), { recursive: true })
   const fresh = `${file}.${process.pid}`
@@ -31,10 +31,11 @@ export const outputOf = (source) => source.replace(/\.ts$/, '.js')
 
 /**
  * Brings `out` up to date. `compile` makes of a source's path and text its errors and files: what each path's end is added to its output's
- * path, and its text. Returns the errors, one line each; a source with errors keeps its last output.
+ * path, and its text. `isOther`: whether another program makes a file, source or output. Returns the errors, one line each; a source with
+ * errors keeps its last output.
  */
-export function bringUpToDate ({ out, folders, compile }) {
-  const sources = folders.flatMap((folder) => filesIn(ROOT, folder, /(?<!\.d)\.ts$/))
+export function bringUpToDate ({ out, folders, compile, isOther = () => false }) {
+  const sources = folders.flatMap((folder) => filesIn(ROOT, folder, /(?<!\.d)\.ts$/)).filter((source) => !isOther(source))
   const before = readManifest(join(out, '.build.json'))
   const after = {}
   const tool = hashOf(toolchain(), compile.toString())
@@ -51,13 +52,14 @@ export function bringUpToDate ({ out, folders, compile }) {
     }
     after[source] = made()
   }
-  removeOrphans(out, folders, new Set(sources.map(outputOf)))
+  const wanted = new Set(sources.map(outputOf))
+  removeOrphans(out, folders, (file) => wanted.has(file) || isOther(file))
   replace(join(out, '.build.json'), JSON.stringify(after))
   return errors
 }
 
-function removeOrphans (out, folders, wanted) {
+function removeOrphans (out, folders, isWanted) {
   for (const file of folders.flatMap((folder) => filesIn(out, folder, /\.js(\.map)?$/))) {
-    if (!wanted.has(file.replace(/\.map$/, ''))) rmSync(join(out, file), { force: true })
+    if (!isWanted(file.replace(/\.map$/, ''))) rmSync(join(out, file), { force: true })
   }
 }

@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { until } from './service.ts'
 
@@ -18,6 +19,10 @@ export interface Started {
 export interface Project {
   readonly folder: string
   readonly edit: (file: string, change: (text: string) => string) => void
+  /** From here on it has the sources too. */
+  readonly copySources: () => void
+  /** Brings what is built up to date with the sources; what it printed. */
+  readonly build: () => Promise<string>
   readonly start: (node?: readonly string[], env?: Readonly<Record<string, string>>) => Started
 }
 
@@ -36,6 +41,10 @@ export function project (t: Test): Project {
   })
   return {
     folder,
+    copySources () {
+      for (const name of ['src', 'plugins', 'routes', 'tools', 'tsconfig.json']) cpSync(name, join(folder, name), { recursive: true })
+    },
+    build: async () => (await promisify(execFile)(process.execPath, ['tools/build.mjs'], { cwd: folder })).stdout,
     edit: (file, change) => writeFileSync(join(folder, file), change(readFileSync(join(folder, file), 'utf8'))),
     start (node = [], env = {}) {
       const child = spawn(process.execPath, [...node, 'dist/src/server.js'], {

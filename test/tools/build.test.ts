@@ -26,7 +26,7 @@ function project (t: Test, like?: Project): Project {
   t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
   if (like !== undefined) cpSync(join(like.folder, 'dist'), join(folder, 'dist'), { recursive: true })
   for (const name of ['src/deep', 'plugins', 'routes', 'tools']) mkdirSync(join(folder, name), { recursive: true })
-  for (const name of ['tools/build.mjs', 'tools/output.mjs', 'tools/transpile.mjs', 'tsconfig.json', 'package.json']) {
+  for (const name of ['tools/build.mjs', 'tools/bundle.mjs', 'tools/output.mjs', 'tools/transpile.mjs', 'tsconfig.json', 'package.json']) {
     cpSync(name, join(folder, name))
   }
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))

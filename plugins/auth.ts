@@ -128,8 +128,8 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     const { rawHeaders } = this.raw
     if (rawHeaders.length >= 2 * countedHeaders(app.server.maxHeadersCount)) throw new InvalidRequest('headers_too_many')
     const authorization = authorizationOf(rawHeaders)
-    const known = recall(authorization, this)
-    return known === undefined ? read(authorization, this) : noted(this, known, undefined)
+    const recalled = recall(authorization, this)
+    return recalled === undefined ? read(authorization, this) : noted(this, recalled, undefined)
   }
 
   /** The look-up of the hot path, of a header that is written as nearly every caller does. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import type { LineWriter } from '../src/log-line.ts'
 import { shown } from '../src/oauth/printable.ts'
 import { auditOf, nameCaller } from './audit.ts'
 import type { RefusalLines } from './refusal-lines.ts'
@@ -20,14 +21,17 @@ export interface RequestLogOptions {
   readonly refusalLines: RefusalLines
   /** A line for each decision about a caller. */
   readonly audit: boolean
+  /** In place of the logger, whose level decides nevertheless. */
+  readonly writeLine?: LineWriter | undefined
 }
 
 /** Orchestrators request these every few seconds: they get a line when the status changes. */
 const PROBES: ReadonlySet<string | undefined> = new Set(['/health/live', '/health/ready'])
 
 /** One line for each request: never a header, a query, an address as it was sent (the route's pattern instead) or a body. */
-export default fp<RequestLogOptions>((app, { refusalLines, audit }, done) => {
+export default fp<RequestLogOptions>((app, { refusalLines, audit, writeLine }, done) => {
   const { log } = app
+  const writeTo: LineWriter = writeLine ?? ((level, members, msg) => log[level](members, msg))
   const writeAudit = audit ? auditOf(log) : undefined
   const statusOfProbe = new Map<string | undefined, number>()
   const isWanted = ({ request }: FastifyReply, status: number): boolean => {
@@ -42,7 +46,8 @@ export default fp<RequestLogOptions>((app, { refusalLines, audit }, done) => {
     writeAudit?.(reply)
     const level = status >= 500 ? 'warn' : 'info'
     // Without `isLevelEnabled` the logger is Fastify's own that says nothing.
-    if ((log as Partial<Leveled>).isLevelEnabled?.(level) === true && isWanted(reply, status)) log[level](lineOf(reply, status), 'request')
+    if ((log as Partial<Leveled>).isLevelEnabled?.(level) !== true || !isWanted(reply, status)) return
+    writeTo(level, lineOf(reply, status), 'request')
   }
   app.addHook('onRequest', ({ raw }, reply, next) => {
     raw[REPLY] = reply

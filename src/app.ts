@@ -22,9 +22,12 @@ import { NAME, VERSION } from './about.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './oauth/clock.ts'
 import type { IssuerOptions } from './options/issuer-options.ts'
+import type { LineWriter } from './log-line.ts'
 
 export interface AppOptions {
   readonly logger?: FastifyBaseLogger
+  /** For the lines of requests; the logger by default. */
+  readonly writeLine?: LineWriter | undefined
   /** Lines of the log that were dropped, for the metrics. */
   readonly droppedLines?: () => number
   /** Another time for the keyring, in tests. */
@@ -56,7 +59,7 @@ const OTHER_HEADERS_BYTES = 8_192
  * imported where it is registered: it would be a part of every start.
  */
 export async function buildApp (config: Config, options: AppOptions = {}): Promise<FastifyInstance> {
-  const { logger, droppedLines, clock, limits = {}, overload = {}, openapi = !config.production, pages } = options
+  const { logger, writeLine, droppedLines, clock, limits = {}, overload = {}, openapi = !config.production, pages } = options
   const { publicUrl, docsUrl } = config
   const listeners = new Listeners({
     maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES,
@@ -90,7 +93,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(readiness)
   await app.register(errorHandler, { showPaths: !config.production, docsUrl })
   await app.register(requestShape)
-  await app.register(requestLog, { refusalLines: listeners.refusalLines, audit: config.audit })
+  await app.register(requestLog, { writeLine, refusalLines: listeners.refusalLines, audit: config.audit })
   await app.register(methodNotAllowed)
   const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
   await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })

@@ -2,14 +2,15 @@
 // only when needed (`import()` in the sources) stays in files of its own.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join, relative, sep } from 'node:path'
+import { join, posix, relative, sep } from 'node:path'
 import { filesIn, outputOf, readManifest, replace } from './output.mjs'
 import { hashOf, ROOT, toolchain } from './transpile.mjs'
 
+const DEVELOPMENT_ISSUER = 'src/issuer/development-issuer.ts'
 /** The programs of the image. */
 export const SERVICE = ['src/server.ts', 'src/cli/healthcheck.ts']
 /** With what the service loads by its place: the image has no development issuer. */
-export const WITH_ISSUER = [...SERVICE, 'src/issuer/development-issuer.ts']
+export const WITH_ISSUER = [...SERVICE, DEVELOPMENT_ISSUER]
 const ISSUER = /\/development-issuer\.ts$/
 /** Where the parts are that several files share or that are loaded only when needed. Nothing else is there. */
 const CHUNKS = 'src/chunks'
@@ -80,8 +81,9 @@ async function built (out, programs) {
   }
 }
 
-function loadedByPlace ({ path, kind }) {
-  return kind === 'dynamic-import' ? { path: outputOf(path), external: true } : undefined
+/** From where the parts are, of which one imports it. */
+function loadedByPlace ({ kind }) {
+  return kind === 'dynamic-import' ? { path: posix.relative(CHUNKS, outputOf(DEVELOPMENT_ISSUER)), external: true } : undefined
 }
 
 function hashOfFile (file) {

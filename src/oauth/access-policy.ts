@@ -68,8 +68,9 @@ export function enforceAccess (access: Access, principal: Principal): void {
     throw new InsufficientScope('client_unknown', 'The access token does not name one client', access.challengeScopes)
   }
   for (const role of access.realmRoles) if (!principal.realmRoles.includes(role)) refuseRole(access, `realm role ${role}`)
-  for (const [client, roles] of Object.entries(access.clientRoles)) {
-    for (const role of roles) {
+  // Compiled, so its members are its own; Object.entries would make lists for each request.
+  for (const client in access.clientRoles) {
+    for (const role of access.clientRoles[client] ?? []) {
       if (principal.clientRoles[client]?.includes(role) !== true) refuseRole(access, `role ${role} of client ${client}`)
     }
   }

@@ -17,7 +17,12 @@ export const LIMITS = {
   /** Requests of one connection that wait for their response at one time (pipelining). */
   requestsUnderWay: 64,
   /** Open at one time, on all listeners: beyond it, the connection that has been open longest without a request is closed. */
-  connections: 10_000
+  connections: 10_000,
+  /**
+   * Waiting to be accepted, as far as the kernel permits (`net.core.somaxconn`). Node accepts one in a turn of its event loop, and a
+   * connection for which there is no room is tried again by its caller after 1 s, then after 3 s.
+   */
+  backlog: 4_096
 } as const
 export type Limits = { readonly [name in keyof typeof LIMITS]: number }
 

@@ -16,6 +16,8 @@ export const OVERLOAD = {
   waitMs: 150,
   crowdedMs: 500,
   turns: 10,
+  /** As many as this are no burst of a few callers: it is overload once the queue was not empty for half of that time. */
+  crowd: 1_000,
   /** Waiting at one time, whatever they waited for. */
   waiting: 10_000,
   retryAfterSeconds: 1,
@@ -68,6 +70,8 @@ export class Admission {
   /** In a row, at whose end requests waited. */
   #crowdedTurns = 0
   #crowdedSinceMs = 0
+  /** From then on until nothing waits. */
+  #isOverload = false
   readonly #report: OverloadReport
 
   constructor (options: AdmissionOptions) {
@@ -137,6 +141,7 @@ export class Admission {
     this.#turnPending = false
     if (this.waiting === 0) {
       this.#crowdedTurns = 0
+      this.#isOverload = false
       return
     }
     const beganMs = performance.now()
@@ -190,12 +195,13 @@ export class Admission {
   }
 
   #serveNext (nowMs: number): void {
-    const { waitMs, crowdedMs, turns } = this.#options.limits
-    const isCrowded = nowMs - this.#crowdedSinceMs > crowdedMs && this.#crowdedTurns > turns
+    const { waitMs, crowdedMs, turns, crowd } = this.#options.limits
+    const patienceMs = this.waiting > crowd ? crowdedMs / 2 : crowdedMs
+    this.#isOverload ||= nowMs - this.#crowdedSinceMs > patienceMs && this.#crowdedTurns > turns
     const next = this.#lines.shift((waiting) => {
       // Nobody waits for the response any more.
       if (waiting.response.destroyed) return true
-      const isOver = isCrowded && nowMs - waiting.sinceMs > waitMs
+      const isOver = this.#isOverload && nowMs - waiting.sinceMs > waitMs
       if (isOver) this.#overdue.push(waiting)
       return isOver
     })

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { LIMITS } from '../plugins/limited-server.ts'
 import { NAME, VERSION } from './about.ts'
 import { buildApp } from './app.ts'
 import { loadConfig, readSources, type Config } from './config.ts'
@@ -21,7 +22,9 @@ async function start (): Promise<void> {
   const app = await buildApp(config, { logger, writeLine, droppedLines, pages }).catch(closing(development))
   // Also when the issuer could not start: all problems are reported at once.
   const [api, management] = await Promise.allSettled([
-    app.listen({ host: config.host, port: config.port, listenTextResolver: (address) => `listening on ${address}` }),
+    app.listen({
+      host: config.host, port: config.port, backlog: LIMITS.backlog, listenTextResolver: (address) => `listening on ${address}`
+    }),
     startManagement(app, config, log)
   ])
   if (issuer.status === 'rejected' || api.status === 'rejected' || management.status === 'rejected') {

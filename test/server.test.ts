@@ -44,6 +44,35 @@ t.test('production: JSON only, SIGTERM drains, a second signal ends at once', as
   t.equal(await server.code, 1)
 })
 
+const somaxconn = (): number => {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'))
+  } catch {
+    return 0
+  }
+}
+
+// Where there is no room, the kernel drops the first packet, and the caller repeats it after a second.
+t.test('a crowd that connects at once waits to be accepted: none is sent away to try again', {
+  skip: somaxconn() >= 1_200 ? false : 'the kernel lets fewer wait'
+}, async (t) => {
+  const server = serve(t, { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', PORT: '0', NODE_ENV: 'production' })
+  await until(() => /listening on/.test(server.out()), 50_000)
+  const { port } = new URL(/listening on (http:\S+?)"/.exec(server.out())?.[1] ?? '')
+  server.child.kill('SIGSTOP')
+  const sockets = Array.from({ length: 1_000 }, () => connect({ port: Number(port), host: '127.0.0.1' }))
+  let connected = 0
+  for (const socket of sockets) socket.once('connect', () => { connected++ }).on('error', () => undefined)
+  await until(() => connected === sockets.length, 50_000)
+  t.equal(connected, 1_000, 'while it accepts nobody')
+  const [socket] = sockets
+  const response = new Promise<string>((resolve) => { socket?.once('data', (data) => resolve(data.toString())) })
+  socket?.write('GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+  server.child.kill('SIGCONT')
+  t.match(await response, /^HTTP\/1\.1 200 /)
+  for (const one of sockets) one.destroy()
+})
+
 t.test('a wrong configuration: one sentence for each error, all at once, exit 1, no stack trace', async (t) => {
   const server = serve(t, { ISSUER: 'nonsense', PORT: 'abc' })
   t.equal(await server.code, 1)

@@ -1,5 +1,7 @@
 import { connect } from 'node:net'
 
+const AT_A_TIME = 50
+
 /**
  * Connections of an open loop: a request goes out when it is due, over an idle connection from its address or over a new one, never behind
  * another request. Beyond `most` connections a request is not sent and `onAnswer` is not called; `send` returns false.
@@ -23,6 +25,15 @@ export class Connections {
     connection.onAnswer = onAnswer
     connection.socket.write(text, 'latin1')
     return true
+  }
+
+  /** Resolves when so many are open and idle; some at a time, since a crowd that connects at once is another trouble. */
+  async open (address, count) {
+    for (let opened = 0; opened < count; opened += AT_A_TIME) {
+      const some = Array.from({ length: Math.min(AT_A_TIME, count - opened) }, () => this.#open(address))
+      await Promise.all(some.map(({ socket }) => new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))))
+      for (const connection of some) this.#keep(address, connection)
+    }
   }
 
   close () {

@@ -26,7 +26,8 @@ export class TokenIndex {
 
   get (text: string): Entry | undefined {
     const entry = this.#shardOf(text).get(numberOf(text))
-    return entry?.text === text ? entry : undefined
+    // Texts only are compared here: with undefined among them V8 would compare in its general way.
+    return entry !== undefined && entry.text === text ? entry : undefined
   }
 
   /** Returns the entry that has lost its place: of the same text or, by chance once for 10¹⁰ pairs of tokens, of another. */

@@ -46,6 +46,15 @@ t.test('beyond what can be served in time: 503 with Retry-After, one line where 
   for (let n = 0; n < 3; n++) t.same((await crowd(service, '/slow', 1)).map(statusOf), ['200'])
 })
 
+t.test('a large crowd is overload in half of the time, until nothing waits', async (t) => {
+  const service = await slowService(t, { perTurnMs: 5, waitMs: 40, crowdedMs: 1_000, turns: 2, crowd: 80 })
+  const statuses = (await crowd(service, '/slow', 200)).map(statusOf)
+  const served = statuses.filter((status) => status === '200').length
+  // 5 ms each: 100 until then, and all 200 within the whole time.
+  t.ok(served > 0 && served <= 150, `${served} served`)
+  t.equal(served + statuses.filter((status) => status === '503').length, 200)
+})
+
 t.test('a crowd that is served in time is served whole, in turns', async (t) => {
   const service = await slowService(t, { perTurnMs: 1, waitMs: 60_000, crowdedMs: 0, turns: 1 }, 1)
   t.same([...new Set((await crowd(service, '/slow', 200)).map(statusOf))], ['200'])

@@ -88,11 +88,15 @@ function threadMicros (pid) {
   return nanoseconds / 1000
 }
 
-/** Microseconds that the threads of a process were ready to run while others had the core. Undefined where the kernel does not tell. */
+/**
+ * Microseconds for which the main thread of a process was ready to run while another process had the core: on one core its own other
+ * threads, such as those of the collector, make it wait too. Undefined where the kernel does not tell.
+ */
 export function waitedMicrosOf (pid) {
+  const statOf = (thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ').map(Number)
   try {
-    const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1'))
-    return threads.reduce((sum, text) => sum + Number(text.split(' ')[1]), 0) / 1000
+    const others = readdirSync(`/proc/${pid}/task`).filter((thread) => thread !== String(pid))
+    return (statOf(pid)[1] - others.reduce((sum, thread) => sum + statOf(thread)[0], 0)) / 1000
   } catch {
     return undefined
   }

@@ -73,7 +73,7 @@ const CASES = [
 
 /** What callers with first-use tokens get while bad signatures come at a constant rate; three processes, all over the wire. */
 export async function measureFloods ({ say }) {
-  const wanted = process.env.CASES?.split(',').map(Number) ?? CASES.keys()
+  const wanted = process.env.CASES?.split(',').map(Number) ?? [...CASES.keys()]
   const lines = []
   for (const alg of process.env.ALGS?.split(',') ?? ['RS256', 'ES512']) {
     const key = newKey(alg)
@@ -108,7 +108,7 @@ function lineOf (alg, { what, apart = false }, { good, flood, robbed }) {
 
 /** Which share of the time the server was ready to run while others had its core. */
 function robbedSince (beganMs, waited, pid) {
-  return (waitedMicrosOf(pid) - waited) / 1000 / (performance.now() - beganMs)
+  return Math.max(0, (waitedMicrosOf(pid) - waited) / 1000 / (performance.now() - beganMs))
 }
 
 /** The first attempt in which others left the server its core, or the one in which they took the least. */

@@ -3,8 +3,11 @@ import { FairLines, type Caller, type IsOver } from './fair-lines.ts'
 /** What is known of a caller before its token is verified: see KnownCallers. */
 export type Standing = 'known' | 'new' | 'suspect'
 
-/** One round: suspects have the fewest turns, and whatever the others do not need. */
-const TURNS: readonly Standing[] = ['known', 'new', 'known', 'new', 'suspect']
+/** One round: suspects have a turn of five. What known and new callers do not need is first for each other, so that a flood has no more. */
+const KNOWN_FIRST: readonly Standing[] = ['known', 'new', 'suspect']
+const NEW_FIRST: readonly Standing[] = ['new', 'known', 'suspect']
+const SUSPECTS_FIRST: readonly Standing[] = ['suspect', 'known', 'new']
+const TURNS = [KNOWN_FIRST, NEW_FIRST, KNOWN_FIRST, NEW_FIRST, SUSPECTS_FIRST]
 
 /**
  * Three shares of fair lines, served in turn: for known callers, for new ones, and for those whose address has sent bad signatures
@@ -32,13 +35,13 @@ export class FairShares<T> {
     this.#shares[standing].push(caller, item)
   }
 
-  /** From the shares in turn; one in which nobody waits is passed over. */
+  /** From the shares in turn; where nobody waits in one, from the next of that turn. */
   shift (isOver: IsOver<T>): T | undefined {
-    for (let passed = 0; passed < TURNS.length; passed++) {
-      const share = this.#shares[TURNS[this.#next] as Standing]
+    for (const standing of TURNS[this.#next] as readonly Standing[]) {
+      const item = this.#shares[standing].shift(isOver)
+      if (item === undefined) continue
       this.#next = (this.#next + 1) % TURNS.length
-      const item = share.shift(isOver)
-      if (item !== undefined) return item
+      return item
     }
     return undefined
   }
@@ -56,6 +59,6 @@ export class FairShares<T> {
   }
 
   #longest (): Standing {
-    return TURNS.reduce((longest, standing) => this.lengthOf(standing) > this.lengthOf(longest) ? standing : longest)
+    return KNOWN_FIRST.reduce((longest, standing) => this.lengthOf(standing) > this.lengthOf(longest) ? standing : longest)
   }
 }

@@ -62,9 +62,12 @@ export class TokenCache {
    * compared as it is, where a part of it would first be copied.
    */
   get (token: string, nowMs: number, text = textOf(token)): Principal | undefined {
-    const entry = this.#entries.get(text)
+    const entry = this.#entries.candidate(text)
     if (entry === undefined) return undefined
-    if (nowMs < entry.deadlineMs && entry.key.alive) {
+    // Before the texts are compared: with thousands of tokens it comes from memory, and so it does while the texts do.
+    const isLive = nowMs < entry.deadlineMs && entry.key.alive
+    if (entry.text !== text) return undefined
+    if (isLive) {
       entry.used = true
       return entry.principal
     }

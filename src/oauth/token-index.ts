@@ -24,10 +24,9 @@ export class TokenIndex {
     return size
   }
 
-  get (text: string): Entry | undefined {
-    const entry = this.#shardOf(text).get(numberOf(text))
-    // Texts only are compared here: with undefined among them V8 would compare in its general way.
-    return entry !== undefined && entry.text === text ? entry : undefined
+  /** The one entry that may be of this text. It has the same number; whether it is the same text, whole, is for the caller to compare. */
+  candidate (text: string): Entry | undefined {
+    return this.#shardOf(text).get(numberOf(text))
   }
 
   /** Returns the entry that has lost its place: of the same text or, by chance once for 10¹⁰ pairs of tokens, of another. */

@@ -11,6 +11,12 @@ const entryOf = (text: string): Entry => ({
   deadlineMs: 0, bytes: 1, used: false, list: undefined, before: undefined, after: undefined
 })
 
+/** As the cache finds an entry. */
+function found (index: TokenIndex, text: string): Entry | undefined {
+  const entry = index.candidate(text)
+  return entry?.text === text ? entry : undefined
+}
+
 for (const [alg, signatureBytes] of [['RS256', 256], ['ES256', 64], ['ES512', 132]] as const) {
   t.test(`signatures of ${alg}: each token has a place of its own, and no map holds more than a small part, ` +
     'so that none takes long to grow', async (t) => {
@@ -21,7 +27,7 @@ for (const [alg, signatureBytes] of [['RS256', 256], ['ES256', 64], ['ES512', 13
     const lost = entries.filter((entry) => index.set(entry) !== undefined).length
     t.ok(lost <= 1, `${lost} lost their place`)
     t.equal(index.size, COUNT - lost)
-    t.equal(texts.filter((text) => index.get(text)?.text === text).length, COUNT - lost)
+    t.equal(texts.filter((text) => found(index, text)?.text === text).length, COUNT - lost)
     const largest = Math.max(...index.shards.map(({ size }) => size))
     t.ok(largest < COUNT / 20, `the largest: ${largest}`)
     t.equal(new Set(index.values()).size, COUNT - lost, 'each once')
@@ -36,13 +42,13 @@ t.test('two tokens with the same characters in that place: only the same text, w
   const place = 'abcdefghijklmnopqrstuvw'
   const [first, second] = [entryOf(`Bearer first.${place}`), entryOf(`Bearer second.${place}`)]
   t.equal(index.set(first), undefined)
-  t.equal(index.get(second.text), undefined)
+  t.equal(found(index, second.text), undefined)
   t.equal(index.set(second), first, 'which lost its place')
-  t.equal(index.get(first.text), undefined)
-  t.equal(index.get(second.text), second)
+  t.equal(found(index, first.text), undefined)
+  t.equal(found(index, second.text), second)
   t.equal(index.size, 1)
   index.delete(first)
-  t.equal(index.get(second.text), second, 'what takes the place of an entry does not leave with it')
+  t.equal(found(index, second.text), second, 'what takes the place of an entry does not leave with it')
 })
 
 t.test('each of the characters of the place counts, and each bit of them', async (t) => {
@@ -59,5 +65,5 @@ t.test('each of the characters of the place counts, and each bit of them', async
 
 t.test('a text that is too short to be a token is looked up like any other', async (t) => {
   const index = new TokenIndex()
-  for (const text of ['', 'x', 'x'.repeat(20)]) t.equal(index.get(text), undefined, `${text.length} characters`)
+  for (const text of ['', 'x', 'x'.repeat(20)]) t.equal(found(index, text), undefined, `${text.length} characters`)
 })

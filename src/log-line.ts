@@ -10,7 +10,7 @@ const PLAIN = /^[\x20\x21\x23-\x5B\x5D-\x7E]*$/
  * The line that pino writes for the same members, in printable ASCII. Each request has one: of all that pino offers it needs nothing, and
  * takes half the time (bench/README.md). The names of the members and `msg` must be plain words.
  */
-export function lineOf (level: keyof typeof LEVELS, members: Readonly<Record<string, unknown>>, msg: string): string {
+export function jsonLine (level: keyof typeof LEVELS, members: Readonly<Record<string, unknown>>, msg: string): string {
   let line = `{"level":${LEVELS[level]},"time":${Date.now()}`
   for (const name in members) {
     const value = members[name]

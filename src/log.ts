@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino'
 import { BlockWriter } from './block-writer.ts'
 import type { Config } from './config.ts'
-import { lineOf, printableLine, type LineWriter } from './log-line.ts'
+import { jsonLine, printableLine, type LineWriter } from './log-line.ts'
 
 export interface Log {
   readonly logger: Logger
@@ -41,7 +41,7 @@ export async function createLog ({ logLevel, production }: Pick<Config, 'logLeve
   }
   const blocks = new BlockWriter(BLOCKS)
   const logger = pino(options, { write: (line) => blocks.write(printableLine(line)) })
-  const writeLine: LineWriter = (level, members, msg) => blocks.write(lineOf(level, members, msg))
+  const writeLine: LineWriter = (level, members, msg) => blocks.write(jsonLine(level, members, msg))
   return { logger, writeLine, flush: () => blocks.flush(), dropped: () => blocks.droppedInAll }
 }
 

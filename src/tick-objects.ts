@@ -12,5 +12,6 @@ export const TICK_OBJECT = Symbol.for('scopegate.tickObject')
  * on how long the start takes: every module that a setting adds made it likely. While one object lives, its shape does.
  */
 process.nextTick(() => {
-  Object.defineProperty(globalThis, TICK_OBJECT, { value: executionAsyncResource(), configurable: true })
+  // False, and no error, where a host has frozen the global object: then it is slower.
+  Reflect.defineProperty(globalThis, TICK_OBJECT, { value: executionAsyncResource(), configurable: true })
 })

@@ -32,17 +32,18 @@ export async function bundle ({ out, programs }) {
   const present = programs.filter((program) => existsSync(join(ROOT, program)))
   if (present.length === 0) return []
   const manifest = join(out, '.bundle.json')
-  const tool = hashOf(toolchain(), ...['tools/bundle.mjs', 'node_modules/esbuild/package.json'].map((file) => hashOfFile(join(ROOT, file))))
+  const tools = ['tools/bundle.mjs', 'node_modules/esbuild/package.json'].map((file) => hashOfFile(join(ROOT, file)))
+  const tool = hashOf(toolchain(), tools, present)
   const before = readManifest(manifest)
   const isSame = (hashes, base) => Object.entries(hashes).every(([file, hash]) => hashOfFile(join(base, file)) === hash)
-  if (before.tool === hashOf(tool, present) && isSame(before.inputs, ROOT) && isSame(before.outputs, out)) return []
+  if (before.tool === tool && isSame(before.inputs, ROOT) && isSame(before.outputs, out)) return []
   const { errors, outputs, inputs } = await built(out, present)
   if (errors.length > 0) return errors
   for (const [file, text] of outputs) replace(join(out, file), text)
   const wanted = new Set(outputs.map(([file]) => file))
   for (const file of filesIn(out, CHUNKS, /./).filter((file) => !wanted.has(file))) rmSync(join(out, file), { force: true })
   const hashes = (base, files) => Object.fromEntries(files.map((file) => [file, hashOfFile(join(base, file))]))
-  replace(manifest, JSON.stringify({ tool: hashOf(tool, present), inputs: hashes(ROOT, inputs), outputs: hashes(out, [...wanted]) }))
+  replace(manifest, JSON.stringify({ tool, inputs: hashes(ROOT, inputs), outputs: hashes(out, [...wanted]) }))
   return []
 }
 
@@ -70,11 +71,15 @@ async function built (out, programs) {
     write: false,
     logLevel: 'silent',
     plugins: [{ name: 'development issuer', setup: ({ onResolve }) => onResolve({ filter: ISSUER }, loadedByPlace) }]
-  }).catch(({ errors }) => ({ errors, outputFiles: [], metafile: { inputs: {} } }))
+  }).catch((error) => {
+    // esbuild itself cannot run, and says why.
+    if (error.errors === undefined) throw error
+    return { errors: error.errors, outputFiles: [], metafile: { inputs: {} } }
+  })
   const starts = programs.map((program) => join(out, outputOf(program)))
   const isStart = ({ path }) => starts.some((start) => path.startsWith(start))
   return {
-    errors: errors.map(({ text, location }) => `${location?.file}:${location?.line}:${(location?.column ?? 0) + 1} ${text}`),
+    errors: errors.map(({ text, location: at }) => at === null ? text : `${at.file}:${at.line}:${at.column + 1} ${text}`),
     outputs: [...outputFiles].sort((a, b) => Number(isStart(a)) - Number(isStart(b)))
       .map(({ path, text }) => [relative(out, path).split(sep).join('/'), text]),
     inputs: Object.keys(metafile.inputs)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { project, up, type Project, type Started } from '../support/project.ts'
@@ -30,7 +30,7 @@ function apply (edit: string, text: string, { edit: change }: Project): void {
 
 t.test('the tutorial, command by command, with the output that it shows', async (t) => {
   const own = project(t)
-  for (const name of ['src', 'plugins', 'routes', 'tools', 'tsconfig.json']) cpSync(name, `${own.folder}/${name}`, { recursive: true })
+  own.copySources()
   let server: Started = own.start()
   await up(server)
   let token = ''

@@ -103,8 +103,12 @@ interface Flood {
   readonly environment: Record<string, string>
   /** Of the nth request. */
   readonly headers: (n: number) => string
-  readonly victim: (service: Service) => string
+  /** Of the nth victim. */
+  readonly victim: (service: Service, n: number) => string
 }
+
+/** One of them may share the line of the flood by chance, one time in 256. */
+const VICTIMS = 3
 
 const unsigned = (azp: string): string => `Authorization: Bearer e30.${Buffer.from(JSON.stringify({ azp })).toString('base64url')}.c2ln\r\n`
 
@@ -113,9 +117,14 @@ const FLOODS: readonly Flood[] = [
     name: 'another address',
     environment: { TRUST_PROXY: 'loopback' },
     headers: () => 'X-Forwarded-For: 192.0.2.66\r\n',
-    victim: () => 'X-Forwarded-For: 198.51.100.1\r\n'
+    victim: (_service, n) => `X-Forwarded-For: 198.51.100.${n}\r\n`
   },
-  { name: 'another client of the same address', environment: {}, headers: () => unsigned('attacker'), victim: () => unsigned('victim') },
+  {
+    name: 'another client of the same address',
+    environment: {},
+    headers: () => unsigned('attacker'),
+    victim: (_service, n) => unsigned(`victim-${n}`)
+  },
   {
     name: 'a token that was verified before, while the same address sends random clients',
     environment: {},
@@ -135,17 +144,19 @@ for (const { name, environment, headers, victim } of FLOODS) {
     })
     const before = await service.get('/api/private', service.issuer.token({ jti: 'victim' }))
     t.equal(before.status, 200)
-    const [first, ...others] = await connected(Number(new URL(service.url).port), 101)
+    const sockets = await connected(Number(new URL(service.url).port), 100 + VICTIMS)
+    const [victims, others] = [sockets.slice(0, VICTIMS), sockets.slice(VICTIMS)]
     const head = (more: string): string => `GET /count HTTP/1.1\r\nHost: a\r\n${more}\r\n`
     for (const [n, socket] of others.entries()) socket.write(head(headers(n)))
     await until(() => service.app.listeners.admission.waiting > 50)
     const since = served
-    const text = new Promise<string>((resolve) =>
-      first?.removeAllListeners('data').on('data', (chunk: Buffer) => resolve(chunk.toString())))
-    first?.write(head(victim(service)))
-    const place = Number(/served (\d+)$/.exec(await text)?.[1]) - since
-    t.ok(place < 20, `place ${place} of 100`)
-    for (const socket of [first, ...others]) socket?.destroy()
+    const places = await Promise.all(victims.map(async (socket, n) => {
+      const text = new Promise<string>((resolve) => socket.once('data', (chunk: Buffer) => resolve(chunk.toString())))
+      socket.write(head(victim(service, n)))
+      return Number(/served (\d+)$/.exec(await text)?.[1]) - since
+    }))
+    t.ok(places.filter((place) => place < 20 + VICTIMS).length >= VICTIMS - 1, `places ${places.join(', ')} of 100`)
+    for (const socket of sockets) socket.destroy()
   })
 }
 

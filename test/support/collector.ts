@@ -8,6 +8,6 @@ export const collect = runInNewContext('gc') as () => void
 
 /** Collects garbage all the time until the test ends: what only a weak reference holds is lost at once. */
 export function collectAlways (t: Test): void {
-  const timer = setInterval(collect, 100)
+  const timer = setInterval(collect, 250)
   t.teardown(() => clearInterval(timer))
 }

@@ -19,17 +19,20 @@ export interface Started {
 export interface Project {
   readonly folder: string
   readonly edit: (file: string, change: (text: string) => string) => void
-  /** From here on it has the sources too. */
+  /** From here on it has the sources too, and all that is built of them. */
   readonly copySources: () => void
   /** Brings what is built up to date with the sources; what it printed. */
   readonly build: () => Promise<string>
   readonly start: (node?: readonly string[], env?: Readonly<Record<string, string>>) => Started
 }
 
-/** A checkout of its own, as built: its realm file, catalogue and keys belong to one test. */
+/** A checkout of its own, with the service as built: its realm file, catalogue and keys belong to one test. */
 export function project (t: Test): Project {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-project-'))
-  for (const name of ['dist', 'keycloak', 'package.json']) cpSync(name, join(folder, name), { recursive: true })
+  // What `npm start` runs; all that is built would be ten times as many files.
+  const { outputs } = JSON.parse(readFileSync('dist/.bundle.json', 'utf8')) as { outputs: Readonly<Record<string, string>> }
+  for (const file of Object.keys(outputs)) cpSync(join('dist', file), join(folder, 'dist', file))
+  for (const name of ['keycloak', 'package.json']) cpSync(name, join(folder, name), { recursive: true })
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'))
   const running: { readonly child: ChildProcess, readonly code: Promise<number | null>, readonly end: NodeJS.Signals }[] = []
   t.teardown(async () => {
@@ -42,7 +45,9 @@ export function project (t: Test): Project {
   return {
     folder,
     copySources () {
-      for (const name of ['src', 'plugins', 'routes', 'tools', 'tsconfig.json']) cpSync(name, join(folder, name), { recursive: true })
+      for (const name of ['dist', 'src', 'plugins', 'routes', 'tools', 'tsconfig.json']) {
+        cpSync(name, join(folder, name), { recursive: true })
+      }
     },
     build: async () => (await promisify(execFile)(process.execPath, ['tools/build.mjs'], { cwd: folder })).stdout,
     edit: (file, change) => writeFileSync(join(folder, file), change(readFileSync(join(folder, file), 'utf8'))),

@@ -1,17 +1,19 @@
 // Runs the test files: those that say so in their first line each in a process of its own, the longest first; the others several to a
-// process, which loads the service once. Four processes at a time. `tap run` starts each file, and each program that it starts, with hooks
-// that record what it loads: half of the time of the tests, and only coverage has a use for them.
+// process, which loads the service once. Three processes at a time for each core. `tap run` starts each file, and each program that it
+// starts, with hooks that record what it loads: half of the time of the tests, and only coverage has a use for them.
 //
 //   node tools/test/run.mjs [test/x.test.ts …]
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ROOT } from '../transpile.mjs'
 import { compileTests } from './compile.mjs'
 import { deleteKeys, generateKeys } from './rsa-keys.mjs'
 
-const JOBS = 4
+/** Most of them wait for what they have started. */
+const JOBS = 3 * availableParallelism()
 const TIMEOUT_MS = 180_000
 const SOME = fileURLToPath(new URL('some.mjs', import.meta.url))
 /** The first line of a file that changes what others would see, or is busy for long. */
@@ -40,8 +42,9 @@ function groupsOf (files) {
   const isAlone = (file) => readFileSync(join(ROOT, file), 'utf8').startsWith(ALONE)
   const alone = others.filter(isAlone)
   const together = others.filter((file) => !isAlone(file))
-  const groups = []
-  while (together.length > 0) groups.push(together.splice(0, TOGETHER))
+  // Dealt out as cards are: those of one folder take equally long.
+  const count = Math.ceil(together.length / TOGETHER)
+  const groups = Array.from({ length: count }, (_, group) => together.filter((_, at) => at % count === group))
   return [...LONGEST.map((file) => [file]), ...groups, ...alone.map((file) => [file])]
 }
 

@@ -4,10 +4,12 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import { closeBetweenConnections } from './close-between.ts'
 import { FirstRequests } from './first-requests.ts'
+import type { Caller } from '../src/oauth/fair-lines.ts'
 import type { Presented } from '../src/oauth/verification.ts'
 import { createLimitedServer, LIMITS, type Limits, type ListenerTls } from './limited-server.ts'
 import { OpenConnections } from './open-connections.ts'
-import { Admission, OVERLOAD, type OverloadLimits } from './overload.ts'
+import { Admission } from './overload.ts'
+import { OVERLOAD, type OverloadLimits } from './overload-limits.ts'
 import { RawRefusals } from './raw-refusals.ts'
 import { RefusalLines } from './refusal-lines.ts'
 import { RequestsUnderWay } from './under-way.ts'
@@ -40,6 +42,9 @@ export class Listeners {
     caller: { address: socket.remoteAddress ?? '', client: '' }, standing: 'new'
   })
 
+  /** A request of this suspect was refused, since it would have waited too long. */
+  turnedAway: ((caller: Caller) => void) | undefined
+
   readonly #options: ListenerOptions
   readonly #limits: Limits
   /** Of all listeners: requests that wait because the process is busy. */
@@ -69,6 +74,7 @@ export class Listeners {
       serve: (request, response) => this.#handler(request, response),
       refuse: (request, response) => this.refusals.shed(response, this.#isKept(request, response)),
       callerOf: (request) => this.callerOf(request),
+      turnedAway: (caller) => this.turnedAway?.(caller),
       arePipelined: () => this.#underWay.hasExcess
     })
     this.#underWay = new RequestsUnderWay({

@@ -1,36 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger } from 'fastify'
+import type { Caller } from '../src/oauth/fair-lines.ts'
 import { FairShares } from '../src/oauth/fair-shares.ts'
 import type { Presented } from '../src/oauth/verification.ts'
+import type { OverloadLimits } from './overload-limits.ts'
 import { OverloadReport } from './overload-report.ts'
-
-/** Fixed, and each one shown by a test. */
-export const OVERLOAD = {
-  /** Requests before the event loop has its turn: a server accepts one connection in a turn, and a probe must not wait for a crowd. */
-  perTurnMs: 2,
-  /** As long as the turn took to read requests, up to this: otherwise more would come in than goes out, and wait in memory. */
-  mostPerTurnMs: 20,
-  /** So many turns in a row serve nothing that waits while each of them has accepted a connection: more may wait to be accepted. */
-  acceptingTurns: 8,
-  /** A request that has waited longer is refused, once the queue was not empty for so long and so many turns: a burst is not overload. */
-  waitMs: 150,
-  crowdedMs: 500,
-  turns: 10,
-  /** As many as this are no burst of a few callers: it is overload once the queue was not empty for half of that time. */
-  crowd: 1_000,
-  /** Waiting at one time, whatever they waited for. */
-  waiting: 10_000,
-  retryAfterSeconds: 1,
-  /** Without a refused request: then the overload is over. */
-  quietMs: 1_000
-} as const
-export type OverloadLimits = { readonly [name in keyof typeof OVERLOAD]: number }
 
 /** A request that waits, and what to do with it. */
 interface Waiting {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly sinceMs: number
+  /** Whose request it is, if that is a suspect. */
+  suspect: Caller | undefined
 }
 
 export interface AdmissionOptions {
@@ -40,6 +22,8 @@ export interface AdmissionOptions {
   readonly refuse: (request: IncomingMessage, response: ServerResponse) => void
   /** Whose request it is, for the waiting lines. */
   readonly callerOf: (request: IncomingMessage) => Presented
+  /** A request of this suspect was refused. */
+  readonly turnedAway: (caller: Caller) => void
   /** Whether connections have sent more requests than their limit: a new one would add as much to what waits. */
   readonly arePipelined: () => boolean
 }
@@ -94,7 +78,7 @@ export class Admission {
     if (!this.#turnPending) this.#begin(nowMs)
     if (this.waiting === 0 && nowMs - this.#turnBeganMs < this.#options.limits.perTurnMs) this.#options.serve(request, response)
     else if (HEALTH.test(request.url ?? '')) this.#options.serve(request, response)
-    else this.#wait({ request, response, sinceMs: nowMs })
+    else this.#wait({ request, response, sinceMs: nowMs, suspect: undefined })
   }
 
   /** A connection was accepted. */
@@ -126,6 +110,7 @@ export class Admission {
   #line (arrived: readonly Waiting[]): void {
     for (const waiting of arrived) {
       const { caller, standing } = this.#options.callerOf(waiting.request)
+      if (standing === 'suspect') waiting.suspect = caller
       this.#lines.push(caller, standing, waiting)
     }
   }
@@ -208,8 +193,9 @@ export class Admission {
     if (next !== undefined) this.#options.serve(next.request, next.response)
   }
 
-  #shed ({ request, response }: Waiting): void {
+  #shed ({ request, response, suspect }: Waiting): void {
     this.#report.add(this.waiting)
+    if (suspect !== undefined) this.#options.turnedAway(suspect)
     this.#options.refuse(request, response)
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
-import { OVERLOAD } from './overload.ts'
+import { OVERLOAD } from './overload-limits.ts'
 import type { RefusalLines } from './refusal-lines.ts'
 import { lineOf, rawProblem, respondRaw, writeRaw, type RawProblem } from './unrouted.ts'
 

@@ -4,7 +4,7 @@ import closeListeners from '../plugins/close-listeners.ts'
 import type { Limits, ListenerTls } from '../plugins/limited-server.ts'
 import listening, { Listeners } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
-import type { OverloadLimits } from '../plugins/overload.ts'
+import type { OverloadLimits } from '../plugins/overload-limits.ts'
 import readiness from '../plugins/readiness.ts'
 import { requestIds } from '../plugins/request-ids.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
@@ -98,6 +98,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
   await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })
   listeners.callerOf = waitingCallers(config.trustProxy, app.verification)
+  listeners.turnedAway = (caller) => app.verification.turnAway(caller)
   if (openapi) {
     await app.register(import('../plugins/openapi.ts'), {
       title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl, dpop: config.dpop

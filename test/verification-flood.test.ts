@@ -132,15 +132,15 @@ async function newcomers (service: Service): Promise<() => Promise<readonly Resp
 }
 
 t.test('flood through one gateway without TRUST_PROXY, with random azp; the victim is new: ' +
-  'once one token is verified, the others do not wait', async (t) => {
+  'only the first of its tokens waits among the flood', async (t) => {
   const service = await serviceFor(t, { ALGORITHMS: 'ES512' })
   const send = await newcomers(service)
-  const sockets = await flood(service, (n) => `random-${n}`, () => '192.0.2.66')
+  const before = await flood(service, (n) => `random-${n}`, () => '192.0.2.66')
+  await until(() => service.app.verification.queue.length === 0)
+  const sockets = await flood(service, (n) => `random-${FLOOD + n}`, () => '192.0.2.66')
   const responses = await send()
-  t.same([...new Set(responses.map(({ status }) => status))], ['200'])
-  const checks = responses.map((response) => response.checks)
-  t.ok(Math.max(...checks) - Math.min(...checks) < 40, `${checks.join(', ')}: the other nine are promoted, and have every second turn`)
-  for (const socket of sockets) socket.destroy()
+  t.ok(responses.every(({ status, checks }) => status === '200' && checks < 40), JSON.stringify(responses))
+  for (const socket of [...before, ...sockets]) socket.destroy()
 })
 
 t.test('flood from many addresses that have sent bad signatures before, with the victim\'s azp: ' +

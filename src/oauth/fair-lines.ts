@@ -7,7 +7,7 @@ export interface Caller {
 }
 
 /** How many lines there are for addresses, and within each for clients. Fixed, so that nobody can make more of them. */
-export const LINES = 256
+export const LINES = 1_024
 
 /** Callers whose lines are remembered, since a hash costs a twentieth of a signature check. When there are more, all are forgotten. */
 const REMEMBERED = 1_024

@@ -27,6 +27,9 @@ export interface Turns {
 /** A signature check, and on whose behalf. */
 export interface Check {
   readonly caller: Caller
+  /** When it begins to wait. */
+  readonly arrive: () => Standing
+  /** From then on. */
   readonly standing: () => Standing
   /** Nobody waits for the outcome any more. */
   readonly isAbandoned: () => boolean
@@ -35,6 +38,8 @@ export interface Check {
 
 interface Waiting {
   readonly check: Check
+  /** In whose share it waits. */
+  readonly standing: Standing
   readonly sinceMs: number
   readonly settle: () => void
   readonly refuse: (error: unknown) => void
@@ -106,12 +111,16 @@ export class VerificationQueue {
   }
 
   #wait (check: Check, settle: () => void, refuse: (error: unknown) => void): void {
+    this.#push({ check, standing: check.arrive(), sinceMs: this.#turns.nowMs(), settle, refuse })
+  }
+
+  #push (waiting: Waiting): void {
     const shares = this.#shares
-    const standing = check.standing()
+    const { check: { caller }, standing } = waiting
     const waitingMs = standing === 'suspect' ? this.times.suspectsWaitingMs : this.times.waitingMs
     const bound = Math.min(QUEUE_LIMITS.waiting, Math.ceil(waitingMs / this.#averageMs))
     while (shares.lengthOf(standing) >= bound) shares.dropFromLongest(standing)?.refuse(unavailable())
-    shares.push(check.caller, standing, { check, sinceMs: this.#turns.nowMs(), settle, refuse })
+    shares.push(caller, standing, waiting)
   }
 
   /** Two calls one after the other: what the checks set off, the responses, happens between them. */
@@ -130,7 +139,7 @@ export class VerificationQueue {
     this.#turnBeganMs = nowMs
     this.#spentMs = 0
     while (this.#owedMs < QUEUE_LIMITS.perTurnMs) {
-      const next = this.#shares.shift((waiting) => this.#isOver(waiting, nowMs))
+      const next = this.#shares.shift((waiting) => this.#isOver(waiting, nowMs) || this.#isDemoted(waiting))
       if (next === undefined) return
       this.#settle(next)
     }
@@ -157,6 +166,13 @@ export class VerificationQueue {
     const isOver = check.isAbandoned() || nowMs - sinceMs > this.times.longestWaitMs
     if (isOver) refuse(unavailable())
     return isOver
+  }
+
+  /** Its caller has become suspect while it waited among new ones: it waits on among suspects. */
+  #isDemoted (waiting: Waiting): boolean {
+    if (waiting.standing !== 'new' || waiting.check.standing() !== 'suspect') return false
+    this.#push({ ...waiting, standing: 'suspect' })
+    return true
   }
 }
 

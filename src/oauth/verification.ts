@@ -1,6 +1,6 @@
 import { evidenceOf, readAccessToken } from './access-token.ts'
 import type { Scheme } from './credentials.ts'
-import { InvalidToken } from './errors.ts'
+import { InvalidToken, Unavailable } from './errors.ts'
 import type { Caller } from './fair-lines.ts'
 import type { Standing } from './fair-shares.ts'
 import type { VerificationKey } from './key-set.ts'
@@ -102,11 +102,16 @@ export class Verification<C> {
     return this.#proof(verified, context, scheme, token)
   }
 
-  /** Who presents a token that waits to be read: by the cache, or by what the token says of itself. */
+  /** Who presents a token that waits to be read, by the cache or by what the token says of itself. To be asked once for a request. */
   presented (token: string, address: string): Presented {
     const principal = this.cache.get(token, this.#nowMs())
     const caller = { address, client: principal === undefined ? unverifiedClientOf(token) : clientOf(principal.claims) }
-    return { caller, standing: principal === undefined ? this.#callers.standingOf(caller) : 'known' }
+    return { caller, standing: principal === undefined ? this.#callers.arrive(caller, numberOf(token)) : 'known' }
+  }
+
+  /** A token that this caller has presented was refused before it was read, since too much waits. */
+  turnAway (caller: Caller): void {
+    this.#callers.turnAway(caller)
   }
 
   #verified (token: string, context: C, text: string | undefined): Principal | Promise<Principal> {
@@ -144,11 +149,12 @@ export class Verification<C> {
 
   async #checkLater (unproven: Unproven, contexts: C[], means: Means | Promise<Means>): Promise<Principal> {
     const { token, caller } = unproven
+    const arrive = (): Standing => this.#callers.arrive(caller, numberOf(token))
     const standing = (): Standing => this.#callers.standingOf(caller)
     const isAbandoned = (): boolean => contexts.every(this.#options.hasLeft)
     try {
       const [key, verifier] = means instanceof Promise ? await means : means
-      await this.queue.enter({ caller, standing, isAbandoned, run: () => { this.#check(token, verifier) } })
+      await this.queue.enter({ caller, arrive, standing, isAbandoned, run: () => { this.#check(token, verifier) } })
       return this.#keep(unproven, key)
     } catch (error) {
       throw this.#refusal(error, unproven)
@@ -178,7 +184,10 @@ export class Verification<C> {
 
   /** By key or signature, it says what the token says of its client, as a refusal by the reader does. */
   #refusal (error: unknown, { claims, issuer, caller }: Unproven): unknown {
-    if (!(error instanceof InvalidToken)) return error
+    if (!(error instanceof InvalidToken)) {
+      if (error instanceof Unavailable && error.reason === 'overloaded') this.#callers.turnAway(caller)
+      return error
+    }
     if (error.reason === 'signature_invalid') this.#callers.suspect(caller)
     return error.about(evidenceOf(claims, issuer))
   }

@@ -11,6 +11,8 @@ interface Presenting {
   readonly address?: string
   readonly client?: string
   readonly standing?: Standing
+  /** Once it waits. */
+  readonly later?: () => Standing
   readonly tookMs?: number
   readonly responseMs?: number
   readonly gone?: () => boolean
@@ -25,13 +27,14 @@ class Scene {
   readonly queue = new VerificationQueue({ nowMs: () => this.#nowMs, next: (call) => { this.#next.push(call) } })
 
   /** A check that takes so long. */
-  present (name: string, { address = '192.0.2.1', client = 'c', standing = 'new', tookMs = 0.25, responseMs = 0, gone = (): boolean =>
-    false }: Presenting = {}): void {
+  present (name: string, presenting: Presenting = {}): void {
+    const { address = '192.0.2.1', client = 'c', standing = 'new', tookMs = 0.25, responseMs = 0 } = presenting
+    const { later = (): Standing => standing, gone = (): boolean => false } = presenting
     const run = (): void => {
       this.#nowMs += tookMs
       this.served.push(name)
     }
-    this.queue.enter({ caller: { address, client }, standing: () => standing, isAbandoned: gone, run })
+    this.queue.enter({ caller: { address, client }, arrive: () => standing, standing: later, isAbandoned: gone, run })
       .then(() => { this.#nowMs += responseMs })
       .catch((error: { reason?: string }) => this.refused.push(`${name} ${error.reason}`))
   }
@@ -202,7 +205,8 @@ t.test('in plain numbers: 1,024 wait in a share, 700 ms at the longest, and who 
   await patient.turn(0)
   t.same([patient.served.length, patient.refused.length, patient.queue.length], [2, 10, 0], 'after 701 ms')
   const refusal: unknown = await new VerificationQueue().enter({
-    caller: { address: '', client: '' }, standing: () => 'new', isAbandoned: () => true, run: () => t.fail('nobody waits')
+    caller: { address: '', client: '' }, arrive: () => 'new', standing: () => 'new', isAbandoned: () => true,
+    run: () => t.fail('nobody waits')
   }).catch((error: unknown) => error)
   t.match(refusal, { statusCode: 503, reason: 'overloaded', retryAfterSeconds: 1 })
 })
@@ -238,7 +242,7 @@ t.test('one pause of the process during a check does not shorten the queue as a 
 t.test('a failure is the failure of one, at once or later', async (t) => {
   const queue = new VerificationQueue()
   const outcomes = await Promise.allSettled(Array.from({ length: 100 }, async (_, n) => queue.enter({
-    caller: { address: '', client: '' }, standing: () => 'new', isAbandoned: () => false,
+    caller: { address: '', client: '' }, arrive: () => 'new', standing: () => 'new', isAbandoned: () => false,
     run: () => {
       for (const end = performance.now() + 0.1; performance.now() < end;);
       if (n % 3 === 0) throw new Error(`no ${n}`)
@@ -307,6 +311,31 @@ t.test('flood from thousands of addresses that have sent bad signatures: a new c
   const floods = before.filter((name) => name.startsWith('flood')).length
   t.ok(floods >= 4 && floods <= 6, `four turns of five are theirs, and the suspects have theirs: ${floods} of ${before.length}`)
   t.ok(scene.served.length > 30, 'who have all, when nobody else waits')
+})
+
+t.test('a new caller that becomes suspect while it waits, waits on among suspects: other new ones do not wait for it', async (t) => {
+  const scene = new Scene()
+  const suspects = new Set<string>()
+  times(500, (n) => {
+    const address = `10.0.0.${n % 50}`
+    scene.present(`flood ${n}`, { address, later: () => suspects.has(address) ? 'suspect' : 'new' })
+  })
+  times(20, (n) => scene.present(`new ${n}`, { address: `198.51.100.${n}` }))
+  times(50, (n) => suspects.add(`10.0.0.${n}`))
+  for (let turn = 0; turn < 10; turn++) await scene.turn()
+  t.equal(scene.served.filter((name) => name.startsWith('new')).length, 20)
+  t.equal(scene.queue.length, 520 - scene.served.length, 'none of them was lost')
+  while (scene.queue.length > 0) await scene.turn()
+  t.same([scene.served.length, scene.refused.length], [520, 0])
+})
+
+t.test('among suspects, those that become suspect while they wait have no more room than others', async (t) => {
+  const scene = new Scene()
+  times(1024, (n) => scene.present(`suspect ${n}`, { address: `10.0.${n >> 8}.${n & 255}`, standing: 'suspect' }))
+  times(1000, (n) => scene.present(`flood ${n}`, { address: '192.0.2.66', later: () => 'suspect' }))
+  await scene.turn()
+  t.equal(scene.queue.length, QUEUE_LIMITS.waiting - perTurn)
+  t.equal(scene.refused.length, 1000 - perTurn, 'the others')
 })
 
 t.test('known callers beside suspects have four turns of five: what new ones do not need is theirs', async (t) => {

@@ -287,6 +287,25 @@ t.test('a bad signature makes its address suspect, another refusal does not; bot
   t.equal(all.verification.presented(tokenOf(), 'c').standing, 'suspect', 'also where the check has waited')
 })
 
+t.test('behind a suspect address, a client whose check was refused for want of room is new when it comes back', async (t) => {
+  const all = callers()
+  const { verification } = all
+  const refusalOf = async (token: string): Promise<unknown> =>
+    await new Promise((resolve) => { resolve(verification.verify(token, { address: 'a' })) }).catch((error: unknown) => error)
+  all.forged = true
+  t.match(await refusalOf(tokenOf({ azp: 'attacker' })), { reason: 'signature_invalid' })
+  all.forged = false
+  Object.assign(verification.queue.times, { longestWaitMs: -1 })
+  all.busyMs = 2
+  const victim = (jti: string): string => tokenOf({ azp: 'victim', jti })
+  const [, refused] = await Promise.all([refusalOf(tokenOf({ azp: 'busy' })), refusalOf(victim('1'))])
+  t.match(refused, { reason: 'overloaded' })
+  t.equal(verification.presented(victim('1'), 'a').standing, 'new', 'with the same token')
+  t.equal(verification.presented(tokenOf({ azp: 'never refused', jti: '1' }), 'a').standing, 'suspect')
+  verification.turnAway({ address: 'a', client: 'refused unread' })
+  t.equal(verification.presented(tokenOf({ azp: 'refused unread', jti: '1' }), 'a').standing, 'new')
+})
+
 t.test('a key that is withdrawn while its verifier is prepared makes nobody suspect', async (t) => {
   const one = scene()
   const verdict = Promise.resolve(one.verification.verify(tokenOf(), undefined))

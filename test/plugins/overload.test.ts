@@ -82,6 +82,38 @@ t.test('a refused request keeps its connection, unless the rest of its body woul
   t.equal(long.headers.get('connection'), 'close')
 })
 
+t.test('a suspect whose request was refused is expected to come back; nobody else is remembered', async (t) => {
+  for (const standing of ['known', 'new', 'suspect'] as const) {
+    const service = await slowService(t, { perTurnMs: 0, waiting: 0 })
+    const { listeners } = service.app
+    const caller = { address: '192.0.2.1', client: 'c' }
+    const turnedAway: unknown[] = []
+    Object.assign(listeners, { callerOf: () => ({ caller, standing }), turnedAway: (one: unknown) => { turnedAway.push(one) } })
+    t.same((await crowd(service, '/slow', 3)).map(statusOf), ['503', '503', '503'])
+    t.same(turnedAway, standing === 'suspect' ? [caller, caller, caller] : [])
+  }
+})
+
+t.test('behind a suspect address, a token that was refused unread is taken as that of a new caller when it comes back', async (t) => {
+  const service = await slowService(t, { perTurnMs: 0, waiting: 0 })
+  const { listeners, verification } = service.app
+  const [signed, other] = [service.issuer.token({ jti: '1' }), service.issuer.token({ jti: '2' })]
+  const forged = signed.slice(0, signed.lastIndexOf('.')) + other.slice(other.lastIndexOf('.'))
+  const context = { ip: '127.0.0.1', raw: { socket: { destroyed: false } } } as never
+  const refusal: unknown = await Promise.resolve().then(() => verification.verify(forged, context)).catch((error: unknown) => error)
+  t.match(refusal, { reason: 'signature_invalid' })
+  const token = service.issuer.token({ azp: 'victim', client_id: 'victim' })
+  const standings: string[] = []
+  const { callerOf } = listeners
+  listeners.callerOf = (request) => {
+    const presented = callerOf(request)
+    standings.push(presented.standing)
+    return presented
+  }
+  for (let n = 0; n < 2; n++) t.equal((await service.get('/api/private', token)).status, 503)
+  t.same(standings, ['suspect', 'new'])
+})
+
 t.test('a request whose caller has left while it waited is not served', async (t) => {
   let served = 0
   const service = await startService(t, {

@@ -12,11 +12,15 @@ const CLIENT = [
   'SCOPE', 'TOKEN_AUDIENCE', 'TOKEN_RESOURCE', 'STEP_UP', 'CA_FILE', 'API_URL', 'TOKEN_TIMEOUT_SECONDS', 'API_TIMEOUT_SECONDS'
 ]
 /** Of the system and of other programs, which read the same file: Compose, Keycloak, OpenTelemetry. */
-const FAMILIES = /^(?:NODE_|npm_|COMPOSE_|KC_|OTEL_|DOCKER_|LC_)|^(?:TZ|LANG|PATH|HOME|CI|DEBUG|NO_COLOR|FORCE_COLOR|JAVA_HOME|(?:HTTPS?|NO|ALL)_PROXY|(?:https?|no|all)_proxy|SSL_CERT_(?:FILE|DIR))$/
+const FAMILIES = /^(?:NODE_|npm_|COMPOSE_|KC_|OTEL_|DOCKER_|LC_)/
+const OTHERS: ReadonlySet<string> = new Set([
+  'TZ', 'LANG', 'PATH', 'HOME', 'CI', 'DEBUG', 'NO_COLOR', 'FORCE_COLOR', 'JAVA_HOME', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'ALL_PROXY',
+  'http_proxy', 'https_proxy', 'no_proxy', 'all_proxy', 'SSL_CERT_FILE', 'SSL_CERT_DIR'
+])
 
 /** Whether a name means something to this service, its client, or a program that may read the same file. */
 export function isKnown (name: string): boolean {
-  return isOwn(name) || FAMILIES.test(name)
+  return isOwn(name) || FAMILIES.test(name) || OTHERS.has(name)
 }
 
 /** Whether a name is a setting of the service or its client. */

@@ -142,7 +142,9 @@ t.test('the refusal of a known kid names the algorithms that it is for', async (
   const asked = ask(one, 'rsa')
   await turn()
   t.equal(alg, 'RS256')
-  t.match(asked.outcome, { reason: 'algorithm_mismatch', detail: /^alg ES256, the key "?rsa"? is for RS256 RS384 RS512 PS256 PS384 PS512$/ })
+  t.match(asked.outcome, {
+    reason: 'algorithm_mismatch', detail: /^alg ES256, the key "?rsa"? is for RS256 RS384 RS512 PS256 PS384 PS512$/
+  })
 })
 
 t.test('without keys every token is refused until there are some; the seconds to the next attempt: rounded up, 1 at least', async (t) => {

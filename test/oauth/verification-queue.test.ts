@@ -211,6 +211,32 @@ t.test('in plain numbers: 1,024 wait in a share, 700 ms at the longest, and who 
   t.match(refusal, { statusCode: 503, reason: 'overloaded', retryAfterSeconds: 1 })
 })
 
+t.test('a share holds as many checks as take a second, that of suspects as take a quarter of it', async (t) => {
+  for (const [standing, tookMs, holds] of [['new', 0.98, 1_021], ['known', 0.98, 1_021], ['suspect', 0.2449, 1_021]] as const) {
+    const scene = new Scene()
+    times(400, (n) => scene.present(`before ${n}`, { tookMs, standing }))
+    while (scene.queue.length > 0) await scene.turn()
+    times(1_100, (n) => scene.present(`${n}`, { tookMs, standing }))
+    t.equal(scene.queue.length, holds, standing)
+  }
+})
+
+t.test('what is owed to other work is paid by a turn that has none, however little it is', async (t) => {
+  const scene = new Scene()
+  scene.present('first', { tookMs: 0.5 })
+  await scene.turn()
+  await scene.turn()
+  times(3, (n) => scene.present(`${n}`, { tookMs: 0.4 }))
+  t.equal(scene.served.length, 4, '0.8 ms in this turn before the last of them')
+})
+
+t.test('a check that took long, by a pause of the process, counts as one of 10 ms', async (t) => {
+  const scene = new Scene()
+  scene.present('long', { tookMs: 50 })
+  times(400, (n) => scene.present(`${n}`, { standing: 'suspect' }))
+  t.equal(scene.queue.length, Math.ceil(QUEUE_LIMITS.suspectsWaitingMs / (0.1 + (10 - 0.1) / 16)), 'by the average of 0.1 ms and this one')
+})
+
 t.test('other work that takes less than 0.03 ms in a turn is none; what takes longer has its time', async (t) => {
   for (const [otherMs, served] of [[0.02, 3], [0.04, 1]] as const) {
     const scene = new Scene()

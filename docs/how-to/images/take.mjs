@@ -11,7 +11,8 @@ import { startKeycloak } from '../../../dist/tools/keycloak/server.js'
 
 const REALM = 'myorg'
 const CHROMIUM_FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync'
 ]
 /** What is on the page but has nothing to do with the step. */
 const QUIET = '.pf-v5-c-banner, [data-testid="global-alerts"], [data-testid="page-header"] { display: none !important }'

@@ -80,7 +80,7 @@ export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, d
   }
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void => {
     if (errors === 'problem' && respond(error, request, reply)) return
-    next(error instanceof Refusal ? withHeaders(error, request) : error as Error)
+    next(error instanceof Refusal ? withHeaders(error, request, 'sent') : error as Error)
   }
   const enforce = (request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void => {
     const access = (request.routeOptions.config[HELD] ?? holdLate(request, guarded, late))?.access
@@ -90,12 +90,12 @@ export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, d
       ]))
     } else admit(request, reply, access, next, refuse)
   }
-  // By this name the router's drawing shows which routes this guard holds.
+  // By this name the router's drawing shows which routes this guard holds, and which of them its onRoute hook has seen.
   const hook = Object.defineProperty(enforce, 'name', { value: `access policy ${++guards}` })
 
   app.addHook('onRoute', (route) => {
     guarded.witness(route)
-    refuseInRoute(route, errors)
+    refuseInRoute(route, errors, hook.name)
   })
   app.addHook('onRequest', hook)
   app.decorate('access', {

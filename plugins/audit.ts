@@ -18,9 +18,14 @@ export function auditOf (log: FastifyBaseLogger): Audit {
       reqId: request.id,
       method: request.method,
       route: request.routeOptions.url ?? 'none',
-      address: shown(request.ip)
+      address: addressOf(request)
     }, 'audit')
   }
+}
+
+/** Undefined for a Unix socket, and for a connection that was closed before it was accepted. */
+export function addressOf ({ ip }: { readonly ip: string | undefined }): string | undefined {
+  return ip === undefined ? undefined : shown(ip)
 }
 
 /** Of a verified token, or what a refused one claims. */

@@ -11,26 +11,33 @@ export interface EarlyRoutes {
   readonly problems: readonly string[]
 }
 
-/** `METHOD path` of every route that is registered so far. */
+/** Every route that is registered so far. */
 export function routesSoFar (app: FastifyInstance): ReadonlySet<string> {
-  return new Set(registeredRoutes(app).map(nameOf))
+  return new Set(registeredRoutes(app).map(placeOf))
 }
 
 /**
  * The guard enforces what these routes declare, but they are not in the matrix: with `unlisted: 'refuse'` they stop the start. `hook`: the
- * name of the guard's hook, which shows in the router's drawing which routes it holds. Routes outside of it are listed at level debug.
+ * name of the guard's hook, which shows in the router's drawing which routes it holds; the error handler of those that its onRoute hook has
+ * seen has the same. Routes outside of it are listed at level debug.
  */
 export function earlyRoutes (app: FastifyInstance, hook: string, early: ReadonlySet<string>, unlisted: 'refuse' | 'public'): EarlyRoutes {
   const routes = registeredRoutes(app)
   const outside = routes.filter(({ onRequest }) => !onRequest.includes(hook)).map(nameOf)
   if (outside.length > 0) app.log.debug({ routes: outside }, 'routes outside of the context of this access policy')
-  const before = routes.filter((route) => route.onRequest.includes(hook) && early.has(nameOf(route)))
+  const before = routes.filter((route) => route.onRequest.includes(hook) && route.errorHandler !== hook && early.has(placeOf(route)))
   const rows = before.filter(isOptions).map(preflightRow)
   return { rows, problems: problemsOf(app, before.filter((route) => !isOptions(route)).map(nameOf), unlisted) }
 }
 
 function nameOf ({ method, path }: Pick<PrintedRoute, 'method' | 'path'>): string {
   return `${method} ${path}`
+}
+
+/** However a later route names the parameters of the same place: they are drawn as one. */
+function placeOf ({ method, path, constraints }: PrintedRoute): string {
+  const withoutNames = path.split('/').map((segment) => [...new Set(segment.replace(/:[^|().:-]*/g, ':').split('|'))].join('|')).join('/')
+  return `${method} ${withoutNames} ${constraints}`
 }
 
 function isOptions ({ method }: Pick<PrintedRoute, 'method'>): boolean {

@@ -37,7 +37,9 @@ export interface ErrorHandlerOptions {
 
 /** The service's own error handler and 404: whatever was thrown → status, the headers that the error carries, a problem body. */
 export default fp<ErrorHandlerOptions>((app, { showPaths, docsUrl }, done) => {
-  app.setErrorHandler((error: Thrown | Refusal, request, reply) => {
+  app.setErrorHandler((thrown: unknown, request, reply) => {
+    // Anything can be thrown, also null.
+    const error = (typeof thrown === 'object' && thrown !== null ? thrown : { cause: thrown }) as Thrown | Refusal
     if (error instanceof Refusal) send(app.responseTo(error, request), request, reply)
     else if (error.statusCode === 404) sendNotFound(request, reply)
     else send(responseToError(error, request, docsUrl), request, reply)
@@ -95,7 +97,7 @@ function problemOfError (error: Thrown, request: FastifyRequest, docsUrl: string
   if (status >= 400 && status < 500) {
     const detail = detailOf(error, request)
     if (detail === undefined) return problemOf(status, {}, docsUrl)
-    request[REFUSED] = { detail }
+    request[REFUSED] = { ...request.refused, detail }
     return problemOf(status, { detail }, docsUrl)
   }
   request.log.error({ err: error }, error instanceof HandlerMistake ? 'a mistake in the handler of this route' : 'an error of this service')

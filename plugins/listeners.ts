@@ -95,6 +95,7 @@ export class Listeners {
       this.#firstRequests.open(socket)
     })
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+      keepAddress(socket)
       this.#underWay.open(socket)
       this.open.add(socket)
     })
@@ -144,6 +145,11 @@ export class Listeners {
   #isKept (request: IncomingMessage, response: ServerResponse): boolean {
     return response.shouldKeepAlive && !isBodyLong(request) && !this.expectsContinue(request)
   }
+}
+
+/** Node keeps the address of a peer from when it is first asked for; of a closed connection it is not to be had. */
+function keepAddress (socket: Socket): void {
+  Reflect.get(socket, 'remoteAddress')
 }
 
 export interface ListenersOptions { readonly listeners: Listeners }

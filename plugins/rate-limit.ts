@@ -1,6 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { REFUSED } from './refusals.ts'
 
 export interface RateLimitOptions {
   /** Of one verified client, over all routes that require a token. */
@@ -34,8 +35,11 @@ export default fp<RateLimitOptions>(async (app, { perMinute, redisUrl }) => {
     timeWindow: '1 minute',
     keyGenerator: keyOf,
     allowList: ({ optionalPrincipal }) => optionalPrincipal === undefined,
-    errorResponseBuilder: (_request, { after }) =>
-      new TooManyRequests(`the client has sent more than ${perMinute} requests in a minute; try again in ${after}`),
+    errorResponseBuilder (request, { after }) {
+      const detail = `the client has sent more than ${perMinute} requests in a minute; try again in ${after}`
+      request[REFUSED] = { reason: 'rate_limited', detail }
+      return new TooManyRequests(detail)
+    },
     ...redis && { redis, nameSpace: NAMESPACE, skipOnError: true }
   })
 

@@ -28,7 +28,7 @@ export interface RefusalResponse {
 
 /** Why a request was refused, for its log line: printable, and without values of the request. */
 export interface Refused {
-  readonly reason?: Reason
+  readonly reason?: Reason | 'rate_limited'
   readonly detail: string | undefined
   readonly hint?: string
   /** What the token claims, not who is calling. */
@@ -40,8 +40,11 @@ export const REFUSED = Symbol('refused')
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** A refusal → its response to this request, noted for the log line of the request. Sends nothing. */
-    responseTo: (refusal: Refusal, request: FastifyRequest) => RefusalResponse
+    /**
+     * A refusal → its response to this request, noted for the log line of the request, but for one that is only thrown: a handler may catch
+     * it. Sends nothing.
+     */
+    responseTo: (refusal: Refusal, request: FastifyRequest, is?: 'sent' | 'thrown') => RefusalResponse
   }
 
   interface FastifyRequest {
@@ -59,12 +62,12 @@ export default fp<RefusalOptions>((app, options, done) => {
   const { challengeRealm: realm, resourceMetadata, docsUrl, bindings, explained, explainRefusals } = options
   app.decorateRequest(REFUSED, undefined)
   app.decorateRequest('refused', { getter () { return this[REFUSED] } })
-  app.decorate('responseTo', (refusal, request) => {
+  app.decorate('responseTo', (refusal, request, is = 'sent') => {
     const scopes = request.access?.challengeScopes ?? []
     const why = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, docsUrl })
     const schemes = schemesOf(bindings, request.access?.bound ?? false, request.headers.authorization)
     const response = refusalResponse(refusal, { realm, scopes, resourceMetadata, schemes }, docsUrl)
-    request[REFUSED] = why
+    if (is === 'sent') request[REFUSED] = why
     return explainRefusals === true ? { ...response, problem: { ...response.problem, ...explanationOf(why) } } : response
   })
   done()

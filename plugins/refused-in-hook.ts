@@ -10,8 +10,8 @@ export type Refuse = (error: unknown, request: FastifyRequest, reply: FastifyRep
 type ErrorHandler = (this: FastifyInstance, error: FastifyError, request: FastifyRequest, reply: FastifyReply) => unknown
 
 /** With the headers of its response, for whichever error handler gets it. */
-export function withHeaders (refusal: Refusal, request: FastifyRequest): Refusal {
-  return refusal.withHeaders(request.server.responseTo(refusal, request).headers)
+export function withHeaders (refusal: Refusal, request: FastifyRequest, is: 'sent' | 'thrown' = 'thrown'): Refusal {
+  return refusal.withHeaders(request.server.responseTo(refusal, request, is).headers)
 }
 
 /**
@@ -28,20 +28,30 @@ export const respond: Refuse = (error, request, reply) => {
 /**
  * What `request.principal` and `request.requireScope` throw in the handler of a route, and in any hook of it. Fastify calls the error
  * handler of the route first; what that throws goes on to the handler of the context, which the host may set at any time.
- * `problem`: the response is sent. `throw`: its headers are on the response already when the host's handler gets it.
+ * `problem`: the response is sent. `throw`: its headers are on the response already when the host's handler gets it. `name`: of the
+ * function, which the router's drawing shows.
  */
-export function refuseInRoute (route: RouteOptions, errors: 'problem' | 'throw'): void {
+export function refuseInRoute (route: RouteOptions, errors: 'problem' | 'throw', name: string): void {
   const errorHandler: ErrorHandler | undefined = route.errorHandler
   const handle: ErrorHandler = function (error, request, reply) {
     if (errors === 'problem' && respond(error, request, reply)) return undefined
     if (error instanceof Refusal) {
-      reply.headers(error.headers)
+      reply.headers(request.server.responseTo(error, request).headers)
       publish(error, request)
     }
-    if (errorHandler === undefined) throw error
+    if (errorHandler === undefined) return passOn(error)
     return errorHandler.call(request.server, error, request, reply)
   }
-  route.errorHandler = handle
+  route.errorHandler = Object.defineProperty(handle, 'name', { value: name })
+}
+
+/** What Fastify takes for a promise that is rejected. */
+interface Rejected { readonly then: (resolved: unknown, rejected: (reason: unknown) => void) => void }
+
+/** To the handler of the context. What is no error (anything can be thrown) Fastify would send as a payload, if it were thrown here. */
+function passOn (error: unknown): Rejected {
+  if (error instanceof Error) throw error
+  return { then: (_resolved, rejected) => { rejected(error) } }
 }
 
 /** Where the response is sent, and not where the refusal is thrown: a handler may catch it. */

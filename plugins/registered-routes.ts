@@ -5,13 +5,17 @@ export interface PrintedRoute {
   readonly method: string
   /** For messages only: parameters of one place are drawn as one (`:id|:itemId`), and a path with a line break is cut. */
   readonly path: string
+  /** JSON of its constraints; empty without. */
+  readonly constraints: string
   /** The names of its onRequest hooks; known once the application is ready. */
   readonly onRequest: readonly string[]
+  /** The name of its error handler, where it has one of its own. */
+  readonly errorHandler: string
 }
 
-/** Drawing, segment of the path. */
-const ROUTE = /^([│├└─ ]*)(.*?) \([A-Z, -]+\).*$/
-const HOOKS = /^[│ ]*• \(onRequest\) (\[.*\])$/
+/** Drawing, segment of the path, constraints. */
+const ROUTE = /^([│├└─ ]*)(.*?) \([A-Z, -]+\) ?(.*)$/
+const META = /^[│ ]*• \((onRequest|errorHandler)\) (.*)$/
 const NO_ROUTES = '(empty tree)'
 
 /**
@@ -21,23 +25,24 @@ const NO_ROUTES = '(empty tree)'
  */
 export function registeredRoutes (app: FastifyInstance): readonly PrintedRoute[] {
   return app.supportedMethods.flatMap((method) =>
-    routesDrawn(method, app.printRoutes({ method: method, commonPrefix: false, includeMeta: ['onRequest'] })))
+    routesDrawn(method, app.printRoutes({ method: method, commonPrefix: false, includeMeta: ['onRequest', 'errorHandler'] })))
 }
 
 function routesDrawn (method: string, drawing: string): PrintedRoute[] {
   const segments: string[] = []
   const routes: PrintedRoute[] = []
   for (const line of drawing.split('\n').filter((one) => one !== '' && one !== NO_ROUTES)) {
-    const hooks = HOOKS.exec(line)?.[1]
+    const [, meta, names = ''] = META.exec(line) ?? []
     const last = routes.at(-1)
-    if (hooks !== undefined && last !== undefined) {
-      routes[routes.length - 1] = { ...last, onRequest: (JSON.parse(hooks) as string[]).map((name) => name.replace(/\(\)$/, '')) }
+    if (meta !== undefined && last !== undefined) {
+      const drawn = [JSON.parse(names) as string | string[]].flat().map((name) => name.replace(/\(\)$/, ''))
+      routes[routes.length - 1] = meta === 'onRequest' ? { ...last, onRequest: drawn } : { ...last, errorHandler: drawn.join() }
       continue
     }
-    const [, indent = '', segment = line] = ROUTE.exec(line) ?? []
+    const [, indent = '', segment = line, constraints = ''] = ROUTE.exec(line) ?? []
     segments.length = Math.min(segments.length, Math.max(0, indent.length / 4 - 1))
     segments.push(segment)
-    routes.push({ method, path: segments.join(''), onRequest: [] })
+    routes.push({ method, path: segments.join(''), constraints, onRequest: [], errorHandler: '' })
   }
   return routes
 }

@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { LineWriter } from '../src/log-line.ts'
-import { shown } from '../src/oauth/printable.ts'
-import { auditOf, nameCaller } from './audit.ts'
+import { addressOf, auditOf, nameCaller } from './audit.ts'
 import type { RefusalLines } from './refusal-lines.ts'
 import { traceIdOf } from './trace-context.ts'
 
@@ -79,8 +78,7 @@ function lineOf ({ request, elapsedTime }: FastifyReply, status: number): Readon
     route: request.routeOptions.url ?? 'none',
     status,
     ms: Math.round(elapsedTime * 100) / 100,
-    // Undefined for a Unix socket.
-    address: shown(request.ip)
+    address: addressOf(request)
   }
   const traceId = traceIdOf(request.raw)
   if (traceId !== undefined) line.trace_id = traceId

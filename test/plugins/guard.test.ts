@@ -70,6 +70,61 @@ t.test('routes that were registered before the guard', async (t) => {
   ] }])
 })
 
+t.test('a route registered before the guard is told from later ones of the same place, however they name its parameters', async (t) => {
+  const cases: ReadonlyArray<readonly [early: string, later: string]> = [
+    ['/items/:id', '/items/:itemId/parts'],
+    ['/items/:id', '/items/:itemId(^\\d+$)'],
+    ['/items/:id(^\\d+$)/x', '/items/:itemId(^\\d+$)/y'],
+    ['/items/:from-:to', '/items/:a-:b/parts'],
+    ['/items/:from-:to', '/items/:id'],
+    ['/items/:id/parts', '/items/:itemId'],
+    ['/items/:id?', '/items/:itemId/parts'],
+    ['/items/*', '/items/:itemId']
+  ]
+  for (const [early, later] of cases) {
+    for (const unlisted of ['refuse', 'public'] as const) {
+      const warnings: { routes?: string[] }[] = []
+      const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => warnings.push(JSON.parse(line) as object) } } })
+      t.teardown(() => app.close())
+      await app.register(authentication)
+      app.get(early, { exposeHeadRoute: false }, handler)
+      await app.register(accessPolicy, { unlisted })
+      app.get(later, { exposeHeadRoute: false, config: ANY }, handler)
+      const message = await startError(app)
+      const told = unlisted === 'refuse'
+        ? message.split('\n').filter((line) => line.includes('registered before'))
+        : warnings.flatMap(({ routes }) => routes)
+      t.equal(told.length, early.endsWith('?') ? 2 : 1, `${early}, then ${later}, ${unlisted}: ${told.join('; ')}`)
+    }
+  }
+})
+
+t.test('a route outside of the guard\'s context, of the same path with another constraint, is no early one', async (t) => {
+  for (const constraints of [{ host: 'b.test' }, { host: /^b/ }, { version: '2.0.0' }]) {
+    const warnings: unknown[] = []
+    const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => warnings.push(line) } } })
+    t.teardown(() => app.close())
+    await app.register(authentication)
+    app.get('/in/x', { constraints: { host: 'a.test' } }, handler)
+    await app.register(async (child) => {
+      await child.register(accessPolicy, {})
+      child.get('/x', { constraints, config: ANY }, handler)
+    }, { prefix: '/in' })
+    t.equal(await startError(app), '')
+    t.same(warnings, [])
+  }
+})
+
+t.test('an onRoute hook of the host that sets an error handler of its own makes no route an early one', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(authentication)
+  await app.register(accessPolicy, {})
+  app.addHook('onRoute', (route) => { route.errorHandler = (error) => { throw error } })
+  app.get('/items/:id', { config: ANY }, handler)
+  t.equal(await startError(app), '')
+})
+
 t.test('unlisted: public opens what declares nothing, never what is declared wrongly or under another name', async (t) => {
   const app = await guarded(t, { unlisted: 'public' })
   app.get('/open', handler)

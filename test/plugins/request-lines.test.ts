@@ -1,6 +1,13 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import t, { type Test } from 'tap'
+import { readSettingFiles } from '../../src/config/setting-files.ts'
 import { InvalidToken } from '../../src/oauth/errors.ts'
+import { createCertificate } from '../support/certificate-authority.ts'
 import { newKey, type Json } from '../support/issuer.ts'
 import { bodyOf, headersOf, raw } from '../support/raw.ts'
 import { startService, until, type Service } from '../support/service.ts'
@@ -146,4 +153,46 @@ t.test('request.principal on a public route is a mistake of the handler', async 
   })
   t.notMatch(JSON.stringify(service.lines), /No Authorization header/)
   t.match(await service.get('/maybe'), { status: 401 })
+})
+
+for (const scheme of ['http', 'https'] as const) {
+  t.test(`the address of a caller who has closed the connection is in its lines: ${scheme}`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'scopegate-lines-'))
+    t.teardown(() => rmSync(folder, { recursive: true }))
+    const { cert, certFile, keyFile } = createCertificate(folder, 'localhost')
+    const environment = { AUDIT: 'on', ...scheme === 'https' && { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } }
+    const service = await startService(t, { key, environment, files: readSettingFiles(environment) })
+    const port = Number(new URL(service.url).port)
+    for (let n = 0; n < 20; n++) {
+      const socket = scheme === 'https' ? connectTls({ host: 'localhost', port, ca: cert }) : connect(port, 'localhost')
+      socket.on('error', () => undefined)
+      await once(socket, scheme === 'https' ? 'secureConnect' : 'connect')
+      socket.write('GET /api/private HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', () => {
+        if (n % 2 === 0) setImmediate(() => socket.destroy())
+        else socket.resume()
+      })
+      await once(socket, 'close')
+    }
+    const lines = (): Json[] => service.lines.filter(({ msg }) => msg === 'audit' || msg === 'request')
+    await until(() => lines().length >= 40)
+    t.same([...new Set(lines().map(({ address }) => address))], ['127.0.0.1'])
+  })
+}
+
+t.test('a caller without an address, as on a Unix socket, has none in its lines', { skip: process.platform === 'win32' }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'scopegate-lines-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const service = await startService(t, { key, environment: { AUDIT: 'on' } })
+  const path = join(folder, 'socket')
+  const server = service.app.listeners.factory((request, response) => service.app.routing(request, response))
+  server.listen(path)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const socket = connect(path)
+  socket.write('GET /api/private HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+  await once(socket.resume(), 'close')
+  await until(() => service.lines.some(({ msg }) => msg === 'request'))
+  const lines = service.lines.filter(({ msg }) => msg === 'audit' || msg === 'request')
+  t.equal(lines.length, 2)
+  for (const line of lines) t.notOk('address' in line, JSON.stringify(line))
 })

@@ -85,6 +85,46 @@ t.test('AUDIT=on: a line for each decision, whatever LOG_LEVEL is, and never sam
   t.notMatch(JSON.stringify(service.lines), /[^\\]\\u001b|eyJ/, 'no control characters, no tokens')
 })
 
+t.test('a refusal that a handler catches is no refusal of the request, neither in its audit line nor in its request line', async (t) => {
+  const service = await startService(t, {
+    key,
+    environment: { AUDIT: 'on' },
+    prepare: (app) => {
+      app.get('/caught', { config: { auth: { scopes: [] } } }, (request) => {
+        try { request.requireScope('test_api_access') } catch { return { less: true } }
+        return {}
+      })
+      app.get('/caught-optional', { config: { auth: { optional: true } } }, (request) => {
+        try { return { client: request.principal.clientId } } catch { return { nobody: true } }
+      })
+      app.get('/not-caught', { config: { auth: { scopes: [] } } }, (request) => { request.requireScope('test_api_access') })
+    }
+  })
+  const token = service.issuer.token({ scope: 'email' })
+  t.same((await service.get('/caught', token)).body, { less: true })
+  t.same((await service.get('/caught-optional')).body, { nobody: true })
+  t.equal((await service.get('/not-caught', token)).status, 403)
+  const told = (): Json[] => service.lines.filter(({ msg }) => msg === 'audit' || msg === 'request')
+  await until(() => told().length >= 6)
+  t.same(told().map(({ route, decision, reason }) => [route, decision, reason]), [
+    ['/caught', 'allowed', undefined], ['/caught', undefined, undefined],
+    ['/caught-optional', 'allowed', undefined], ['/caught-optional', undefined, undefined],
+    ['/not-caught', 'refused', 'scope_missing'], ['/not-caught', undefined, 'scope_missing']
+  ])
+})
+
+t.test('a request that the rate limit refuses is refused in its audit line, with the reason', async (t) => {
+  const service = await startService(t, { key, environment: { AUDIT: 'on', RATE_LIMIT_PER_MINUTE: '1' } })
+  const token = service.issuer.token()
+  for (const status of [200, 429]) t.equal((await service.get('/api/private', token)).status, status)
+  const told = (): Json[] => service.lines.filter(({ msg }) => msg === 'audit' || msg === 'request')
+  await until(() => told().length >= 4)
+  t.match(told(), [
+    { decision: 'allowed', client: 'test_client' }, { status: 200 },
+    { decision: 'refused', reason: 'rate_limited', client: 'test_client' }, { status: 429, reason: 'rate_limited', detail: /more than 1/ }
+  ])
+})
+
 t.test('without AUDIT there is no audit line', async (t) => {
   const service = await startService(t, { key })
   await service.get('/api/private', service.issuer.token())

@@ -1,4 +1,9 @@
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { runInNewContext } from 'node:vm'
+import Fastify, {
+  type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions, type RouteOptions
+} from 'fastify'
 import t, { type Test } from 'tap'
 import { Refusal, scopegate } from '../../plugins/scopegate.ts'
 import { createTestIssuer } from '../../src/testing.ts'
@@ -171,3 +176,56 @@ t.test('onError hooks of the host see a refusal of a handler once', async (t) =>
   t.equal((await app.inject({ url: '/broken', headers: bearer })).statusCode, 418)
   t.same(seen, ['The access token lacks the scope three', 'an error of the host'])
 })
+
+/** Anything can be thrown; of another realm is what Jest and vm throw. */
+const THROWN: ReadonlyArray<readonly [name: string, value: () => unknown]> = [
+  ['text', () => 'a text'],
+  ['object', () => ({ message: 'an object', statusCode: 409 })],
+  ['null', () => null],
+  ['undefined', () => undefined],
+  ['of-another-realm', () => runInNewContext('new Error("of another realm")') as unknown]
+]
+
+function throwingRoutes (app: FastifyInstance): void {
+  for (const [name, value] of THROWN) {
+    const config = { auth: 'public' } as const
+    app.get(`/${name}`, { config }, async () => { throw value() })
+    app.get(`/${name}/sync`, { config }, () => { throw value() })
+    app.get(`/${name}/status`, { config }, async (_request, reply) => { reply.code(409); throw value() })
+    app.get(`/${name}/hook`, { config, preHandler: async () => { throw value() } }, () => 'protected')
+    app.get(`/${name}/callback`, { config, preHandler: (_request, _reply, done) => { done(value() as Error) } }, () => 'protected')
+    const errorHandler: RouteOptions['errorHandler'] = (error, _request, reply) => { void reply.code(400).send(`own ${String(error)}`) }
+    app.get(`/${name}/own-handler`, { config, errorHandler }, async () => { throw value() })
+  }
+}
+
+for (const handler of ['before', 'after', 'none'] as const) {
+  for (const errors of ['problem', 'throw'] as const) {
+    t.test(`what is thrown and is no error is the host's, as without the guard: errors ${errors}, handler ${handler}`, async (t) => {
+      const apps = await Promise.all([true, false].map(async (hasGuard) => {
+        const app = Fastify()
+        t.teardown(() => app.close())
+        const hostHandler = (): unknown =>
+          app.setErrorHandler((error, _request, reply) => reply.code(503).send({ host: inspect(error).split('\n')[0] }))
+        if (handler === 'before') hostHandler()
+        if (hasGuard) {
+          await app.register(scopegate, { issuer: issuer.issuer, audience: 'api', algorithms: ['ES256'], keys: issuer.keys, errors })
+        }
+        throwingRoutes(app)
+        if (handler === 'after') hostHandler()
+        await app.ready()
+        return app
+      }))
+      const ends = ['', '/sync', '/status', '/hook', '/callback', '/own-handler']
+      const paths = THROWN.flatMap(([name]) => ends.map((end) => `/${name}${end}`))
+      for (const path of paths) {
+        const [guarded, plain] = await Promise.all(apps.map(async (app) => {
+          const answer = app.inject({ url: path }).then(({ statusCode, body }) => [statusCode, body])
+          // A hook that calls back without an error goes on; a handler that rejects with undefined never responds in Fastify.
+          return await Promise.race([answer, pause(300, 'no response')])
+        }))
+        t.same(guarded, plain, `${path}: ${JSON.stringify(plain)}`)
+      }
+    })
+  }
+}

@@ -7,6 +7,7 @@ import { HandlerMistake, InsufficientScope, Refusal } from '../src/oauth/errors.
 import type { Principal } from '../src/oauth/principal.ts'
 import { GuardedRoutes, HELD, type Held, type RouteRules } from './guarded-routes.ts'
 import { earlyRoutes, routesSoFar } from './early-routes.ts'
+import { AUTHENTICATE } from './names.ts'
 import { isPreflight } from './preflight.ts'
 import { respond, refuseInRoute, withHeaders } from './refused-in-hook.ts'
 
@@ -142,7 +143,7 @@ function admit (request: FastifyRequest, reply: FastifyReply, access: Access, do
 function authorize (request: FastifyRequest, reply: FastifyReply, access: Access, done: HookHandlerDoneFunction, refuse: RefuseWith): void {
   let known: Principal | Promise<Principal>
   try {
-    known = request.authenticate()
+    known = request[AUTHENTICATE]()
     if (!(known instanceof Promise)) enforceAccess(access, known)
   } catch (error) {
     refuse(error, request, reply, done); return

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyReply } from 'fastify'
 import { shown } from '../src/oauth/printable.ts'
 import type { Principal } from '../src/oauth/principal.ts'
+import { REFUSED } from './names.ts'
 
 /** Writes the audit trail: a line for each decision about a caller, whatever LOG_LEVEL is. */
 export type Audit = (reply: FastifyReply) => void
@@ -9,7 +10,7 @@ export type Audit = (reply: FastifyReply) => void
 export function auditOf (log: FastifyBaseLogger): Audit {
   const trail = log.child({ audit: true }, { level: 'info' })
   return ({ request }) => {
-    const { refused, access } = request
+    const { [REFUSED]: refused, access } = request
     if (refused?.reason === undefined && (access === undefined || access.mode === 'public')) return
     trail.info({
       decision: refused?.reason === undefined ? 'allowed' : 'refused',
@@ -29,7 +30,7 @@ export function addressOf ({ ip }: { readonly ip: string | undefined }): string 
 }
 
 /** Of a verified token, or what a refused one claims. */
-function whoOf ({ optionalPrincipal, refused }: FastifyReply['request']): Readonly<Record<string, unknown>> {
+function whoOf ({ optionalPrincipal, [REFUSED]: refused }: FastifyReply['request']): Readonly<Record<string, unknown>> {
   if (optionalPrincipal === undefined) return refused?.unverifiedClient === undefined ? {} : { unverifiedClient: refused.unverifiedClient }
   const who: Record<string, unknown> = { issuer: optionalPrincipal.issuer }
   nameCaller(who, optionalPrincipal)

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Expectations } from '../src/oauth/access-token.ts'
@@ -15,7 +16,9 @@ import type { ProofOfPossession } from './proof-of-possession.ts'
 import { countedHeaders } from './header-bound.ts'
 import { conditionsOf, type KeysSource } from './issuer-conditions.ts'
 import { keyringEvents } from './issuer-events.ts'
+import { AUTHENTICATE, READINESS, TRACING, TRUSTED_ISSUERS, VERIFICATION } from './names.ts'
 import { withHeaders } from './refused-in-hook.ts'
+import type {} from './readiness.ts'
 import './trace-context.ts'
 import { createVerifiers, loadFastifyJwt } from './verifiers.ts'
 
@@ -47,16 +50,16 @@ export interface AuthOptions {
 const PREFIX = 'Bearer '
 const DPOP_PREFIX = 'DPoP '
 const PRINCIPAL = Symbol('principal')
+/** A function may be given in place of keys, and take its time. */
+const GIVEN_KEYS_MS = 100
 
 /** At once where nothing has to be waited for. */
 type Outcome = Principal | Promise<Principal>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    trustedIssuers: TrustedIssuers<KeysSource>
-    /** The keys of the first issuer. */
-    keyring: Keyring
-    verification: Verification<FastifyRequest>
+    [TRUSTED_ISSUERS]: TrustedIssuers<KeysSource>
+    [VERIFICATION]: Verification<FastifyRequest>
   }
 
   interface FastifyRequest {
@@ -65,7 +68,7 @@ declare module 'fastify' {
     /** Who is calling, or undefined where nobody is known. */
     readonly optionalPrincipal: Principal | undefined
     /** Finds out who is calling, for the policy; at once when the token is cached. Throws or rejects with a Refusal. */
-    authenticate: () => Principal | Promise<Principal>
+    [AUTHENTICATE]: () => Principal | Promise<Principal>
     [PRINCIPAL]: Principal | undefined
   }
 }
@@ -87,18 +90,22 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     ...proof && { proof }
   })
 
-  app.decorate('trustedIssuers', trusted)
-  app.decorate('keyring', { getter: () => (trusted.all[0] as KeysSource).keyring })
-  app.decorate('verification', verification)
+  app.decorate(TRUSTED_ISSUERS, trusted)
+  app.decorate(VERIFICATION, verification)
   app.decorateRequest(PRINCIPAL, undefined)
   app.decorateRequest('principal', { getter: principalOf })
   app.decorateRequest('optionalPrincipal', { getter () { return this[PRINCIPAL] } })
-  app.decorateRequest('authenticate', authenticate)
-  if (app.hasDecorator('readiness')) for (const [name, condition] of conditionsOf(trusted.all)) app.readiness.watch(name, condition)
+  app.decorateRequest(AUTHENTICATE, authenticate)
+  if (app.hasDecorator(READINESS)) for (const [name, condition] of conditionsOf(trusted.all)) app[READINESS].watch(name, condition)
 
-  app.addHook('onReady', (ready) => {
-    for (const { keyring } of trusted.all) void keyring.start()
-    ready()
+  app.addHook('onReady', async () => {
+    const started = trusted.all.map(({ keyring, keys }) => ({ keys, first: keyring.start() }))
+    // Nothing waits for an issuer; keys that are at hand are known with the first request.
+    const given = started.filter(({ keys }) => keys !== undefined).map(({ first }) => first)
+    if (given.length === 0) return
+    const waiting = new AbortController()
+    await Promise.race([Promise.all(given), pause(GIVEN_KEYS_MS, undefined, waiting)])
+    waiting.abort()
   })
   app.addHook('onClose', async () => {
     verification.cache.close()
@@ -107,11 +114,12 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
   })
   done()
 
-  function keyringOf ({ issuer, jwksUrl, keysRefreshSeconds, keysMaxStaleHours }: IssuerOptions, { fetchKeySet }: KeySetSource): Keyring {
+  function keyringOf (options: IssuerOptions, { fetchKeySet }: KeySetSource): Keyring {
+    const { issuer, jwksUrl, keysRefreshSeconds, keysMaxStaleHours } = options
     return new Keyring({
       async fetchKeySet (wanted) {
         const attributes = { 'scopegate.issuer': issuer, 'url.full': jwksUrl }
-        const set = await (app.tracing?.inSpan('scopegate.fetch_keys', { root: true, attributes }, () => fetchKeySet(wanted)) ??
+        const set = await (app[TRACING]?.inSpan('scopegate.fetch_keys', { root: true, attributes }, () => fetchKeySet(wanted)) ??
           fetchKeySet(wanted))
         // Before the keys are known, so that no token waits for it. A failure is one of the fetch: 503, and another attempt.
         loadFastifyJwt()
@@ -119,7 +127,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
       },
       refreshSeconds: keysRefreshSeconds,
       maxStaleHours: keysMaxStaleHours,
-      events: keyringEvents(app.log, { issuer, jwksUrl }),
+      events: keyringEvents(app.log, options),
       ...clock && { clock }
     })
   }
@@ -155,7 +163,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
 
   /** A span for each verification, where there is a SDK of OpenTelemetry. */
   function verify (token: string, request: FastifyRequest, scheme: Scheme, text: string | undefined): Outcome {
-    return app.tracing?.inSpan('scopegate.verify', { attributes: {} }, async () => verification.verify(token, request, scheme, text)) ??
+    return app[TRACING]?.inSpan('scopegate.verify', { attributes: {} }, async () => verification.verify(token, request, scheme, text)) ??
       verification.verify(token, request, scheme, text)
   }
 }, { name: 'auth' })

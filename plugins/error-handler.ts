@@ -4,7 +4,8 @@ import { PROBLEM_TYPE, problemOf, type Problem } from '../src/http/problem.ts'
 import { HandlerMistake, Refusal } from '../src/oauth/errors.ts'
 import { shown } from '../src/oauth/printable.ts'
 import { detailOf } from './bodies.ts'
-import { REFUSED, sendProblem, type RefusalResponse } from './refusals.ts'
+import { REFUSED, RESPONSE_TO } from './names.ts'
+import { sendProblem, type RefusalResponse } from './refusals.ts'
 import { REQUEST_ID, SECURITY_HEADERS } from './security-headers.ts'
 import { endingWith, isBodyLong } from './unread-body.ts'
 import { rawProblem, respondRaw } from './unrouted.ts'
@@ -40,7 +41,7 @@ export default fp<ErrorHandlerOptions>((app, { showPaths, docsUrl }, done) => {
   app.setErrorHandler((thrown: unknown, request, reply) => {
     // Anything can be thrown, also null.
     const error = (typeof thrown === 'object' && thrown !== null ? thrown : { cause: thrown }) as Thrown | Refusal
-    if (error instanceof Refusal) send(app.responseTo(error, request), request, reply)
+    if (error instanceof Refusal) send(app[RESPONSE_TO](error, request), request, reply)
     else if (error.statusCode === 404) sendNotFound(request, reply)
     else send(responseToError(error, request, docsUrl), request, reply)
   })
@@ -97,7 +98,7 @@ function problemOfError (error: Thrown, request: FastifyRequest, docsUrl: string
   if (status >= 400 && status < 500) {
     const detail = detailOf(error, request)
     if (detail === undefined) return problemOf(status, {}, docsUrl)
-    request[REFUSED] = { ...request.refused, detail }
+    request[REFUSED] = { ...request[REFUSED], detail }
     return problemOf(status, { detail }, docsUrl)
   }
   request.log.error({ err: error }, error instanceof HandlerMistake ? 'a mistake in the handler of this route' : 'an error of this service')

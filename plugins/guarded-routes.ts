@@ -128,9 +128,9 @@ export class GuardedRoutes {
       if (isList(access)) return access
       return access.bound && this.#rules.acceptsBound !== true ? [BOUND_TO_NOTHING] : { access }
     }
+    if (misplaced.length > 0) return misplaced
     const pattern = this.#rules.trusted?.find((trusted) => covers(trusted, methods, url))?.path
     if (pattern !== undefined) return { access: PUBLIC, by: trustedBy(pattern) }
-    if (misplaced.length > 0) return misplaced
     if (this.#rules.unlisted === 'public') return { access: PUBLIC, by: 'not declared' }
     return methods.every((method) => method === 'OPTIONS') ? { access: PREFLIGHT } : compileAccess(undefined) as readonly string[]
   }

@@ -2,20 +2,20 @@ import { keys } from '../src/events.ts'
 import { addressHint } from '../src/oauth/address-hint.ts'
 import { twoKeysUnder } from '../src/oauth/key-set.ts'
 import type { KeyringEvents } from '../src/oauth/keyring.ts'
-import type { KeysSource } from './issuer-conditions.ts'
+import type { IssuerOptions } from './auth.ts'
 
 type Log = (fields: object, message: string) => void
 interface Logger { readonly info: Log, readonly warn: Log, readonly error: Log }
 
-type Whose = Pick<KeysSource, 'issuer' | 'jwksUrl'>
+type Whose = Pick<IssuerOptions, 'issuer' | 'jwksUrl' | 'keys'>
 type Changes = Required<Omit<KeyringEvents, 'fetched'>>
 
 /** One line of the log for each change of state of one issuer's keys. */
-function loggedEvents (log: Logger, { issuer, jwksUrl }: Whose): Changes {
+function loggedEvents (log: Logger, { issuer, jwksUrl, keys: given }: Whose): Changes {
+  const cannot = given === undefined ? `the issuer's keys cannot be fetched from ${jwksUrl}` : 'the keys that were given cannot be used'
   return {
     unavailable (error, knownKeys, status) {
-      const what =
-        `the issuer's keys cannot be fetched from ${jwksUrl}: ${error}${status === 404 ? `. ${addressHint(issuer, jwksUrl)}` : ''}`
+      const what = `${cannot}: ${error}${status === 404 ? `. ${addressHint(issuer, jwksUrl)}` : ''}`
       if (knownKeys > 0) log.warn({ issuer, jwksUrl, error, knownKeys }, `${what}; the known keys remain in use`)
       else log.error({ issuer, jwksUrl, error }, `${what}; protected routes respond 503 until they can`)
     },

@@ -7,6 +7,7 @@ import { FirstRequests } from './first-requests.ts'
 import type { Caller } from '../src/oauth/fair-lines.ts'
 import type { Presented } from '../src/oauth/verification.ts'
 import { createLimitedServer, LIMITS, type Limits, type ListenerTls } from './limited-server.ts'
+import { LISTENERS } from './names.ts'
 import { OpenConnections } from './open-connections.ts'
 import { Admission } from './overload.ts'
 import { OVERLOAD, type OverloadLimits } from './overload-limits.ts'
@@ -157,12 +158,14 @@ export interface ListenersOptions { readonly listeners: Listeners }
 declare module 'fastify' {
   interface FastifyInstance {
     listeners: Listeners
+    [LISTENERS]: Listeners
   }
 }
 
 /** Makes the listeners of an application known to it, as `app.listeners`. */
 export default fp<ListenersOptions>((app, { listeners }, done) => {
   app.decorate('listeners', listeners)
+  app.decorate(LISTENERS, listeners)
   // Fastify opens the further addresses of `localhost` only while the first server says that it does not listen yet.
   Object.defineProperty(app.server, 'listening', { value: false, configurable: true })
   app.addHook('onListen', (next) => {

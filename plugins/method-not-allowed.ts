@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import createRouter, { type HTTPMethod } from 'find-my-way'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { MethodNotAllowed } from './error-handler.ts'
+import { AUTHENTICATE } from './names.ts'
 import { isPreflight } from './preflight.ts'
 
 /** A path of the application, in one method. `open`: at least one of the routes there can be called without a token. */
@@ -40,7 +41,7 @@ function refuse (
   const refusal = new MethodNotAllowed(allow)
   if (open) { next(refusal); return }
   reply.header('cache-control', 'no-store')
-  Promise.resolve().then(() => request.authenticate()).then(() => next(refusal), (error: unknown) => next(error as Error))
+  Promise.resolve().then(() => request[AUTHENTICATE]()).then(() => next(refusal), (error: unknown) => next(error as Error))
 }
 
 /** The application's routes in a router of their own: for a request that no route has matched, the methods that have one for its path. */

@@ -2,10 +2,12 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from '@pro
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { client, keys, refused } from '../src/events.ts'
+import type { Keyring } from '../src/oauth/keyring.ts'
 // Their additions to the types of Fastify.
 import './auth.ts'
 import './readiness.ts'
 import { observeListeners } from './listener-metrics.ts'
+import { LISTENERS, READINESS, TRUSTED_ISSUERS, VERIFICATION } from './names.ts'
 import { methodLabel, RequestTimes } from './request-times.ts'
 import { scrapedCounter, scrapedGauge } from './scraped.ts'
 
@@ -36,9 +38,13 @@ const FETCH_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
  * routes, methods, statuses, reasons, configured issuers. Events of other guards of the same process count too, but for foreign issuers.
  */
 const plugin = fp<MetricsOptions>((app, { droppedLines }, done) => {
+  if (app.hasDecorator('metrics')) {
+    done(new Error('app.metrics is a decorator of this application already, and scopegate/metrics adds one of this name: rename yours'))
+    return
+  }
   const registry = new Registry()
   const registers = [registry]
-  const listeners = app.hasDecorator('listeners') ? app.listeners : undefined
+  const listeners = app.hasDecorator(LISTENERS) ? app[LISTENERS] : undefined
   if (listeners) observeListeners(listeners, registers)
   const shedEarly = (): number => listeners?.admission.shed ?? 0
   const stops = [...countRefusals(registers, shedEarly), ...observeIssuers(app, registers), observeTokenRequests(registers)]
@@ -106,7 +112,7 @@ function countRefusals (registers: Registry[], shedEarly: () => number): Readonl
 }
 
 /** What the guard counts anyway is read when the metrics are. */
-function countVerifications ({ verification }: FastifyInstance, registers: Registry[]): void {
+function countVerifications ({ [VERIFICATION]: verification }: FastifyInstance, registers: Registry[]): void {
   const { counts, cache, queue } = verification
   scrapedCounter(registers, 'scopegate_token_cache_hits_total', 'Tokens that had been verified before.', () => counts.cacheHits)
   scrapedCounter(
@@ -121,14 +127,14 @@ function countVerifications ({ verification }: FastifyInstance, registers: Regis
   scrapedGauge(registers, 'scopegate_verification_queue_length', 'Signature checks that wait for their turn.', () => queue.length)
 }
 
-function observeIssuers ({ trustedIssuers }: FastifyInstance, registers: Registry[]): ReadonlyArray<() => void> {
+function observeIssuers ({ [TRUSTED_ISSUERS]: trustedIssuers }: FastifyInstance, registers: Registry[]): ReadonlyArray<() => void> {
   const issuers = new Map(trustedIssuers.all.map((one) => [one.issuer, one.keyring]))
   const fetches = new Histogram({
     name: 'scopegate_key_fetch_duration_seconds', help: 'Fetches of the key set by issuer and result (ok, failed).',
     labelNames: ['issuer', 'result'], buckets: FETCH_BUCKETS, registers
   })
   for (const issuer of issuers.keys()) for (const result of ['ok', 'failed']) fetches.zero({ issuer, result })
-  const gauge = (name: string, help: string, read: (keyring: FastifyInstance['keyring']) => number | undefined): void => {
+  const gauge = (name: string, help: string, read: (keyring: Keyring) => number | undefined): void => {
     const own: Gauge<'issuer'> = new Gauge({ name, help, labelNames: ['issuer'], registers, collect: () => {
       for (const [issuer, keyring] of issuers) {
         const value = read(keyring)
@@ -167,13 +173,13 @@ function observeTokenRequests (registers: Registry[]): () => void {
 
 /** The conditions of readiness that hold; a host of the plugin has none. */
 function showConditions (app: FastifyInstance, registers: Registry[]): void {
-  if (!app.hasDecorator('readiness')) return
+  if (!app.hasDecorator(READINESS)) return
   const own: Gauge<'condition' | 'severity'> = new Gauge({
     name: 'scopegate_condition', help: '1 for each condition of /health/ready that holds.', labelNames: ['condition', 'severity'],
     registers,
     collect: () => {
       own.reset()
-      for (const [condition, { severity }] of app.readiness.conditions()) own.set({ condition, severity }, 1)
+      for (const [condition, { severity }] of app[READINESS].conditions()) own.set({ condition, severity }, 1)
     }
   })
 }

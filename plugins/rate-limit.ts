@@ -1,7 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { REFUSED } from './refusals.ts'
+import { REFUSED } from './names.ts'
 
 export interface RateLimitOptions {
   /** Of one verified client, over all routes that require a token. */

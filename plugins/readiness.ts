@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import { READINESS } from './names.ts'
 
 /**
  * Something an operator or an orchestrator should know. `unavailable`: send no requests; `degraded`: it works, for now; `notice`:
@@ -18,6 +19,7 @@ export interface Readiness {
 declare module 'fastify' {
   interface FastifyInstance {
     readiness: Readiness
+    [READINESS]: Readiness
     /** From now on: readiness 503, and every response closes its connection, while requests are still served. */
     beginDrain: () => void
   }
@@ -33,6 +35,7 @@ export default fp((app, _options, done) => {
       return condition === undefined ? [] : [[name, condition] as const]
     })
   })
+  app.decorate(READINESS, app.readiness)
   app.decorate('beginDrain', () => { draining = true })
   app.readiness.watch('draining', () => draining ? { severity: 'unavailable', text: 'the process is about to end' } : undefined)
   app.addHook('onRequest', (_request, reply, next) => {

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { Unavailable } from '../src/oauth/errors.ts'
 import { PROOF_WINDOW } from '../src/oauth/dpop/proof-rules.ts'
 import type { Replays } from '../src/oauth/dpop/replays.ts'
+import { READINESS } from './names.ts'
 
 /** Longer than a proof can be used, by the difference of the clocks of two replicas. */
 const KEPT_MS = (PROOF_WINDOW.pastSeconds + PROOF_WINDOW.futureSeconds + 30) * 1000
@@ -28,8 +29,8 @@ export function redisReplays (app: FastifyInstance, redisUrl: string): Replays {
   // After an error it is that error which says why.
   redis.on('close', () => { report(problem ?? 'the connection was closed') })
   redis.on('ready', available)
-  if (app.hasDecorator('readiness')) {
-    app.readiness.watch('replays_unavailable', () => problem === undefined ? undefined
+  if (app.hasDecorator(READINESS)) {
+    app[READINESS].watch('replays_unavailable', () => problem === undefined ? undefined
       : { severity: 'degraded', text: `Redis is unavailable (${problem}): requests with DPoP proofs get 503, others are not affected` })
   }
   app.addHook('onClose', (_instance, done) => {

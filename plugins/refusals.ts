@@ -6,6 +6,7 @@ import { shown } from '../src/oauth/printable.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 import { explain, type Evidence, type Reason, type ReasonContext, type Settings } from '../src/oauth/reasons.ts'
 import { PROBLEM_TYPE, problemOf, type Problem } from '../src/http/problem.ts'
+import { REFUSED, RESPONSE_TO } from './names.ts'
 
 export interface RefusalOptions {
   readonly challengeRealm: string
@@ -36,20 +37,17 @@ export interface Refused {
   readonly grantedScopes?: string
 }
 
-export const REFUSED = Symbol('refused')
-
 declare module 'fastify' {
   interface FastifyInstance {
     /**
      * A refusal → its response to this request, noted for the log line of the request, but for one that is only thrown: a handler may catch
      * it. Sends nothing.
      */
-    responseTo: (refusal: Refusal, request: FastifyRequest, is?: 'sent' | 'thrown') => RefusalResponse
+    [RESPONSE_TO]: (refusal: Refusal, request: FastifyRequest, is?: 'sent' | 'thrown') => RefusalResponse
   }
 
   interface FastifyRequest {
     /** Why the request was refused, for its log line. */
-    readonly refused: Refused | undefined
     [REFUSED]: Refused | undefined
   }
 }
@@ -61,8 +59,7 @@ declare module 'fastify' {
 export default fp<RefusalOptions>((app, options, done) => {
   const { challengeRealm: realm, resourceMetadata, docsUrl, bindings, explained, explainRefusals } = options
   app.decorateRequest(REFUSED, undefined)
-  app.decorateRequest('refused', { getter () { return this[REFUSED] } })
-  app.decorate('responseTo', (refusal, request, is = 'sent') => {
+  app.decorate(RESPONSE_TO, (refusal, request, is = 'sent') => {
     const scopes = request.access?.challengeScopes ?? []
     const why = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, docsUrl })
     const schemes = schemesOf(bindings, request.access?.bound ?? false, request.headers.authorization)

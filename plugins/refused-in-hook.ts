@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { refused } from '../src/events.ts'
 import { Refusal } from '../src/oauth/errors.ts'
+import { REFUSED, RESPONSE_TO } from './names.ts'
 import { sendProblem, type Refused } from './refusals.ts'
 
 /** How a guard refuses. Returns true when the response was sent. */
@@ -11,7 +12,7 @@ type ErrorHandler = (this: FastifyInstance, error: FastifyError, request: Fastif
 
 /** With the headers of its response, for whichever error handler gets it. */
 export function withHeaders (refusal: Refusal, request: FastifyRequest, is: 'sent' | 'thrown' = 'thrown'): Refusal {
-  return refusal.withHeaders(request.server.responseTo(refusal, request, is).headers)
+  return refusal.withHeaders(request.server[RESPONSE_TO](refusal, request, is).headers)
 }
 
 /**
@@ -20,7 +21,7 @@ export function withHeaders (refusal: Refusal, request: FastifyRequest, is: 'sen
  */
 export const respond: Refuse = (error, request, reply) => {
   if (!(error instanceof Refusal)) return false
-  sendProblem(reply, request.server.responseTo(error, request))
+  sendProblem(reply, request.server[RESPONSE_TO](error, request))
   publish(error, request)
   return true
 }
@@ -36,7 +37,7 @@ export function refuseInRoute (route: RouteOptions, errors: 'problem' | 'throw',
   const handle: ErrorHandler = function (error, request, reply) {
     if (errors === 'problem' && respond(error, request, reply)) return undefined
     if (error instanceof Refusal) {
-      reply.headers(request.server.responseTo(error, request).headers)
+      reply.headers(request.server[RESPONSE_TO](error, request).headers)
       publish(error, request)
     }
     if (errorHandler === undefined) return passOn(error)
@@ -58,7 +59,7 @@ function passOn (error: unknown): Rejected {
 function publish ({ reason, statusCode: status }: Refusal, request: FastifyRequest): void {
   if (!refused.hasSubscribers) return
   const { method, routeOptions: { url: route }, id: requestId, ip: address, optionalPrincipal } = request
-  const { detail, hint, unverifiedClient }: Partial<Refused> = { ...request.refused }
+  const { detail, hint, unverifiedClient }: Partial<Refused> = { ...request[REFUSED] }
   refused.publish({
     reason, status, detail, hint, method, route, requestId, address, clientId: optionalPrincipal?.clientId, unverifiedClient
   })

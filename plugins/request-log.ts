@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fast
 import fp from 'fastify-plugin'
 import type { LineWriter } from '../src/log-line.ts'
 import { addressOf, auditOf, nameCaller } from './audit.ts'
+import { REFUSED } from './names.ts'
 import type { RefusalLines } from './refusal-lines.ts'
 import { traceIdOf } from './trace-context.ts'
 
@@ -34,7 +35,7 @@ export default fp<RequestLogOptions>((app, { refusalLines, audit, writeLine }, d
   const writeAudit = audit ? auditOf(log) : undefined
   const statusOfProbe = new Map<string | undefined, number>()
   const isWanted = ({ request }: FastifyReply, status: number): boolean => {
-    const { refused, routeOptions: { url } } = request
+    const { [REFUSED]: refused, routeOptions: { url } } = request
     if (refused !== undefined || (status >= 400 && status < 500)) return refusalLines.admit(refused?.reason ?? `status ${status}`)
     if (!PROBES.has(url)) return true
     const isSame = statusOfProbe.get(url) === status
@@ -83,7 +84,7 @@ function lineOf ({ request, elapsedTime }: FastifyReply, status: number): Readon
   const traceId = traceIdOf(request.raw)
   if (traceId !== undefined) line.trace_id = traceId
   if (request.optionalPrincipal !== undefined) nameCaller(line, request.optionalPrincipal)
-  return request.refused === undefined ? line : Object.assign(line, request.refused)
+  return request[REFUSED] === undefined ? line : Object.assign(line, request[REFUSED])
 }
 
 /** As OpenTelemetry names it, so that lines and spans find each other. */

@@ -13,6 +13,7 @@ import auth, { type AuthOptions } from './auth.ts'
 import './auth.ts'
 import './refusals.ts'
 import { checkHeaderBound } from './header-bound.ts'
+import { REFUSED } from './names.ts'
 import type { ProofOfPossession } from './proof-of-possession.ts'
 import refusals, { type RefusalOptions } from './refusals.ts'
 import traceContext from './trace-context.ts'
@@ -43,6 +44,7 @@ export interface ServiceOptions {
  */
 const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   const { clock, developmentIssuer = false, explainRefusals = false, ...options } = given as ScopegateOptions & ServiceOptions
+  checkNames(app)
   const settings = readOptions(options)
   const warn = options.warn ?? ((sentence: string) => app.log.warn(sentence))
   for (const sentence of settings.warnings) warn(sentence)
@@ -55,6 +57,25 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, possession, ...clock && { clock } })
   await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, acceptsBound: possession !== undefined })
   checkHeaderBound(app, maxTokenBytes, warn)
+}
+
+/** What the guard adds under names of its documentation. */
+const NAMES = { application: ['access'], request: ['principal', 'optionalPrincipal', 'requireScope', 'access'] } as const
+
+/** Fastify's own error names neither this plugin nor what to do, and ends the process where the plugin is registered with a callback. */
+function checkNames (app: FastifyInstance): void {
+  if (app.hasRequestDecorator(REFUSED)) {
+    throw new OptionsError(['this context has an access policy already: register scopegate once, or in contexts side by side'])
+  }
+  const taken = [
+    ...NAMES.application.filter((name) => app.hasDecorator(name)).map((name) => `app.${name}`),
+    ...NAMES.request.filter((name) => app.hasRequestDecorator(name)).map((name) => `request.${name}`)
+  ]
+  if (taken.length > 0) {
+    throw new OptionsError(taken.map((name) =>
+      `${name} is a decorator of this application already, and scopegate adds one of this name: rename yours, or register scopegate in a ` +
+      'context that does not have it'))
+  }
 }
 
 /** Loaded only where it is used: the start of a service without bound tokens pays nothing for them. */

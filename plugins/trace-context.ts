@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import fp from 'fastify-plugin'
 import { loadTracing, type Tracing } from '../src/traces.ts'
+import { TRACING } from './names.ts'
 
 const CONTEXT = Symbol('trace context')
 const TRACE_ID = Symbol('trace id')
@@ -11,7 +12,7 @@ type Context = ReturnType<Tracing['contextOf']>
 declare module 'fastify' {
   interface FastifyInstance {
     /** Undefined where no SDK of OpenTelemetry is registered. */
-    tracing: Tracing | undefined
+    [TRACING]: Tracing | undefined
   }
 
   interface FastifyRequest { [CONTEXT]?: Context }
@@ -32,7 +33,7 @@ export function traceIdOf (raw: IncomingMessage): string | undefined {
  */
 export default fp(async (app) => {
   const tracing = await loadTracing()
-  app.decorate('tracing', tracing)
+  app.decorate(TRACING, tracing)
   if (tracing === undefined) return
   app.addHook('onRequest', (request, _reply, next) => {
     const context = request[CONTEXT] = tracing.contextOf(request.headers)

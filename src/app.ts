@@ -1,9 +1,11 @@
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
 import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
 import closeListeners from '../plugins/close-listeners.ts'
+import type { KeysSource } from '../plugins/issuer-conditions.ts'
 import type { Limits, ListenerTls } from '../plugins/limited-server.ts'
 import listening, { Listeners } from '../plugins/listeners.ts'
 import methodNotAllowed from '../plugins/method-not-allowed.ts'
+import { TRUSTED_ISSUERS, VERIFICATION } from '../plugins/names.ts'
 import type { OverloadLimits } from '../plugins/overload-limits.ts'
 import readiness from '../plugins/readiness.ts'
 import { requestIds } from '../plugins/request-ids.ts'
@@ -21,8 +23,21 @@ import { SCOPES } from '../routes/scopes.ts'
 import { NAME, VERSION } from './about.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './oauth/clock.ts'
+import type { Keyring } from './oauth/keyring.ts'
+import type { TrustedIssuers } from './oauth/trusted-issuers.ts'
+import type { Verification } from './oauth/verification.ts'
 import type { IssuerOptions } from './options/issuer-options.ts'
 import type { LineWriter } from './log-line.ts'
+
+declare module 'fastify' {
+  /** Of the service alone. */
+  interface FastifyInstance {
+    /** The keys of the first issuer. */
+    keyring: Keyring
+    verification: Verification<FastifyRequest>
+    trustedIssuers: TrustedIssuers<KeysSource>
+  }
+}
 
 export interface AppOptions {
   readonly logger?: FastifyBaseLogger
@@ -97,8 +112,13 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   await app.register(methodNotAllowed)
   const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
   await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })
-  listeners.callerOf = waitingCallers(config.trustProxy, app.verification)
-  listeners.turnedAway = (caller) => app.verification.turnAway(caller)
+  const verification = app[VERIFICATION]
+  const trustedIssuers = app[TRUSTED_ISSUERS]
+  app.decorate('verification', verification)
+  app.decorate('trustedIssuers', trustedIssuers)
+  app.decorate('keyring', { getter: () => (trustedIssuers.all[0] as KeysSource).keyring })
+  listeners.callerOf = waitingCallers(config.trustProxy, verification)
+  listeners.turnedAway = (caller) => verification.turnAway(caller)
   if (openapi) {
     await app.register(import('../plugins/openapi.ts'), {
       title: NAME, version: VERSION, tokenUrl: tokenUrlOf(config), scopes: SCOPES, publicUrl, dpop: config.dpop

@@ -140,6 +140,7 @@ t.test('errors: each with the name of the variable and what was expected', async
     [{ ...GIVEN, SERVICE_CLAIM: 'kind = x' }, /^SERVICE_CLAIM: expected name=value.*without spaces/],
     [{ ...GIVEN, SERVICE_CLAIM: 'typ=Bearer' }, /^SERVICE_CLAIM: typ does not prove a service/],
     [{ ...GIVEN, CORS_ORIGINS: '*' }, /^CORS_ORIGINS: \* is not accepted/],
+    [{ ...GIVEN, CORS_ORIGINS: 'https://*.example.com' }, /^CORS_ORIGINS: "https:\/\/\*\.example\.com" has a \*, and origins are compared exactly/],
     [{ ...GIVEN, CORS_ORIGINS: 'null' }, /^CORS_ORIGINS: null is not accepted/],
     [{ ...GIVEN, CORS_ORIGINS: 'app.example.com' }, /^CORS_ORIGINS: expected origins such as/],
     [{ ...GIVEN, CORS_ORIGINS: 'https://a.example https://b.example' }, /^CORS_ORIGINS: expected origins such as.*separated by commas/],

@@ -29,6 +29,37 @@ for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA'] as const) {
   })
 }
 
+t.test('the first request of a host with given keys is judged with them, whatever its token is', async (t) => {
+  const issuer = createTestIssuer({ alg: 'ES256' })
+  const expired = Math.floor(Date.now() / 1000) - 100
+  for (const keys of [issuer.keys, issuer.keySet, async () => await Promise.resolve(issuer.keySet)]) {
+    for (const [name, claims] of Object.entries({
+      'another audience': { aud: 'other' }, 'another issuer': { iss: 'https://other.example.com' }, expired: { exp: expired },
+      'another kind of token': { typ: 'ID' }
+    })) {
+      const app = Fastify()
+      t.teardown(() => app.close())
+      await app.register(scopegate, { issuer: issuer.issuer, audience: 'api', algorithms: ['ES256'], keys })
+      app.get('/', { config: { auth: { scopes: ['one'] } } }, () => '')
+      t.equal((await call(app, issuer.sign({ aud: 'api', scope: 'one', ...claims }))).status, 401, name)
+    }
+  }
+})
+
+t.test('a function in place of keys that takes its time does not hold the start', async (t) => {
+  // Nothing else keeps this process alive.
+  const alive = setInterval(() => undefined, 1_000)
+  t.teardown(() => { clearInterval(alive) })
+  const issuer = createTestIssuer({ alg: 'ES256' })
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(scopegate, {
+    issuer: issuer.issuer, audience: 'api', algorithms: ['ES256'], keysFetchTimeoutSeconds: 1, keys: () => new Promise(() => undefined)
+  })
+  app.get('/', { config: { auth: { scopes: ['one'] } } }, () => '')
+  t.equal((await call(app, issuer.sign({ aud: 'api', scope: 'one' }))).status, 503)
+})
+
 t.test('createTestIssuer signs what no issuer would sign', async (t) => {
   const issuer = createTestIssuer({ alg: 'ES256', issuer: 'https://another.test' })
   const app = await host(t, issuer)

@@ -5,6 +5,7 @@ import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import t from 'tap'
 import type { Test } from 'tap'
+import { TRACING } from '../plugins/names.ts'
 import { createClient } from '../src/client/client.ts'
 import { isTraced, loadTracing } from '../src/traces.ts'
 import { json, MINUTE, SECRET, story } from './client/fakes.ts'
@@ -34,7 +35,7 @@ t.test('without a SDK nothing is loaded, and a traceparent changes nothing', asy
   t.notOk(isTraced())
   t.equal(await loadTracing(), undefined)
   const { app, get, issuer, lines } = await startService(t, { key })
-  t.equal(app.tracing, undefined)
+  t.equal(app[TRACING], undefined)
   t.equal((await get('/api/private', issuer.token(), { traceparent })).status, 200)
   await until(() => lines.some(({ msg }) => msg === 'request'))
   t.notMatch(JSON.stringify(lines), 'trace_id')

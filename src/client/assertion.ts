@@ -1,5 +1,5 @@
 import { constants, createPrivateKey, KeyObject, randomUUID, sign } from 'node:crypto'
-import type { JsonWebKey, SignKeyObjectInput } from 'node:crypto'
+import type { JsonWebKeyInput, SignKeyObjectInput, webcrypto } from 'node:crypto'
 import type { AssertionAlgorithm } from './options.ts'
 
 /** A private key that can sign assertions. */
@@ -23,8 +23,11 @@ const ASSERTION_LIFE_SECONDS = 60
 const CURVES: Readonly<Record<string, AssertionAlgorithm>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
 const SHORTEST_RSA_BITS = 2048
 
-/** Reads PEM (PKCS #8, PKCS #1, SEC 1) or JWK, as text or as an object. Throws a {@link KeyProblem}. */
-export function readAssertionKey (given: string | KeyObject | JsonWebKey, { clientKeyId, clientKeyAlgorithm }: KeyChoice): AssertionKey {
+/** PEM, or JWK as text or as an object. */
+export type GivenKey = string | KeyObject | webcrypto.JsonWebKey
+
+/** Reads PEM (PKCS #8, PKCS #1, SEC 1) or JWK. Throws a {@link KeyProblem}. */
+export function readAssertionKey (given: GivenKey, { clientKeyId, clientKeyAlgorithm }: KeyChoice): AssertionKey {
   const jwk = given instanceof KeyObject ? undefined : jwkOf(given)
   const key = given instanceof KeyObject ? given : keyOf(jwk ?? given)
   if (key.type !== 'private') throw new KeyProblem('a private key, not a public or secret one')
@@ -39,9 +42,9 @@ export function readAssertionKey (given: string | KeyObject | JsonWebKey, { clie
   return { key, algorithm: found, keyId: clientKeyId ?? jwk?.kid }
 }
 
-type Jwk = JsonWebKey & { readonly kid?: string }
+type Jwk = webcrypto.JsonWebKey & { readonly kid?: string }
 
-function jwkOf (given: string | JsonWebKey): Jwk | undefined {
+function jwkOf (given: string | webcrypto.JsonWebKey): Jwk | undefined {
   if (typeof given !== 'string') return given
   if (!given.trimStart().startsWith('{')) return undefined
   try {
@@ -51,9 +54,9 @@ function jwkOf (given: string | JsonWebKey): Jwk | undefined {
   }
 }
 
-function keyOf (given: string | JsonWebKey): KeyObject {
+function keyOf (given: string | webcrypto.JsonWebKey): KeyObject {
   try {
-    return typeof given === 'string' ? createPrivateKey(given) : createPrivateKey({ key: given, format: 'jwk' })
+    return typeof given === 'string' ? createPrivateKey(given) : createPrivateKey({ key: given, format: 'jwk' } as JsonWebKeyInput)
   } catch {
     throw new KeyProblem('a private key as PEM (without a passphrase) or JWK')
   }

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
-import type { JsonWebKey, KeyObject } from 'node:crypto'
+import type { KeyObject, webcrypto } from 'node:crypto'
 import { KeyProblem, readAssertionKey, signJwt } from './assertion.ts'
 import type { AssertionKey } from './assertion.ts'
 import type { ClientOptions } from './options.ts'
@@ -56,13 +56,13 @@ function newKey (): AssertionKey {
 }
 
 /** Throws a {@link KeyProblem}. */
-export function readProofKey (given: string | KeyObject | JsonWebKey): AssertionKey {
+export function readProofKey (given: string | KeyObject | webcrypto.JsonWebKey): AssertionKey {
   const key = readAssertionKey(given, { clientKeyId: undefined, clientKeyAlgorithm: undefined })
   if (key.key.asymmetricKeyType === 'rsa-pss') throw new KeyProblem('a key of the kind RSA, not RSA-PSS, which has no JWK')
   return key
 }
 
-function publicJwkOf (key: KeyObject): JsonWebKey {
+function publicJwkOf (key: KeyObject): webcrypto.JsonWebKey {
   const jwk = createPublicKey(key).export({ format: 'jwk' })
   return Object.fromEntries(PUBLIC_MEMBERS.flatMap((name) => jwk[name] === undefined ? [] : [[name, jwk[name]]]))
 }

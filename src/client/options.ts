@@ -1,4 +1,4 @@
-import type { JsonWebKey, KeyObject } from 'node:crypto'
+import type { KeyObject, webcrypto } from 'node:crypto'
 
 /** RFC 7591 section 2. `self_signed_tls_client_auth` is the same as `tls_client_auth` on this side. */
 export type ClientAuthentication =
@@ -38,7 +38,7 @@ interface CommonOptions extends TokenParameters {
   /** A function is called before every token request, so that a rotated secret takes effect. One line break at the end is removed. */
   readonly clientSecret?: string | FromFile | (() => string | Promise<string>)
   /** `private_key_jwt`: the private key as PEM or JWK. */
-  readonly clientKey?: string | FromFile | KeyObject | JsonWebKey | (() => string | Promise<string>)
+  readonly clientKey?: string | FromFile | KeyObject | webcrypto.JsonWebKey | (() => string | Promise<string>)
   /** `kid` of the assertions; otherwise that of the JWK, if it has one. */
   readonly clientKeyId?: string
   /** Otherwise `alg` of the JWK, or by the kind of key: RS256, PS256 (RSA-PSS), ES256/ES384/ES512, EdDSA. */
@@ -56,7 +56,7 @@ interface CommonOptions extends TokenParameters {
    * Tokens are bound to a key, and every request proves that it has the key (DPoP, RFC 9449). `true`: a new ES256 key, kept in memory
    * only. `key`: a private key as PEM or JWK. A bearer token is then refused.
    */
-  readonly dpop?: boolean | { readonly key: string | KeyObject | JsonWebKey }
+  readonly dpop?: boolean | { readonly key: string | KeyObject | webcrypto.JsonWebKey }
   /**
    * Follows from the option above that is set; a secret is sent as `client_secret_basic`: in the header, form-encoded first.
    * `client_secret_post`: in the form. `basic` and `post` are other names for the two.

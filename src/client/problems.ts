@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto'
-import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { addressProblem } from '../http/addresses.ts'
 import { readAssertionKey } from './assertion.ts'
 import { isIdentity } from './credentials.ts'
@@ -83,7 +82,7 @@ function keyProblem (key: unknown, algorithm: unknown): Found {
   }
   try {
     const known = ALGORITHMS.find((name) => name === algorithm) as AssertionAlgorithm | undefined
-    readAssertionKey(key as string | KeyObject | JsonWebKey, { clientKeyId: undefined, clientKeyAlgorithm: known })
+    readAssertionKey(key, { clientKeyId: undefined, clientKeyAlgorithm: known })
     return false
   } catch (error) {
     return { option: 'clientKey', expected: (error as Error).message }
@@ -116,7 +115,7 @@ function dpopProblem (dpop: unknown): Found {
     return { option: 'dpop', expected: 'true or false, or { key } with a private key as PEM or JWK' }
   }
   try {
-    readProofKey(key as string | KeyObject | JsonWebKey)
+    readProofKey(key)
     return false
   } catch (error) {
     return { option: 'dpop', expected: `{ key } with ${(error as Error).message}` }

@@ -36,6 +36,7 @@ export function listProblems (given: Given): string[] {
 /** An origin is compared with the header exactly (RFC 6454 section 6.2): scheme, host, and port unless it is the default. */
 function originProblem (value: string): string | undefined {
   if (value === '*' || value === 'null') return `CORS_ORIGINS: ${value} is not accepted; name every origin, such as https://app.example.com`
+  if (/^https?:\/\/[^/]*\*/i.test(value)) return `CORS_ORIGINS: ${quote(value)} has a *, and origins are compared exactly: name every origin`
   const url = /^https?:\/\//i.test(value) && URL.canParse(value) && !/\s/.test(value) ? new URL(value) : undefined
   if (url === undefined) return `CORS_ORIGINS: expected ${expectedOf('CORS_ORIGINS')}, got ${quote(value)}`
   return url.origin === value ? undefined : `CORS_ORIGINS: expected ${url.origin}, as browsers send it, without anything else`

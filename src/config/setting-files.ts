@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isSecret, NONCE_SECRETS_TEXT } from '../options/binding-options.ts'
 
@@ -31,12 +32,53 @@ export function fileProblems (files: SettingFiles, given: Given): string[] {
     const file = files[name]
     if (file === undefined) return []
     if ('error' in file) return [`${name}: ${String(given[name])} cannot be read (${file.error})`]
-    if (name !== 'DPOP_NONCE_SECRET_FILE') return file.text.includes('-----BEGIN ') ? [] : [`${name}: expected a file in PEM`]
+    if (name !== 'DPOP_NONCE_SECRET_FILE') return tlsProblems(name, file.text, textOf(files, 'TLS_CERT_FILE'))
     const secrets = linesOf(file.text)
     return secrets.length >= 1 && secrets.length <= 2 && secrets.every(isSecret)
       ? []
       : [`${name}: expected a file with ${NONCE_SECRETS_TEXT}, one in a line`]
   })
+}
+
+/** What is wrong with the certificate, or with the key: by itself, or since it is not that of the certificate. */
+function tlsProblems (name: 'TLS_CERT_FILE' | 'TLS_KEY_FILE', text: string, certificates = ''): string[] {
+  if (!text.includes('-----BEGIN ')) return [`${name}: expected a file in PEM`]
+  if (name === 'TLS_CERT_FILE') return certificateProblems(text)
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return [`${name}: expected a private key, and the file has none`]
+  if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
+    return [`${name}: the key is encrypted, expected one without a passphrase (openssl pkey -in <file> -out <new file>)`]
+  }
+  const key = parsed(() => createPrivateKey(text))
+  if (key === undefined) return [`${name}: the private key in this file cannot be read; expected one in PEM, whole`]
+  const [first] = certificatesOf(certificates)
+  return first === undefined || isKeyOf(first, key)
+    ? []
+    : [`${name}: the private key is not that of the certificate in TLS_CERT_FILE (of several, the first must be the server's own)`]
+}
+
+function certificateProblems (text: string): string[] {
+  const certificates = certificatesOf(text)
+  if (certificates.length === 0) return ['TLS_CERT_FILE: expected a certificate, and the file has none']
+  return certificates.every((one) => parsed(() => new X509Certificate(one)) !== undefined)
+    ? []
+    : ['TLS_CERT_FILE: a certificate in this file cannot be read; expected one in PEM, whole']
+}
+
+function certificatesOf (text: string): readonly string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/g) ?? []
+}
+
+/** True where the certificate cannot be read: that has its own sentence. */
+function isKeyOf (certificate: string, key: KeyObject): boolean {
+  return parsed(() => new X509Certificate(certificate))?.checkPrivateKey(key) ?? true
+}
+
+function parsed<T> (parse: () => T): T | undefined {
+  try {
+    return parse()
+  } catch {
+    return undefined
+  }
 }
 
 /** Lines that are not empty. */

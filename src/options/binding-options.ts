@@ -96,8 +96,9 @@ export function isSecret (secret: unknown): boolean {
 /** What is expected instead; undefined: it can be used. The address may contain a password, so that it is never shown. */
 export function redisAddressProblem (address: string): string | undefined {
   if (!URL.canParse(address)) return REDIS_TEXT
-  const { protocol, hostname } = new URL(address)
-  return (protocol === 'redis:' || protocol === 'rediss:') && hostname !== '' ? undefined : REDIS_TEXT
+  const { protocol, hostname, pathname } = new URL(address)
+  const isRedis = (protocol === 'redis:' || protocol === 'rediss:') && hostname !== ''
+  return isRedis && /^\/?(?:0|[1-9]\d{0,4})?$/.test(pathname) ? undefined : REDIS_TEXT
 }
 
 /** An address, a range, or one of the names that Fastify's `trustProxy` knows. */

@@ -46,6 +46,9 @@ export function audienceProblems (names: readonly string[]): string[] {
   if (names.length === 0) return ['expected at least one name']
   if (names.includes('*') && names.length > 1) return ['* stands alone or not at all']
   return names.flatMap((name) => {
+    if (name === '') return ['expected a name, got an empty text']
+    // The environment separates names by commas, so it never comes here with one.
+    if (name.includes(',')) return [`expected one name, or an array of names, got ${quote(name)}`]
     const problem = valueProblem(name, 'a name')
     if (problem !== undefined) return [`expected ${problem}`]
     if (/[\s\p{Cc}\p{Cf}]/u.test(name)) return [`expected names without spaces, got ${quote(name)}; several names are separated by commas`]

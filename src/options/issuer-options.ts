@@ -105,7 +105,8 @@ function audienceSentences (value: unknown): string[] {
 function keysProblem (keys: unknown): string | undefined {
   if (keys === undefined || typeof keys === 'function') return undefined
   const isSet = typeof keys === 'object' && keys !== null && 'keys' in keys && Array.isArray(keys.keys)
-  return isSet ? undefined : 'keys: expected a JWK Set, { keys: [...] }, or a function that returns one'
+  if (!isSet) return 'keys: expected a JWK Set, { keys: [...] }, or a function that returns one'
+  return (keys.keys as readonly unknown[]).length === 0 ? 'keys: expected a JWK Set with at least one key' : undefined
 }
 
 function algorithmsProblem (algorithms: unknown): string | undefined {

@@ -185,6 +185,7 @@ function isTrusted (trusted: unknown): boolean {
   return Array.isArray(trusted) && trusted.every((one: { path?: unknown, methods?: unknown } | null) =>
     typeof one?.path === 'string' &&
     one.path.startsWith('/') &&
+    Object.keys(one).every((member) => member === 'path' || member === 'methods') &&
     (one.methods === undefined || (Array.isArray(one.methods) && one.methods.every((method) => typeof method === 'string'))))
 }
 

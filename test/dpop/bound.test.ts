@@ -210,7 +210,12 @@ t.test('settings and options: each error says what to write, and shows no secret
     t.notMatch(message, /short-secret/)
   }
   t.match(problems({ REDIS_URL: 'http://user:hunter2@redis' }), /REDIS_URL: expected the address of Redis(?!.*hunter2)/)
-  t.match(problems({ REDIS_URL: 'redis' }), /REDIS_URL: expected the address of Redis/)
+  for (const address of ['redis', 'redis://', 'redis://r/abc', 'redis://r/1.5', 'redis://r/-1', 'redis://r/0/1', 'redis://r/100000']) {
+    t.match(problems({ REDIS_URL: address }), /REDIS_URL: expected the address of Redis/, address)
+  }
+  for (const address of ['redis://r', 'redis://r/', 'rediss://u:p@r:6380/15', 'redis://[::1]:6379/0']) {
+    t.notMatch(problems({ REDIS_URL: address }), /REDIS_URL: expected/, address)
+  }
   t.match(problems({ CLIENT_CERTIFICATE: 'header' }), /TRUST_PROXY: required with CLIENT_CERTIFICATE=header/)
   t.match(problems({ CLIENT_CERTIFICATE: 'tls' }), /TLS_CERT_FILE: required with CLIENT_CERTIFICATE=tls/)
   t.match(

@@ -94,7 +94,7 @@ t.test('a client beyond RATE_LIMIT_PER_MINUTE', async (t) => {
   t.same(responses.map(({ status }) => status), [200, 200, 429, 429])
   t.match(responses[2]?.headers.get('retry-after'), /^\d+$/)
   await until(() => see.lines(/^refused requests without a line/).length === 1)
-  t.match(see.lines(/^refused requests without a line/), [{ reason: 'status 429', refused: 2, notLogged: 1 }])
+  t.match(see.lines(/^refused requests without a line/), [{ reason: 'rate_limited', refused: 2, notLogged: 1 }])
   t.equal(await see.metric('scopegate_request_duration_seconds_count{route="/api/private",method="GET",status="429"}'), 2)
 })
 

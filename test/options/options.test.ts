@@ -27,6 +27,10 @@ const WRONG: ReadonlyArray<readonly [options: Readonly<Record<string, unknown>>,
   [{ audience: ['*', 'a'] }, 'audience: * stands alone or not at all'],
   [{ audience: 'a b' }, 'audience: expected names without spaces, got "a b"; several names are separated by commas'],
   [{ audience: 'a;b' }, 'audience: expected names separated by commas, got "a;b"'],
+  [{ audience: '' }, 'audience: expected a name, got an empty text'],
+  [{ audience: ['a', ''] }, 'audience: expected a name, got an empty text'],
+  [{ audience: 'a,b' }, 'audience: expected one name, or an array of names, got "a,b"'],
+  [{ keys: { keys: [] } }, 'keys: expected a JWK Set with at least one key'],
   [{ jwksUrl: 5 }, 'jwksUrl: expected a string'],
   [
     { jwksUrl: 'https://sso.example.com/' },
@@ -56,7 +60,10 @@ const WRONG: ReadonlyArray<readonly [options: Readonly<Record<string, unknown>>,
   [{ serviceClaim: 'iss=x' }, 'serviceClaim: iss does not prove a service, since tokens of users have it too'],
   [{ unlisted: 'open' }, 'unlisted: expected \'refuse\' or \'public\''],
   [{ errors: 'send' }, 'errors: expected \'problem\' or \'throw\''],
-  ...[5, [5], [null], [{ path: 'docs' }], [{ path: '/docs', methods: 'GET' }], [{ path: '/docs', methods: [5] }]].map((trusted) =>
+  ...[
+    5, [5], [null], [{ path: 'docs' }], [{ path: '/docs', methods: 'GET' }], [{ path: '/docs', method: ['GET'] }],
+    [{ path: '/docs', methods: [5] }]
+  ].map((trusted) =>
     [{ trusted }, 'trusted: expected an array of { path, methods }, such as { path: \'/docs/*\' }'] as const),
   ...[5, null, ['a'], { a: 5 }].map((scopes) => [{ scopes }, 'scopes: expected an object, scope name → sentence'] as const),
   ...[5, 'a"b', ''].map((challengeRealm) => [
@@ -115,7 +122,7 @@ t.test('addresses: plain http to another host needs the switch, and is warned of
   const insecure = { issuer: 'http://sso.example.com/realms/a', audience: 'api' }
   t.match(problemsOf(insecure), [/^issuer: expected .*allowInsecureHttp: true/])
   t.match(readOptions({ ...insecure, allowInsecureHttp: true }).warnings, [/^issuer, jwksUrl: plain http to another host/])
-  t.same(readOptions({ ...insecure, allowInsecureHttp: true, keys: { keys: [] } }).warnings, [], 'nothing is fetched')
+  t.same(readOptions({ ...insecure, allowInsecureHttp: true, keys: { keys: [{ kty: 'EC' }] } }).warnings, [], 'nothing is fetched')
   t.match(problemsOf({ ...GOOD, issuer: 'https://user:secret@sso.example.com/realms/a' }), [/^issuer: expected .*got \(not shown\)$/])
   t.match(
     problemsOf({ ...GOOD, issuer: 'https://sso.example.com/admin/master/console/#/myorg' }),

@@ -3,6 +3,7 @@ import t from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import accessPolicy from '../../plugins/access-policy.ts'
+import { AUTHENTICATE } from '../../plugins/names.ts'
 import { MissingCredentials } from '../../src/oauth/errors.ts'
 import { newKey } from '../support/issuer.ts'
 import { startService } from '../support/service.ts'
@@ -60,7 +61,7 @@ t.test('what a declaration may not be: all errors of all routes at once', async 
 
 t.test('a route registered before the policy is named too, and stays closed', async (t) => {
   const app = Fastify()
-  app.decorateRequest('authenticate', () => { throw new Error('never') })
+  app.decorateRequest(AUTHENTICATE, () => { throw new Error('never') })
   app.get('/early', { config: { auth: 'public' } }, handler)
   app.get('/v', { constraints: { version: '1.0.0' } }, handler)
   const stub = Object.assign((_app: FastifyInstance, _options: object, done: () => void) => done(), { [Symbol.for('skip-override')]: true })

@@ -2,6 +2,7 @@ import fastifyJwt from '@fastify/jwt'
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import auth, { type IssuerOptions } from '../../plugins/auth.ts'
+import { AUTHENTICATE, TRUSTED_ISSUERS, VERIFICATION } from '../../plugins/names.ts'
 import readiness from '../../plugins/readiness.ts'
 import type { Refusal } from '../../src/oauth/errors.ts'
 import { newKey, TestIssuer, type Json } from '../support/issuer.ts'
@@ -30,7 +31,7 @@ const optionsOf = ({ issuer, jwksUrl, key: { alg } }: TestIssuer, changes: Parti
 /** A guarded route as any host would write it, without the rest of this service. */
 async function guard (app: FastifyInstance, issuers: readonly IssuerOptions[], path = '/guarded'): Promise<void> {
   await app.register(auth, { issuers, tokenCacheBytes: 1 << 20 })
-  const onRequest = async (request: FastifyRequest): Promise<void> => { await request.authenticate() }
+  const onRequest = async (request: FastifyRequest): Promise<void> => { await request[AUTHENTICATE]() }
   app.get(path, { onRequest }, ({ principal: { issuer, subject } }) => ({ issuer, subject }))
 }
 
@@ -61,7 +62,7 @@ async function issuerFor (t: Test, signing = key): Promise<TestIssuer> {
   return issuer
 }
 
-const known = async (app: FastifyInstance): Promise<void> => until(() => app.keyring.state().knownKeys > 0)
+const known = async (app: FastifyInstance): Promise<void> => until(() => (app[TRUSTED_ISSUERS].all[0]?.keyring.state().knownKeys ?? 0) > 0)
 
 t.test('alone in a host: the plugin works, and nothing of @fastify/jwt is visible', async (t) => {
   const issuer = await issuerFor(t)
@@ -122,7 +123,7 @@ for (const order of ['before', 'after'] as const) {
 t.test('several issuers behind one guard: keys, budgets and cache entries never cross', async (t) => {
   const [one, two] = [await issuerFor(t), await issuerFor(t, otherKey)]
   const host = await listening(t, async (app) => guard(app, [optionsOf(one), optionsOf(two, { audience: ['second_api'] })]))
-  const { verification, trustedIssuers: { all: [ofOne, ofTwo] } } = host.app
+  const { [VERIFICATION]: verification, [TRUSTED_ISSUERS]: { all: [ofOne, ofTwo] } } = host.app
   await until(() => [ofOne, ofTwo].every((issuer) => issuer?.keyring.state().knownKeys === 1))
   const second = { aud: 'second_api' }
   t.match(await host.get('/guarded', one.token()), { status: 200, body: { issuer: one.issuer } })
@@ -155,7 +156,7 @@ t.test('several issuers behind one guard: keys, budgets and cache entries never 
 t.test('two issuers with keys of one kind under one kid: only the own key opens', async (t) => {
   const [one, two] = [await issuerFor(t, otherKey), await issuerFor(t, newKey('ES256', key.kid))]
   const host = await listening(t, async (app) => guard(app, [optionsOf(one), optionsOf(two)]))
-  await until(() => host.app.trustedIssuers.all.every(({ keyring }) => keyring.state().knownKeys === 1))
+  await until(() => host.app[TRUSTED_ISSUERS].all.every(({ keyring }) => keyring.state().knownKeys === 1))
   for (const [issuer, foreign] of [[one, two], [two, one]] as const) {
     t.equal((await host.get('/guarded', issuer.token())).status, 200)
     t.match(await host.get('/guarded', issuer.token({}, {}, foreign.key)), { status: 401, body: { reason: 'signature_invalid' } })
@@ -181,7 +182,7 @@ t.test('readiness with several issuers: 503 only while none has keys; a missing 
   t.same([await statusOf(one), await statusOf(two)], [503, 503])
 
   one.behaviour = undefined
-  await until(() => app.trustedIssuers.of(one.issuer)?.keyring.state().knownKeys === 1, 10_000)
+  await until(() => app[TRUSTED_ISSUERS].of(one.issuer)?.keyring.state().knownKeys === 1, 10_000)
   t.same(conditions(), { keys_missing_2: 'degraded', any_audience_2: 'notice' })
   t.same([await statusOf(one), await statusOf(two)], [200, 503])
   t.match(app.readiness.conditions().find(([name]) => name === 'keys_missing_2')?.[1].text, two.issuer)

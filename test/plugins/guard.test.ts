@@ -139,9 +139,12 @@ t.test('unlisted: public opens what declares nothing, never what is declared wro
     [{ auth: { scopes: [] } }, /auth stands beside config/],
     [{ config: { auth: { scope: ['one'] } } }, /config\.auth\.scope is not known: did you mean 'scopes'/]
   ] as const) {
-    const wrong = await guarded(t, { unlisted: 'public' })
-    wrong.route({ method: 'GET', url: '/wrong', handler, ...options as object })
-    t.match(await startError(wrong), hint)
+    for (const rules of [{ unlisted: 'public' }, { trusted: [{ path: '/wrong/*' }] }] as const) {
+      const wrong = await guarded(t, rules)
+      wrong.get('/wrong', handler)
+      wrong.route({ method: 'GET', url: '/wrong/it', handler, ...options as object })
+      t.match(await startError(wrong), hint, JSON.stringify(rules))
+    }
   }
 })
 

@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Test } from 'tap'
 import accessPolicy, { type AccessPolicyOptions } from '../../plugins/access-policy.ts'
+import { AUTHENTICATE } from '../../plugins/names.ts'
 import { MissingCredentials } from '../../src/oauth/errors.ts'
 import refusals from '../../plugins/refusals.ts'
 import { principalOf } from '../../src/oauth/principal.ts'
@@ -20,7 +21,7 @@ export const authentication = fp(async (app) => {
   await app.register(refusals, {
     challengeRealm: 'test', resourceMetadata: undefined, explained: { issuer: 'i', audience: 'any', algorithms: ['RS256'] }
   })
-  app.decorateRequest('authenticate', function () {
+  app.decorateRequest(AUTHENTICATE, function () {
     if (this.headers.authorization !== 'Bearer good') throw new MissingCredentials()
     return principalOf({ iss: 'i', exp: 1, azp: 'c', jti: 'trrtcc:1', scope: 'one' })
   })

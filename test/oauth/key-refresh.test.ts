@@ -384,3 +384,27 @@ t.test('nobody has to listen to what happens to the keys', async (t) => {
   await clock.pass(10_000, turn)
   t.match(keyring.state(), { knownKeys: 1, available: true })
 })
+
+t.test('a 404 is told once, also in an outage that began with something else or had something else in between', async (t) => {
+  for (const [faults, told] of [
+    [[500, 404, 500, 404], [500, 404]], [[404, 500, 404], [404]], [[undefined, 404, 404], [undefined, 404]]
+  ] as const) {
+    const one = await scene(t, lists(first))
+    one.events.length = 0
+    for (const status of faults) {
+      one.issuer = fails('no', { ...status !== undefined && { status } })
+      await one.pass(60_000)
+    }
+    t.same(one.events.filter((event) => event.startsWith('unavailable')), told.map((status) => `unavailable, 1 known: no, ${status}`))
+  }
+})
+
+t.test('keys that have become too old expire with the next failed fetch, whether anybody asks for one or not', async (t) => {
+  const one = await scene(t, lists(first), { maxStaleHours: 1 })
+  one.events.length = 0
+  one.issuer = fails('down')
+  await one.pass(3_599_000)
+  t.notMatch(one.events.join(), 'expired')
+  await one.pass(120_000)
+  t.match(one.events.join(), 'expired')
+})

@@ -33,7 +33,7 @@ export async function proofOfPossession (app: FastifyInstance, settings: Possess
     proof: possession<FastifyRequest>({
       dpop: dpop === 'off' ? undefined : await proofCheck(app, settings),
       dpopRequired: dpop === 'required',
-      proofRequestOf: ({ method, raw }) => ({ method, target: raw.url ?? '', proofs: valuesOf(raw.rawHeaders, 'dpop') }),
+      proofRequestOf: ({ method, raw, originalUrl }) => ({ method, target: originalUrl, proofs: valuesOf(raw.rawHeaders, 'dpop') }),
       supplyNonce: (request, nonce) => void supplied.set(request, nonce),
       certificateOf: presentedCertificate(settings)
     })

@@ -15,6 +15,17 @@ export function normalizedTarget (uri: string): string | undefined {
   return URL.canParse(text) ? new URL(text).href : undefined
 }
 
+const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i
+
+/**
+ * The same of a request, by the path that it was sent to. Undefined where no proof can name it: its target is no path, or it has a segment
+ * `..`, which normalization resolves and the router does not.
+ */
+export function targetOf (target: string, publicUrl: string): string | undefined {
+  const path = withoutQuery(target)
+  return path.startsWith('/') && !DOT_SEGMENT.test(path) ? normalizedTarget(publicUrl + path) : undefined
+}
+
 /** A target or path of a request without its query and fragment. */
 export function withoutQuery (target: string): string {
   return /^[^?#]*/.exec(target)?.[0] ?? ''

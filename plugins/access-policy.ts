@@ -69,10 +69,6 @@ let guards = 0
  * it declares is enforced before anything of the body is read. Routes of other contexts are not its concern.
  */
 export default fp<AccessPolicyOptions>((app, { errors = 'problem', ...rules }, done) => {
-  if (app.hasDecorator('access')) {
-    done(new Error('this context has an access policy already: register it once, or in contexts side by side'))
-    return
-  }
   const guarded = new GuardedRoutes(rules)
   const early = routesSoFar(app)
   const late = new WeakMap<object, Held>()

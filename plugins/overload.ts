@@ -76,8 +76,8 @@ export class Admission {
   enter (request: IncomingMessage, response: ServerResponse): void {
     const nowMs = performance.now()
     if (!this.#turnPending) this.#begin(nowMs)
-    if (this.waiting === 0 && nowMs - this.#turnBeganMs < this.#options.limits.perTurnMs) this.#options.serve(request, response)
-    else if (HEALTH.test(request.url ?? '')) this.#options.serve(request, response)
+    const isNext = this.waiting === 0 && nowMs - this.#turnBeganMs < this.#options.limits.perTurnMs
+    if (isNext || HEALTH.test(request.url ?? '')) this.#options.serve(request, response)
     else this.#wait({ request, response, sinceMs: nowMs, suspect: undefined })
   }
 
@@ -184,7 +184,6 @@ export class Admission {
     const patienceMs = this.waiting > crowd ? crowdedMs / 2 : crowdedMs
     this.#isOverload ||= nowMs - this.#crowdedSinceMs > patienceMs && this.#crowdedTurns > turns
     const next = this.#lines.shift((waiting) => {
-      // Nobody waits for the response any more.
       if (waiting.response.destroyed) return true
       const isOver = this.#isOverload && nowMs - waiting.sinceMs > waitMs
       if (isOver) this.#overdue.push(waiting)

@@ -40,7 +40,7 @@ export function fileProblems (files: SettingFiles, given: Given): string[] {
   })
 }
 
-/** What is wrong with the certificate, or with the key: by itself, or since it is not that of the certificate. */
+/** Whether the file can be used, and whether the key belongs to the certificate. */
 function tlsProblems (name: 'TLS_CERT_FILE' | 'TLS_KEY_FILE', text: string, certificates = ''): string[] {
   if (!text.includes('-----BEGIN ')) return [`${name}: expected a file in PEM`]
   if (name === 'TLS_CERT_FILE') return certificateProblems(text)
@@ -65,7 +65,7 @@ function certificateProblems (text: string): string[] {
 }
 
 function certificatesOf (text: string): readonly string[] {
-  return text.match(/-----BEGIN CERTIFICATE-----[^-]*(?:-----END CERTIFICATE-----)?/g) ?? []
+  return text.match(/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----[^-]*(?:-----END \1CERTIFICATE-----)?/g) ?? []
 }
 
 /** True where the certificate cannot be read: that has its own sentence. */

@@ -24,6 +24,8 @@ const CASES: ReadonlyArray<readonly [name: string, cert: string, key: string, ..
   ['with a chain, and text around', `subject: localhost\n${CERT}\nissuer\n${OTHER_CERT}`, `Bag Attributes\n${KEY}`],
   ['both in one file', CERT + KEY, CERT + KEY],
   ['with the line ends of Windows', CERT.replace(/\n/g, '\r\n'), KEY.replace(/\n/g, '\r\n')],
+  ['with the parameters of its curve', CERT, `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${KEY}`],
+  ['an old name of the block', CERT.replaceAll('CERTIFICATE', 'X509 CERTIFICATE'), KEY],
   ['the key of another certificate', OTHER_CERT, KEY, MISMATCH],
   ['a key of another type', CERT, RSA, MISMATCH],
   ['a chain in the wrong order', OTHER_CERT + CERT, KEY, MISMATCH],

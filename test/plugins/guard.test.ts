@@ -148,11 +148,6 @@ t.test('unlisted: public opens what declares nothing, never what is declared wro
   }
 })
 
-t.test('a second guard in one context is an error', async (t) => {
-  const app = await guarded(t, {})
-  await t.rejects(async () => app.register(async (child) => { await child.register(accessPolicy, {}) }), /has an access policy already/)
-})
-
 t.test('@fastify/cors before and after the guard: preflights pass, nothing else', async (t) => {
   for (const order of ['before', 'after']) {
     const app = Fastify()

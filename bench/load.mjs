@@ -57,6 +57,17 @@ export async function sendAll ({ port, texts, statuses = [200], connections = 16
   stream.destroy()
 }
 
+/**
+ * The event loop of the load does not sleep until the returned function is called. To wake a process on another core costs the one that
+ * sends to it several microseconds on a virtual machine, and the slower a server is, the more often it finds the load asleep.
+ */
+function keepAwake () {
+  let isAwake = true
+  const turn = () => { if (isAwake) setImmediate(turn) }
+  turn()
+  return () => { isAwake = false }
+}
+
 /** The connections to one contestant, kept from one short visit to the next. A visit has no untimed part: a long one comes before. */
 export class Lane {
   #server
@@ -74,12 +85,15 @@ export class Lane {
     const startCpu = cpuMicrosOf(this.#server.pid)
     const startMs = performance.now()
     stream.resume(next)
+    const still = keepAwake()
     try {
       await Promise.race([pause(ms), stream.failed])
       stream.end()
       await Promise.race([stream.drained(1), stream.failed])
     } catch (error) {
       throw new Error(`${error.message}${this.#server.fate()}`, { cause: error })
+    } finally {
+      still()
     }
     const seconds = (performance.now() - startMs) / 1000
     const cpu = cpuMicrosOf(this.#server.pid)

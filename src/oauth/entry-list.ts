@@ -1,17 +1,22 @@
 import type { Principal } from './principal.ts'
 import type { VerificationKey } from './key-set.ts'
 
-/** A token that was verified, by which key, until when. In one list at a time. */
+/**
+ * A token that was verified, by which key, until when. In one list at a time. What is read at each request comes first, where it is
+ * made: one line of memory holds it.
+ */
 export interface Entry {
   /** The header that presents it, as nearly every caller writes it: `Bearer` and the token. */
   readonly text: string
   readonly principal: Principal
   readonly key: VerificationKey
+  /** Until then it is live in any case. A small integer stands in the entry itself; V8 keeps every other number elsewhere. */
+  readonly wholeSeconds: number
+  /** Looked up since it became the head of its list. */
+  used: boolean
   /** Milliseconds since the epoch: `exp` and the tolerance. Refused from then on. */
   readonly deadlineMs: number
   readonly bytes: number
-  /** Looked up since it became the head of its list. */
-  used: boolean
   list: EntryList | undefined
   before: Entry | undefined
   after: Entry | undefined

@@ -1,65 +1,158 @@
 import type { Entry } from './entry-list.ts'
 
-const SHARDS = 64
 /**
- * Counted from the end: within the signature, and not at its very end, where a character holds fewer bits. The first chooses the map,
- * the others are the key in it: 36 bits of a signature that only an issuer can make.
+ * Counted from the end: within the signature, and not at its very end, where a character holds fewer bits. 36 bits of a signature that
+ * only an issuer can make.
  */
 const FIRST = 23
 const LAST = 18
 /** A prime near the number of characters of base64url. */
 const FACTOR = 67
 
+const SMALLEST = 64
+/** Of the places, so that most texts are found at their first, or known to be absent; with fewer than the least, half of them go. */
+const [MOST, LEAST] = [1 / 2, 1 / 8]
+/** Behind the last first place. Where it is full, which is not by chance, the table is doubled. */
+const TAIL = 64
+/** Spreads numbers that are alike over all places (Knuth: 2³² divided by the golden ratio). */
+const SPREAD = 0x9E37_79B1
+
 /**
  * Entries by characters of the signature, as a number: a text would have to be hashed at each request. Found is only what is the same
- * text, whole. Several small maps in place of one: V8 copies a whole map when it grows or has lost many, which for a million entries
- * blocks the process for 95 ms.
+ * text, whole. A table with open addresses and not a Map: with thousands of tokens in use, what is read comes from far away, and a Map
+ * reads three places, one after the other, before it has the entry.
  */
 export class TokenIndex {
-  readonly shards: ReadonlyArray<Map<number, Entry>> = Array.from({ length: SHARDS }, () => new Map<number, Entry>())
+  #numbers = new Int32Array(SMALLEST + TAIL)
+  #entries = placesFor(SMALLEST)
+  /** The other bits of a spread number are its first place. */
+  #shift = shiftOf(SMALLEST)
+  #size = 0
+  /** What is below was not yet in a part of this round. */
+  #visited = SMALLEST + TAIL
 
   get size (): number {
-    let size = 0
-    for (const shard of this.shards) size += shard.size
-    return size
+    return this.#size
+  }
+
+  /** Where an entry can be: at least twice as many as there are entries. */
+  get places (): number {
+    return this.#numbers.length - TAIL
   }
 
   /** The one entry that may be of this text. It has the same number; whether it is the same text, whole, is for the caller to compare. */
   candidate (text: string): Entry | undefined {
-    return this.#shardOf(text).get(numberOf(text))
+    return this.#entries[this.#placeOf(numberOf(text))]
   }
 
-  /** Returns the entry that has lost its place: of the same text or, by chance once for 10¹⁰ pairs of tokens, of another. */
+  /** Returns the entry that has lost its place: of the same text or, by chance once for 10⁹ pairs of tokens, of another. */
   set (entry: Entry): Entry | undefined {
-    const shard = this.#shardOf(entry.text)
-    const key = numberOf(entry.text)
-    const before = shard.get(key)
-    shard.set(key, entry)
+    const number = numberOf(entry.text)
+    let place = this.#placeOf(number)
+    while (place === this.#numbers.length) {
+      this.#resize(this.places * 2)
+      place = this.#placeOf(number)
+    }
+    const before = this.#entries[place]
+    this.#numbers[place] = number
+    this.#entries[place] = entry
+    if (before === undefined && ++this.#size > this.places * MOST) this.#resize(this.places * 2)
     return before
   }
 
   /** Only the entry itself, not one that has taken its place. */
   delete (entry: Entry): void {
-    const shard = this.#shardOf(entry.text)
-    const key = numberOf(entry.text)
-    if (shard.get(key) === entry) shard.delete(key)
+    const place = this.#placeOf(numberOf(entry.text))
+    if (this.#entries[place] !== entry) return
+    this.#free(place)
+    if (--this.#size === 0) this.#resize(SMALLEST)
   }
 
-  /** Each entry once; those that come while it runs may be left out. */
-  * values (): Generator<Entry, undefined> {
-    for (const shard of this.shards) yield* shard.values()
+  /**
+   * The next of so many parts. After as many calls each entry was in one, but for those that have come meanwhile; after one more where
+   * others have gone, after twice as many where the table has grown.
+   */
+  part (parts: number): Entry[] {
+    if (this.#visited === 0) {
+      if (this.#size < this.places * LEAST && this.places > SMALLEST) this.#resize(this.places / 2)
+      this.#visited = this.#numbers.length
+    }
+    const from = Math.max(0, this.#visited - Math.ceil(this.#numbers.length / parts))
+    const entries: Entry[] = []
+    for (let at = from; at < this.#visited; at++) {
+      const entry = this.#entries[at]
+      if (entry !== undefined) entries.push(entry)
+    }
+    this.#visited = from
+    return entries
   }
 
-  #shardOf (text: string): Map<number, Entry> {
-    // A text that is too short has no such character: NaN, and with | 0 the first map.
-    return this.shards[(text.charCodeAt(text.length - FIRST) | 0) % SHARDS] as Map<number, Entry>
+  /** Where the number is, or the free place where it would be; behind the last one if there is none. */
+  #placeOf (number: number): number {
+    const [numbers, entries] = [this.#numbers, this.#entries]
+    let place = this.#firstOf(number)
+    while (entries[place] !== undefined && numbers[place] !== number) place++
+    return place
   }
+
+  #firstOf (number: number): number {
+    return Math.imul(number, SPREAD) >>> this.#shift
+  }
+
+  /** What stands behind it would no longer be found from its first place: it moves, always downwards, as `part` relies on. */
+  #free (place: number): void {
+    const [numbers, entries] = [this.#numbers, this.#entries]
+    let free = place
+    for (let at = place + 1; entries[at] !== undefined; at++) {
+      const number = numbers[at] as number
+      if (this.#firstOf(number) > free) continue
+      numbers[free] = number
+      entries[free] = entries[at]
+      free = at
+    }
+    entries[free] = undefined
+  }
+
+  /** A million entries take about 30 ms, once in each doubling. */
+  #resize (places: number): void {
+    const [numbers, entries, unvisited] = [this.#numbers, this.#entries, this.#visited / this.places]
+    let wanted = places
+    while (!this.#moveInto(wanted, numbers, entries)) wanted *= 2
+    // The order is that of the spread numbers in every size.
+    this.#visited = Math.min(wanted, Math.ceil(wanted * unvisited)) + TAIL
+  }
+
+  /** False: the table has no room behind a first place. */
+  #moveInto (places: number, numbers: Int32Array, entries: ReadonlyArray<Entry | undefined>): boolean {
+    this.#numbers = new Int32Array(places + TAIL)
+    this.#entries = placesFor(places)
+    this.#shift = shiftOf(places)
+    for (let at = 0; at < numbers.length; at++) {
+      const entry = entries[at]
+      if (entry === undefined) continue
+      const number = numbers[at] as number
+      const place = this.#placeOf(number)
+      if (place === this.#numbers.length) return false
+      this.#numbers[place] = number
+      this.#entries[place] = entry
+    }
+    return true
+  }
+}
+
+function placesFor (places: number): Array<Entry | undefined> {
+  return new Array<Entry | undefined>(places + TAIL).fill(undefined)
+}
+
+function shiftOf (places: number): number {
+  return 32 - Math.log2(places)
 }
 
 /** Of a token, or of a text that ends with it. Another token has the same number by chance, or because somebody made it so. */
 export function numberOf (text: string): number {
   const { length } = text
   let key = 0
-  for (let at = length - FIRST + 1; at <= length - LAST; at++) key = key * FACTOR + text.charCodeAt(at) | 0
+  // A text that is too short has no such character: NaN, and with | 0 nothing.
+  for (let at = length - FIRST; at <= length - LAST; at++) key = key * FACTOR + text.charCodeAt(at) | 0
   return key
 }

@@ -5,7 +5,7 @@ import { principalOf } from '../../src/oauth/principal.ts'
 const principal = principalOf({ iss: 'i', exp: 1 })
 const entryOf = (text: string, bytes: number): Entry => ({
   text, principal, key: { kid: 'k', alg: 'RS256', pem: '', alive: true },
-  deadlineMs: 0, bytes, used: false, list: undefined, before: undefined, after: undefined
+  wholeSeconds: 0, used: false, deadlineMs: 0, bytes, list: undefined, before: undefined, after: undefined
 })
 
 /** The texts from the oldest on; fails where the way back is another. */

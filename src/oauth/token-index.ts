@@ -2,7 +2,7 @@ import type { Entry } from './entry-list.ts'
 
 /**
  * Counted from the end: within the signature, and not at its very end, where a character holds fewer bits. 36 bits of a signature that
- * only an issuer can make.
+ * only an issuer can make; the number keeps 32 of them.
  */
 const FIRST = 23
 const LAST = 18

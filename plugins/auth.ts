@@ -10,6 +10,7 @@ import { createGetJwksSource } from '../src/oauth/get-jwks-source.ts'
 import { keySetFrom, type KeySetSource, type StaticKeys } from '../src/oauth/key-set-source.ts'
 import { Keyring } from '../src/oauth/keyring.ts'
 import type { Principal } from '../src/oauth/principal.ts'
+import { textOf } from '../src/oauth/token-cache.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../src/oauth/trusted-issuers.ts'
 import { Verification } from '../src/oauth/verification.ts'
 import type { ProofOfPossession } from './proof-of-possession.ts'
@@ -142,9 +143,9 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
 
   /** The look-up of the hot path, of a header that is written as nearly every caller does. */
   function recall (authorization: string, request: FastifyRequest): Outcome | undefined {
-    if (authorization.startsWith(PREFIX)) return verification.recall(authorization.slice(PREFIX.length), request, 'bearer', authorization)
+    if (authorization.startsWith(PREFIX)) return verification.recall(authorization, request)
     if (acceptsDpop && authorization.startsWith(DPOP_PREFIX)) {
-      return verification.recall(authorization.slice(DPOP_PREFIX.length), request, 'dpop')
+      return verification.recall(textOf(authorization.slice(DPOP_PREFIX.length)), request, 'dpop')
     }
     return undefined
   }
@@ -155,7 +156,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     const isWritten = (prefix: string): boolean => authorization.length === prefix.length + token.length && authorization.startsWith(prefix)
     const isUsual = isWritten(PREFIX)
     const isLookedUp = isUsual || (acceptsDpop && isWritten(DPOP_PREFIX))
-    const known = isLookedUp ? undefined : verification.recall(token, request, scheme)
+    const known = isLookedUp ? undefined : verification.recall(textOf(token), request, scheme)
     if (known !== undefined) return noted(request, known, undefined)
     const sinceMs = verified.hasSubscribers ? performance.now() : 0
     return noted(request, verify(token, request, scheme, isUsual ? authorization : undefined), sinceMs)

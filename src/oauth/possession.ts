@@ -3,7 +3,7 @@ import type { Scheme } from './credentials.ts'
 import type { ProofCheck, ProofRequest } from './dpop/proof-check.ts'
 import { InvalidToken } from './errors.ts'
 import type { Principal } from './principal.ts'
-import type { Proof } from './proof.ts'
+import { tokenIn, type Proof } from './proof.ts'
 
 /** The certificate of a caller: its thumbprint (RFC 8705 §3.1), or why none is known, in words for the log. */
 export type PresentedCertificate = { readonly thumbprint: string } | { readonly missing: string }
@@ -25,9 +25,9 @@ export interface PossessionOptions<C> {
  */
 export function possession<C> (options: PossessionOptions<C>): Proof<C> {
   const { dpopRequired } = options
-  return (principal, context, scheme, token) => {
+  return (principal, context, scheme, text) => {
     const { confirmation } = principal
-    if (confirmation !== undefined) return prove(options, confirmation, principal, { context, scheme, token })
+    if (confirmation !== undefined) return prove(options, confirmation, principal, { context, scheme, text })
     if (scheme === 'dpop') throw refusalOf('token_not_bound', principal)
     if (dpopRequired) throw refusalOf('binding_required', principal)
     return principal
@@ -37,18 +37,19 @@ export function possession<C> (options: PossessionOptions<C>): Proof<C> {
 interface Presented<C> {
   readonly context: C
   readonly scheme: Scheme
-  readonly token: string
+  /** It ends with the token. */
+  readonly text: string
 }
 
 function prove<C> (
-  options: PossessionOptions<C>, { jkt, certificate }: Confirmation, principal: Principal, { context, scheme, token }: Presented<C>
+  options: PossessionOptions<C>, { jkt, certificate }: Confirmation, principal: Principal, { context, scheme, text }: Presented<C>
 ): Principal | Promise<Principal> {
   if (scheme === 'bearer' && jkt !== undefined) throw refusalOf('bound_token_as_bearer', principal)
   if (scheme === 'dpop' && jkt === undefined) throw refusalOf('token_not_bound', principal)
   if (jkt === undefined && options.dpopRequired) throw refusalOf('binding_required', principal)
   if (certificate !== undefined) checkCertificate(certificate, options.certificateOf(context), principal)
   if (jkt === undefined) return principal
-  const checked = (options.dpop as ProofCheck).check(token, jkt, principal, options.proofRequestOf(context))
+  const checked = (options.dpop as ProofCheck).check(tokenIn(text), jkt, principal, options.proofRequestOf(context))
   const use = ({ nonce }: { readonly nonce: string | undefined }): Principal => {
     if (nonce !== undefined) options.supplyNonce(context, nonce)
     return principal

@@ -53,11 +53,8 @@ export class TokenCache {
     return this.#newcomers.bytes + this.#residents.bytes
   }
 
-  /**
-   * The principal of a live token: not expired, its key not withdrawn. `text`: the header that presents it, where it is at hand; it is
-   * compared as it is, where a part of it would first be copied.
-   */
-  get (token: string, nowMs: number, text = textOf(token)): Principal | undefined {
+  /** The principal of a live token: not expired, its key not withdrawn. `text`: as `textOf` gives it, or a header that is the same. */
+  get (text: string, nowMs: number): Principal | undefined {
     const entry = this.#entries.candidate(text)
     if (entry === undefined) return undefined
     // Before the texts are compared: with thousands of tokens it comes from memory, and so it does while the texts do.
@@ -72,8 +69,8 @@ export class TokenCache {
   }
 
   /**
-   * Keeps a verified token. Only the caller knows that it is verified. One that alone is over the bound is not kept. `text` as for `get`: a
-   * text that is a part of no other.
+   * Keeps a verified token. Only the caller knows that it is verified. One that alone is over the bound is not kept. `text` as for `get`,
+   * where it is at hand and a part of no other text.
    */
   set ({ token, text, claims }: Presented, principal: Principal, key: VerificationKey, deadlineMs: number): void {
     const bytes = heldBytes(token, principal, claims)
@@ -140,7 +137,7 @@ export class TokenCache {
   }
 }
 
-/** RFC 6750 §2.1, in the spelling of nearly every caller. */
-function textOf (token: string): string {
+/** The header that presents a token, in the spelling of nearly every caller (RFC 6750 §2.1): compared as it is, nothing is copied. */
+export function textOf (token: string): string {
   return `Bearer ${token}`
 }

@@ -7,7 +7,7 @@ import type { VerificationKey } from './key-set.ts'
 import { KnownCallers } from './known-callers.ts'
 import { principalOf, type Claims, type Principal } from './principal.ts'
 import { bearer, type Proof } from './proof.ts'
-import { TokenCache } from './token-cache.ts'
+import { textOf, TokenCache } from './token-cache.ts'
 import { numberOf } from './token-index.ts'
 import type { TrustedIssuer, TrustedIssuers } from './trusted-issuers.ts'
 import { unverifiedClientOf } from './unverified-client.ts'
@@ -82,29 +82,29 @@ export class Verification<C> {
   }
 
   /**
-   * The caller that presents a token which was verified before and is still valid: the hot path, on which nothing is decoded. `text`: the
-   * whole header, where it is `Bearer`, one space and the token.
+   * The caller that presents a token which was verified before and is still valid: the hot path, on which nothing is decoded. `text`:
+   * `Bearer`, one space and the token, whatever the scheme.
    */
-  recall (token: string, context: C, scheme: Scheme = 'bearer', text?: string): Principal | Promise<Principal> | undefined {
-    const principal = this.cache.get(token, this.#nowMs(), text)
+  recall (text: string, context: C, scheme: Scheme = 'bearer'): Principal | Promise<Principal> | undefined {
+    const principal = this.cache.get(text, this.#nowMs())
     if (principal === undefined) return undefined
     this.counts.cacheHits++
-    return this.#proof(principal, context, scheme, token)
+    return this.#proof(principal, context, scheme, text)
   }
 
   /**
    * The caller that presents a token which `recall` does not know, at once unless the check has to wait for its key or its turn; `text` as
-   * there. Throws or rejects with a Refusal.
+   * there, where it is at hand. Throws or rejects with a Refusal.
    */
   verify (token: string, context: C, scheme: Scheme = 'bearer', text?: string): Principal | Promise<Principal> {
     const verified = this.#verified(token, context, text)
-    if (verified instanceof Promise) return verified.then((principal) => this.#proof(principal, context, scheme, token))
-    return this.#proof(verified, context, scheme, token)
+    const prove = (principal: Principal): Principal | Promise<Principal> => this.#proof(principal, context, scheme, text ?? textOf(token))
+    return verified instanceof Promise ? verified.then(prove) : prove(verified)
   }
 
   /** Who presents a token that waits to be read, by the cache or by what the token says of itself. To be asked once for a request. */
   presented (token: string, address: string): Presented {
-    const principal = this.cache.get(token, this.#nowMs())
+    const principal = this.cache.get(textOf(token), this.#nowMs())
     const caller = { address, client: principal === undefined ? unverifiedClientOf(token) : clientOf(principal.claims) }
     return { caller, standing: principal === undefined ? this.#callers.arrive(caller, numberOf(token)) : 'known' }
   }

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { VerificationKey } from '../../src/oauth/key-set.ts'
 import { examineAccessToken, readAccessToken, type Expectations } from '../../src/oauth/access-token.ts'
 import { InvalidToken } from '../../src/oauth/errors.ts'
+import { textOf } from '../../src/oauth/token-cache.ts'
 import { TrustedIssuers, type TrustedIssuer } from '../../src/oauth/trusted-issuers.ts'
 import { Verification } from '../../src/oauth/verification.ts'
 
@@ -44,12 +45,12 @@ function scene (): Scene {
 
 t.test('one verification for one token, however many requests bring it at a time', async (t) => {
   const one = scene()
-  t.equal(one.verification.recall(tokenOf(), undefined), undefined)
+  t.equal(one.verification.recall(textOf(tokenOf()), undefined), undefined)
   const all = Promise.all(Array.from({ length: 50 }, async () => one.verification.verify(tokenOf(), undefined)))
   one.release()
   t.equal(new Set(await all).size, 1)
   t.match(one.verification.counts, { signatureChecks: 1, tokensRead: 1, cacheHits: 0 })
-  t.equal(one.verification.recall(tokenOf(), undefined), (await all)[0], 'then it is at hand')
+  t.equal(one.verification.recall(textOf(tokenOf()), undefined), (await all)[0], 'then it is at hand')
   t.match(one.verification.counts, { signatureChecks: 1, tokensRead: 1, cacheHits: 1 })
 })
 
@@ -103,8 +104,8 @@ t.test('the proof of a request is required for cached tokens too, and receives w
     }
   })
   const first = await verification.verify(tokenOf(), 'first')
-  t.equal(verification.recall(tokenOf(), 'second'), first, 'at once')
-  t.match(t.throws(() => verification.recall(tokenOf(), 'thief')), { reason: 'confirmation_unsupported' })
+  t.equal(verification.recall(textOf(tokenOf()), 'second'), first, 'at once')
+  t.match(t.throws(() => verification.recall(textOf(tokenOf()), 'thief')), { reason: 'confirmation_unsupported' })
   t.same(proven, [['client', 'first'], ['client', 'second'], ['client', 'thief']])
   t.match(verification.counts, { signatureChecks: 1, cacheHits: 2 })
 })
@@ -166,12 +167,12 @@ t.test('a key that has to be fetched is waited for, and its verifier; then the c
   release(key)
   const [first, second] = await Promise.all(waiting)
   t.equal(second, first, 'one of those who present it is still there')
-  t.equal(verification.recall(tokenOf(), 'later', 'dpop'), first)
-  t.equal(verification.recall(tokenOf(), 'last'), first)
+  t.equal(verification.recall(textOf(tokenOf()), 'later', 'dpop'), first)
+  t.equal(verification.recall(textOf(tokenOf()), 'last'), first)
   t.same(checked, [`k ${tokenOf()}`])
   t.same(proven, [
     ['left', 'bearer'], ['here', 'bearer'], ['later', 'dpop'], ['last', 'bearer']
-  ].map((rest) => ['client', ...rest, tokenOf()]))
+  ].map((rest) => ['client', ...rest, textOf(tokenOf())]))
 })
 
 t.test('what a token waits for may fail: the failure is passed on as it is, and the next one tries again', async (t) => {
@@ -198,7 +199,7 @@ t.test('without another clock it is the time of day', async (t) => {
   })
   const now = Math.floor(Date.now() / 1000)
   t.match(await verification.verify(tokenOf({ exp: now + 100 }), undefined), { clientId: 'client' })
-  t.match(verification.recall(tokenOf({ exp: now + 100 }), undefined), { clientId: 'client' })
+  t.match(verification.recall(textOf(tokenOf({ exp: now + 100 })), undefined), { clientId: 'client' })
   t.match(t.throws(() => verification.verify(tokenOf({ exp: now - 100 }), undefined)), { reason: 'expired' })
   verification.cache.close()
 })
@@ -323,9 +324,9 @@ t.test('a token is valid to the end of the tolerance, to the millisecond: in the
   one.nowMs = 104_999
   one.release()
   t.match(await inTime, { clientId: 'client' })
-  t.match(one.verification.recall(tokenOf(), undefined), { clientId: 'client' })
+  t.match(one.verification.recall(textOf(tokenOf()), undefined), { clientId: 'client' })
   one.nowMs = 105_000
-  t.equal(one.verification.recall(tokenOf(), undefined), undefined)
+  t.equal(one.verification.recall(textOf(tokenOf()), undefined), undefined)
 })
 
 t.test('with its first good token a caller becomes known, and what it has waiting already goes before others', async (t) => {

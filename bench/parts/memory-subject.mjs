@@ -31,7 +31,7 @@ function received (roles) {
   return readCredentials(Buffer.from(`Bearer ${token}`).toString('latin1')).token
 }
 
-const identify = async (verification, token) => verification.recall(token) ?? await verification.verify(token)
+const identify = async (verification, token) => verification.recall(`Bearer ${token}`) ?? await verification.verify(token)
 
 async function heapBytes () {
   await new Promise((resolve) => setImmediate(resolve))
@@ -78,7 +78,7 @@ await flood(verification, MILLION, true)
 const afterBad = await mib()
 await flood(verification, MILLION, false)
 const afterGood = await mib()
-const hotHits = hot.filter((token) => verification.cache.get(token, Date.now()) !== undefined).length
+const hotHits = hot.filter((token) => verification.cache.get(`Bearer ${token}`, Date.now()) !== undefined).length
 
 process.stdout.write(JSON.stringify({
   perToken: [small, large],

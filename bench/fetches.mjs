@@ -7,7 +7,8 @@ import { createServer, get } from 'node:http'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseRealm, startDevelopmentIssuer } from '../dist/src/issuer/development-issuer.js'
-import { freePorts, Replica, temporaryFolder } from '../test/gateway/processes.mjs'
+import { Replica, temporaryFolder } from '../test/gateway/processes.mjs'
+import { freePorts } from '../test/support/free-ports.mjs'
 import { tokenOf } from '../test/gateway/tokens.mjs'
 
 const SECONDS = Number(process.argv[2] ?? 180)

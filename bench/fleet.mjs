@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AUDIENCE } from './issuer.mjs'
 import { requestText } from './load.mjs'
-import { freePort, pinLoad, spawnServer, until200 } from './machine.mjs'
+import { freePort } from '../test/support/free-ports.mjs'
+import { pinLoad, spawnServer, until200 } from './machine.mjs'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 

@@ -5,7 +5,8 @@ import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { freePort, statusOf, until200 } from './machine.mjs'
+import { freePort } from '../test/support/free-ports.mjs'
+import { statusOf, until200 } from './machine.mjs'
 
 /**
  * Callers that open connections and send nothing, half a head, half a body, or one request: what they cost, and what others get

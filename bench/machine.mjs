@@ -1,7 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
-import { createServer } from 'node:net'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -37,15 +36,6 @@ export function spawnServer (args, { env, stdout = 'ignore', stderr = 'inherit',
   return spawn(command[0], command.slice(1), {
     cwd, env: { PATH: process.env.PATH, NODE_ENV: 'production', ...env }, stdio: ['ignore', stdout, stderr]
   })
-}
-
-/** A port that nobody listens on at this moment. */
-export async function freePort () {
-  const server = createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** The status of one GET; undefined when nobody answers. */

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { freePort, until200 } from './machine.mjs'
+import { freePort } from '../test/support/free-ports.mjs'
+import { until200 } from './machine.mjs'
 
 /**
  * Connections that pipeline as much as they can: memory of the server and the wait of another caller, ours beside plain Fastify in one

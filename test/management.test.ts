@@ -1,17 +1,10 @@
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { loadConfig } from '../src/config.ts'
+import { freePort } from './support/free-port.ts'
 import { newKey, TestIssuer } from './support/issuer.ts'
 import { serve, type ServerProcess } from './support/server-process.ts'
 import { until } from './support/service.ts'
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.on('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 interface Started { readonly server: ServerProcess, readonly api: string, readonly management: string }
 

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ours } from '../fleet.mjs'
 import { AUDIENCE } from '../issuer.mjs'
-import { cpuMicrosOf, freePort, pinLoad, spawnServer, until200 } from '../machine.mjs'
+import { freePort } from '../../test/support/free-ports.mjs'
+import { cpuMicrosOf, pinLoad, spawnServer, until200 } from '../machine.mjs'
 import { controlLine, figuresOf, playRounds, ratio } from '../rounds.mjs'
 
 /** A start takes half a second, so there can be more of them than of other rounds. */

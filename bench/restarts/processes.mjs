@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AUDIENCE } from '../issuer.mjs'
-import { freePort, statusOf, until200 } from '../machine.mjs'
+import { freePort } from '../../test/support/free-ports.mjs'
+import { statusOf, until200 } from '../machine.mjs'
 
 const SERVER = fileURLToPath(new URL('../../dist/src/server.js', import.meta.url))
 /** Side by side: each drains for five seconds. */

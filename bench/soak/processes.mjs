@@ -3,7 +3,8 @@ import { mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, until200 } from '../machine.mjs'
+import { freePort } from '../../test/support/free-ports.mjs'
+import { until200 } from '../machine.mjs'
 import { AUDIENCE } from '../issuer.mjs'
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))

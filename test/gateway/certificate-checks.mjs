@@ -6,7 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Caller } from './callers.mjs'
 import { gateway, makeCertificate } from './gateways.mjs'
 import { arriving, startMirror } from './hostile-checks.mjs'
-import { freePorts, until } from './processes.mjs'
+import { freePorts } from '../support/free-ports.mjs'
+import { until } from './processes.mjs'
 
 /** A gateway looks once a second, and some believe the second look only. */
 const SEEN_AFTER_MS = 4_000

@@ -5,7 +5,7 @@ import { createClient, type Client, type ClientOptions } from '../../src/client/
 import { holder, proof, type Holder } from '../support/dpop.ts'
 import { testRealm, type TestRealm } from '../support/keycloak-admin.ts'
 import { startApi, type Api, type Json } from '../support/keycloak-api.ts'
-import { freePort } from '../support/keycloak-fakes.ts'
+import { freePort } from '../support/free-port.ts'
 import { credentials, decode, secretOf, tokenOf } from '../support/keycloak-tokens.ts'
 import { BINDING_TYPE, isOlder } from './older.ts'
 

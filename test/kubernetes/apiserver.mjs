@@ -12,7 +12,8 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { isInstalled } from '../support/command.mjs'
 import { createReport } from '../support/report.mjs'
-import { freePorts, Program, temporaryFolder, until } from '../gateway/processes.mjs'
+import { Program, temporaryFolder, until } from '../gateway/processes.mjs'
+import { freePorts } from '../support/free-ports.mjs'
 import { OVERLAYS, renderer } from './render.mjs'
 
 const [ETCD, KUBE_APISERVER] = [process.env.ETCD ?? 'etcd', process.env.KUBE_APISERVER ?? 'kube-apiserver']

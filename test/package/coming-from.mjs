@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { must } from '../support/command.mjs'
+import { freePort } from '../support/free-ports.mjs'
 
 const PAGES = fileURLToPath(new URL('../../docs/how-to', import.meta.url))
 /** How long a program may take until it listens. */
@@ -77,7 +77,7 @@ async function tokenOf (issuer, clientId, scope) {
 /** The status of each path for each token. The code is changed in its addresses, its names and its port only. */
 async function statusesOf (folder, code, paths, { issuer, tokens }) {
   assert.notEqual(code, undefined, 'the page has this block')
-  const port = await freePort()
+  const port = String(await freePort())
   const { origin } = new URL(issuer)
   const changed = code.replaceAll('https://id.example.com', origin)
     .replaceAll('my-api', 'test_api')
@@ -114,13 +114,4 @@ async function listening (port, child, said) {
     if (Date.now() > end) throw new Error('it does not listen')
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-}
-
-async function freePort () {
-  const server = createServer().listen(0, 'localhost')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return String(port)
 }

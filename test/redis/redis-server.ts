@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { freePort } from '../support/free-port.ts'
 
 /** A real redis-server (Debian: apt-get install redis-server), that keeps its port over a restart and nothing else. */
 export class RedisServer {
@@ -39,13 +39,4 @@ export class RedisServer {
     child.kill('SIGKILL')
     await gone
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

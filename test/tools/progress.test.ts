@@ -1,6 +1,7 @@
 import t from 'tap'
 import { reporting, whileUnderWay } from '../../tools/keycloak/progress.ts'
-import { respondingWith, freePort, keycloak, machine } from '../support/keycloak-fakes.ts'
+import { freePort } from '../support/free-port.ts'
+import { respondingWith, keycloak, machine } from '../support/keycloak-fakes.ts'
 
 const skip = process.platform === 'win32' && 'the fakes are shell scripts'
 const CLEAR = '\r\u001b[K'

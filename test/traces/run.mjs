@@ -13,7 +13,8 @@ import { must } from '../support/command.mjs'
 import { createReport } from '../support/report.mjs'
 import { findCollector } from './collector.mjs'
 import { eventually } from '../support/eventually.mjs'
-import { freePort, Program } from './programs.mjs'
+import { freePort } from '../support/free-ports.mjs'
+import { Program } from './programs.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const EXAMPLE = join(ROOT, 'examples/opentelemetry')

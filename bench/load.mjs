@@ -85,7 +85,7 @@ export class Lane {
     const startCpu = cpuMicrosOf(this.#server.pid)
     const startMs = performance.now()
     stream.resume(next)
-    const still = keepAwake()
+    const letSleep = keepAwake()
     try {
       await Promise.race([pause(ms), stream.failed])
       stream.end()
@@ -93,7 +93,7 @@ export class Lane {
     } catch (error) {
       throw new Error(`${error.message}${this.#server.fate()}`, { cause: error })
     } finally {
-      still()
+      letSleep()
     }
     const seconds = (performance.now() - startMs) / 1000
     const cpu = cpuMicrosOf(this.#server.pid)

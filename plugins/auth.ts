@@ -155,8 +155,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     // Another scheme, another spelling of it, or more spaces: the look-up before was for another text.
     const isWritten = (prefix: string): boolean => authorization.length === prefix.length + token.length && authorization.startsWith(prefix)
     const isUsual = isWritten(PREFIX)
-    const isLookedUp = isUsual || (acceptsDpop && isWritten(DPOP_PREFIX))
-    const known = isLookedUp ? undefined : verification.recall(textOf(token), request, scheme)
+    const known = isUsual || (acceptsDpop && isWritten(DPOP_PREFIX)) ? undefined : verification.recall(textOf(token), request, scheme)
     if (known !== undefined) return noted(request, known, undefined)
     const sinceMs = verified.hasSubscribers ? performance.now() : 0
     return noted(request, verify(token, request, scheme, isUsual ? authorization : undefined), sinceMs)

@@ -2,7 +2,7 @@ import type { Entry } from './entry-list.ts'
 
 /**
  * Counted from the end: within the signature, and not at its very end, where a character holds fewer bits. 36 bits of a signature that
- * only an issuer can make; the number keeps 32 of them.
+ * only an issuer can make; the number keeps 32 of them, so a few of a million tokens share one.
  */
 const FIRST = 23
 const LAST = 18
@@ -12,7 +12,7 @@ const FACTOR = 67
 const SMALLEST = 64
 /** Of the places, so that most texts are found at their first, or known to be absent; with fewer than the least, half of them go. */
 const [MOST, LEAST] = [1 / 2, 1 / 8]
-/** Behind the last first place. Where it is full, which is not by chance, the table is doubled. */
+/** Behind the last first place. It is never full by chance; somebody who makes signatures could fill it, and only loses entries. */
 const TAIL = 64
 /** Spreads numbers that are alike over all places (Knuth: 2³² divided by the golden ratio). */
 const SPREAD = 0x9E37_79B1
@@ -40,19 +40,14 @@ export class TokenIndex {
     return this.#numbers.length - TAIL
   }
 
-  /** The one entry that may be of this text. It has the same number; whether it is the same text, whole, is for the caller to compare. */
-  candidate (text: string): Entry | undefined {
-    return this.#entries[this.#placeOf(numberOf(text))]
+  find (text: string): Entry | undefined {
+    return this.#entries[this.#placeOf(numberOf(text), text)]
   }
 
-  /** Returns the entry that has lost its place: of the same text or, by chance once for 10⁹ pairs of tokens, of another. */
+  /** Returns the entry that has lost its place: of the same text, or for want of room. */
   set (entry: Entry): Entry | undefined {
     const number = numberOf(entry.text)
-    let place = this.#placeOf(number)
-    while (place === this.#numbers.length) {
-      this.#resize(this.places * 2)
-      place = this.#placeOf(number)
-    }
+    const place = Math.min(this.#placeOf(number, entry.text), this.#numbers.length - 1)
     const before = this.#entries[place]
     this.#numbers[place] = number
     this.#entries[place] = entry
@@ -62,7 +57,7 @@ export class TokenIndex {
 
   /** Only the entry itself, not one that has taken its place. */
   delete (entry: Entry): void {
-    const place = this.#placeOf(numberOf(entry.text))
+    const place = this.#placeOf(numberOf(entry.text), entry.text)
     if (this.#entries[place] !== entry) return
     this.#free(place)
     if (--this.#size === 0) this.#resize(SMALLEST)
@@ -87,16 +82,14 @@ export class TokenIndex {
     return entries
   }
 
-  /** Where the number is, or the free place where it would be; behind the last one if there is none. */
-  #placeOf (number: number): number {
+  /** Where the text is, or the free place where it would be; behind the last one if there is none. */
+  #placeOf (number: number, text: string): number {
     const [numbers, entries] = [this.#numbers, this.#entries]
-    let place = this.#firstOf(number)
-    while (entries[place] !== undefined && numbers[place] !== number) place++
+    let place = firstOf(number, this.#shift)
+    for (let entry = entries[place]; entry !== undefined; entry = entries[++place]) {
+      if (numbers[place] === number && entry.text === text) break
+    }
     return place
-  }
-
-  #firstOf (number: number): number {
-    return Math.imul(number, SPREAD) >>> this.#shift
   }
 
   /** What stands behind it would no longer be found from its first place: it moves, always downwards, as `part` relies on. */
@@ -105,7 +98,7 @@ export class TokenIndex {
     let free = place
     for (let at = place + 1; entries[at] !== undefined; at++) {
       const number = numbers[at] as number
-      if (this.#firstOf(number) > free) continue
+      if (firstOf(number, this.#shift) > free) continue
       numbers[free] = number
       entries[free] = entries[at]
       free = at
@@ -113,35 +106,34 @@ export class TokenIndex {
     entries[free] = undefined
   }
 
-  /** A million entries take about 30 ms, once in each doubling. */
+  /** 50 ms for a million entries, once in each doubling. Nothing changes where fewer places have no room for all; more always have. */
   #resize (places: number): void {
-    const [numbers, entries, unvisited] = [this.#numbers, this.#entries, this.#visited / this.places]
-    let wanted = places
-    while (!this.#moveInto(wanted, numbers, entries)) wanted *= 2
-    // The order is that of the spread numbers in every size.
-    this.#visited = Math.min(wanted, Math.ceil(wanted * unvisited)) + TAIL
-  }
-
-  /** False: the table has no room behind a first place. */
-  #moveInto (places: number, numbers: Int32Array, entries: ReadonlyArray<Entry | undefined>): boolean {
-    this.#numbers = new Int32Array(places + TAIL)
-    this.#entries = placesFor(places)
-    this.#shift = shiftOf(places)
-    for (let at = 0; at < numbers.length; at++) {
-      const entry = entries[at]
+    const shift = shiftOf(places)
+    const [numbers, entries] = [new Int32Array(places + TAIL), placesFor(places)]
+    for (let at = 0; at < this.#numbers.length; at++) {
+      const entry = this.#entries[at]
       if (entry === undefined) continue
-      const number = numbers[at] as number
-      const place = this.#placeOf(number)
-      if (place === this.#numbers.length) return false
-      this.#numbers[place] = number
-      this.#entries[place] = entry
+      const number = this.#numbers[at] as number
+      let place = firstOf(number, shift)
+      while (entries[place] !== undefined) place++
+      if (place === numbers.length) return
+      numbers[place] = number
+      entries[place] = entry
     }
-    return true
+    // The order is that of the spread numbers in every size.
+    this.#visited = Math.min(places, Math.ceil(this.#visited * places / this.places)) + TAIL
+    this.#numbers = numbers
+    this.#entries = entries
+    this.#shift = shift
   }
 }
 
 function placesFor (places: number): Array<Entry | undefined> {
   return new Array<Entry | undefined>(places + TAIL).fill(undefined)
+}
+
+function firstOf (number: number, shift: number): number {
+  return Math.imul(number, SPREAD) >>> shift
 }
 
 function shiftOf (places: number): number {

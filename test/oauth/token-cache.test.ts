@@ -41,14 +41,22 @@ t.test('the same token twice is one entry', async (t) => {
   t.equal(cache.get(textOf(tokenOf(1)), 1500), principal)
 })
 
-t.test('of two tokens with the same place in the index the newer one is kept, and the bytes of the other are given back', async (t) => {
+t.test('two tokens with the same place in the index are both kept', async (t) => {
   const cache = new TokenCache(1 << 20)
   const second = `y${tokenOf(1).slice(1)}`
+  const other: Principal = principalOf({ iss: 'i', exp: 2 })
   cache.set({ token: tokenOf(1) }, principal, key(), 1000)
-  cache.set({ token: second }, principal, key(), 1000)
-  t.equal(cache.get(textOf(tokenOf(1)), 999), undefined)
-  t.equal(cache.get(textOf(second), 999), principal)
-  t.same({ size: cache.size, bytes: cache.bytes }, { size: 1, bytes: COST })
+  cache.set({ token: second }, other, key(), 1000)
+  t.equal(cache.get(textOf(tokenOf(1)), 999), principal)
+  t.equal(cache.get(textOf(second), 999), other)
+  t.same({ size: cache.size, bytes: cache.bytes }, { size: 2, bytes: 2 * COST })
+})
+
+t.test('tokens that somebody has made to crowd the index cost the bytes of those that are kept, and no more', async (t) => {
+  const cache = new TokenCache(1 << 22)
+  for (let n = 0; n < 200; n++) cache.set({ token: `${String(n).padStart(900, 'x')}${tokenOf(1).slice(900)}` }, principal, key(), 1000)
+  t.ok(cache.size < 100, `${cache.size} are kept`)
+  t.equal(cache.bytes, cache.size * COST)
 })
 
 t.test('the bound in bytes is hard, and 0 switches the cache off', async (t) => {

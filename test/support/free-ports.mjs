@@ -8,11 +8,10 @@ const given = new Set()
 
 /** A port on which nobody listens at this moment, on any address of the machine. */
 export async function freePort () {
-  let port
-  do port = FIRST + randomInt(COUNT)
-  while (given.has(port) || !await isFree(port))
+  const port = FIRST + randomInt(COUNT)
+  const isGiven = given.has(port)
   given.add(port)
-  return port
+  return !isGiven && await isFree(port) ? port : freePort()
 }
 
 /** So many of them. */

@@ -72,10 +72,12 @@ function keepAwake () {
 export class Lane {
   #server
   #stream
+  #awake
 
-  /** `server`: { port, pid, fate }, as a fleet has it. */
-  constructor (server, { connections } = {}) {
+  /** `server`: { port, pid, fate }, as a fleet has it. `awake: false`: the load sleeps while it waits, as most programs do. */
+  constructor (server, { connections, awake = true } = {}) {
     this.#server = server
+    this.#awake = awake
     this.#stream = new Stream(server.port, { connections, next: () => undefined, opened: false })
   }
 
@@ -85,7 +87,7 @@ export class Lane {
     const startCpu = cpuMicrosOf(this.#server.pid)
     const startMs = performance.now()
     stream.resume(next)
-    const letSleep = keepAwake()
+    const letSleep = this.#awake ? keepAwake() : undefined
     try {
       await Promise.race([pause(ms), stream.failed])
       stream.end()
@@ -93,7 +95,7 @@ export class Lane {
     } catch (error) {
       throw new Error(`${error.message}${this.#server.fate()}`, { cause: error })
     } finally {
-      letSleep()
+      letSleep?.()
     }
     const seconds = (performance.now() - startMs) / 1000
     const cpu = cpuMicrosOf(this.#server.pid)

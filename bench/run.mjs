@@ -15,10 +15,19 @@ import { measureOverload } from './parts/overload.mjs'
 import { measureStart } from './parts/start.mjs'
 import { filledIn, tablesOf } from './report.mjs'
 
+/** The same part with a load that sleeps while it waits. */
+const asleep = (measure) => async (means) => {
+  const measured = await measure({ ...means, awake: false })
+  return { ...measured, title: `${measured.title} (a load that sleeps)` }
+}
+
 const PARTS = {
   hot: measureHot,
+  'hot-asleep': asleep(measureHot),
   cold: measureCold,
+  'cold-asleep': asleep(measureCold),
   dpop: measureDpop,
+  'dpop-asleep': asleep(measureDpop),
   flood: measureFlood,
   floods: measureFloods,
   overload: measureOverload,
@@ -28,7 +37,7 @@ const PARTS = {
   client: measureClientCall
 }
 /** What needs no peers. */
-const ALONE = new Set(['floods', 'overload', 'dpop', 'memory', 'client'])
+const ALONE = new Set(['floods', 'overload', 'dpop', 'dpop-asleep', 'memory', 'client'])
 const RESULTS = new URL('results.json', import.meta.url)
 const README = new URL('README.md', import.meta.url)
 

@@ -12,7 +12,7 @@ const CONTESTANTS = [peer(FLOOR), peer(FLOOR, { as: 'bare-rs256 again' }), ours(
 const FEWER_CHECKS = new Set(['fastify-jwt-get-jwks'])
 
 /** P3: every token is distinct and each contestant sees it once, over all the rounds, so no cache can hit. */
-export async function measureCold ({ key, issuer, rounds, say }) {
+export async function measureCold ({ key, issuer, rounds, say, awake }) {
   const count = Math.ceil(sendingMs(rounds) / 1000 * PER_SECOND)
   say(`signing ${count} tokens`)
   const pool = await mint(key, issuer, count + 1)
@@ -20,7 +20,7 @@ export async function measureCold ({ key, issuer, rounds, say }) {
   try {
     const next = new Map(CONTESTANTS.map(({ name, path }) => [name, eachOnce(pool, path)]))
     const measured = await playShortVisits({
-      contestants: CONTESTANTS, rounds, say, laneOf: (name) => new Lane(fleet.at(name)), nextOf: ({ name }) => next.get(name)
+      contestants: CONTESTANTS, rounds, say, laneOf: (name) => new Lane(fleet.at(name), { awake }), nextOf: ({ name }) => next.get(name)
     })
     return { title: 'Cold: every token new', lines: linesOf(measured), figures: figuresOf(measured) }
   } finally {

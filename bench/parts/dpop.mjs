@@ -26,7 +26,7 @@ const CONTESTANTS = [
 ]
 
 /** What a request with a proof costs, beside one ES256 check and nothing else; and that bearer tokens cost what they did (P1). */
-export async function measureDpop ({ key, issuer, rounds, say }) {
+export async function measureDpop ({ key, issuer, rounds, say, awake }) {
   const pool = await mint(key, issuer, LIVE)
   const holders = Array.from({ length: HOLDERS }, () => newHolder(key, issuer))
   const tokens = Array.from({ length: LIVE }, (_, at) => pool.at(at))
@@ -43,7 +43,7 @@ export async function measureDpop ({ key, issuer, rounds, say }) {
       contestants: CONTESTANTS,
       rounds,
       say,
-      laneOf: (name) => new Lane(fleet.at(name), { connections: CONNECTIONS }),
+      laneOf: (name) => new Lane(fleet.at(name), { connections: CONNECTIONS, awake }),
       nextOf: ({ sends }, ms) => requests[sends] ?? proofs(ms)
     })
     return { title: 'DPoP: each request a new proof', lines: linesOf(measured), figures: figuresOf(measured) }

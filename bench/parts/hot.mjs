@@ -22,7 +22,7 @@ const CONTESTANTS = [
 ]
 
 /** P1, P2 and the request log: tokens that are sent again and again. */
-export async function measureHot ({ key, issuer, rounds, say }) {
+export async function measureHot ({ key, issuer, rounds, say, awake }) {
   const pool = await mint(key, issuer, LIVE)
   const tokens = Array.from({ length: LIVE }, (_, at) => pool.at(at))
   const sent = (live) => live === 0 ? [undefined] : tokens.slice(0, live)
@@ -30,7 +30,7 @@ export async function measureHot ({ key, issuer, rounds, say }) {
   const fleet = await startFleet(CONTESTANTS, { issuer, token: tokens[0] })
   try {
     const measured = await playShortVisits({
-      contestants: CONTESTANTS, rounds, say, laneOf: (name) => new Lane(fleet.at(name)), nextOf: ({ name }) => requests.get(name)
+      contestants: CONTESTANTS, rounds, say, laneOf: (name) => new Lane(fleet.at(name), { awake }), nextOf: ({ name }) => requests.get(name)
     })
     return { title: 'Hot: live tokens', lines: linesOf(measured), figures: figuresOf(measured) }
   } finally {

@@ -1,7 +1,10 @@
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Redis } from 'ioredis'
 import { REFUSED } from './names.ts'
+import { redisState } from './redis-state.ts'
+import { publish } from './refused-in-hook.ts'
 
 export interface RateLimitOptions {
   /** Of one verified client, over all routes that require a token. */
@@ -13,6 +16,7 @@ export interface RateLimitOptions {
 /** A client sends more than it may (RFC 6585 §4). `Retry-After` is set by the library. */
 export class TooManyRequests extends Error {
   readonly statusCode = 429
+  readonly reason = 'rate_limited'
 }
 
 const NAMESPACE = 'scopegate-rate:'
@@ -24,6 +28,9 @@ const REDIS = {
   connectTimeout: 1_000, commandTimeout: 250, socketTimeout: 1_000, maxRetriesPerRequest: 0, enableOfflineQueue: false
 } as const
 
+/** Clients that a process counts by itself; beyond it, the count of the one that called longest ago is forgotten. */
+const CLIENTS = 10_000
+
 /**
  * Limits each verified client, never an address: callers behind one gateway do not share a limit, and a caller that is refused uses up
  * nobody's. Runs after the access policy; register it after the guard and before the routes. A Redis that is unreachable limits nothing.
@@ -33,37 +40,48 @@ export default fp<RateLimitOptions>(async (app, { perMinute, redisUrl }) => {
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: '1 minute',
+    cache: CLIENTS,
     keyGenerator: keyOf,
     allowList: ({ optionalPrincipal }) => optionalPrincipal === undefined,
     errorResponseBuilder (request, { after }) {
       const detail = `the client has sent more than ${perMinute} requests in a minute; try again in ${after}`
-      request[REFUSED] = { reason: 'rate_limited', detail }
-      return new TooManyRequests(detail)
+      const refusal = new TooManyRequests(detail)
+      request[REFUSED] = { reason: refusal.reason, detail }
+      publish(refusal, request)
+      return refusal
     },
     ...redis && { redis, nameSpace: NAMESPACE, skipOnError: true }
   })
 
-  async function connect (address: string): Promise<object> {
-    const { Redis } = await import('ioredis')
-    const redis = new Redis(address, REDIS)
-    let isReachable = true
-    redis.on('error', ({ message }: Error) => {
-      if (isReachable) app.log.warn({ error: message }, 'Redis is unreachable: clients are not limited until it responds')
-      isReachable = false
-    })
-    app.readiness.watch('rate_limit_unavailable', () => isReachable ? undefined
-      : { severity: 'degraded', text: 'Redis is unreachable: clients are not limited until it responds' })
-    redis.on('ready', () => {
-      if (!isReachable) app.log.info('Redis is reachable again')
-      isReachable = true
-    })
-    app.addHook('onClose', (_app, done) => {
-      redis.disconnect()
-      done()
-    })
-    return redis
-  }
+  if (redis !== undefined) noticeFailures(app, redis)
 }, { name: 'rate-limit', dependencies: ['scopegate', 'readiness'] })
+
+async function connect (address: string): Promise<Redis> {
+  const { Redis } = await import('ioredis')
+  return new Redis(address, REDIS)
+}
+
+/** The command that the library has defined. Where it fails, the library skips the limit, and does not say so. */
+interface Counting { rateLimit: (...parameters: unknown[]) => void }
+
+function noticeFailures (app: FastifyInstance, redis: Redis): void {
+  const counting = redis as unknown as Counting
+  const count = counting.rateLimit.bind(redis)
+  const asked = (): Promise<void> => new Promise((resolve, reject) => {
+    count(`${NAMESPACE}asked`, 1, 1, false, false, (error: Error | null) => { if (error === null) resolve(); else reject(error) })
+  })
+  const state = redisState(app, redis, {
+    condition: 'rate_limit_unavailable', meanwhile: 'clients are not limited', afterwards: 'clients are limited', level: 'warn'
+  }, asked)
+  counting.rateLimit = (...parameters) => {
+    const done = parameters.pop() as (error: Error | null, result: unknown) => void
+    count(...parameters, (error: Error | null, result: unknown) => {
+      if (error === null) state.worked()
+      else state.failed(error)
+      done(error, result)
+    })
+  }
+}
 
 /** Two issuers may know clients of one name. A token without a client is counted by its subject; requests without one are not counted. */
 function keyOf ({ optionalPrincipal: caller }: FastifyRequest): string {

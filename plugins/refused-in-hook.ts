@@ -55,9 +55,17 @@ function passOn (error: unknown): Rejected {
   return { then: (_resolved, rejected) => { rejected(error) } }
 }
 
-/** Where the response is sent, and not where the refusal is thrown: a handler may catch it. */
-function publish ({ reason, statusCode: status }: Refusal, request: FastifyRequest): void {
-  if (!refused.hasSubscribers) return
+const published = new WeakSet<FastifyRequest>()
+
+/**
+ * Where the response is sent, and not where the refusal is thrown: a handler may catch it. Once for each request, and not for a caller
+ * who has left: to that one nothing was refused.
+ */
+export function publish (
+  { reason, statusCode: status }: { readonly reason: string, readonly statusCode: number }, request: FastifyRequest
+): void {
+  if (!refused.hasSubscribers || request.raw.socket.destroyed || published.has(request)) return
+  published.add(request)
   const { method, routeOptions: { url: route }, id: requestId, ip: address, optionalPrincipal } = request
   const { detail, hint, unverifiedClient }: Partial<Refused> = { ...request[REFUSED] }
   refused.publish({

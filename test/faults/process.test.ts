@@ -6,6 +6,7 @@ import { buildApp } from '../../src/app.ts'
 import { BlockWriter } from '../../src/block-writer.ts'
 import { loadConfig } from '../../src/config.ts'
 import { boundTo, holder, proof } from '../support/dpop.ts'
+import { freePort } from '../support/free-port.ts'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 import { serve } from '../support/server-process.ts'
 import { startService, until, type Service, type ServiceOptions } from '../support/service.ts'
@@ -30,9 +31,9 @@ async function brokenRedis (t: Test): Promise<string> {
 
 t.test('Redis unreachable, with RATE_LIMIT_PER_MINUTE', async (t) => {
   const { get, issuer, see } = await start(t, { environment: { RATE_LIMIT_PER_MINUTE: '1', REDIS_URL: await brokenRedis(t) } })
-  await until(() => see.lines(/^Redis is unreachable: clients are not limited/).length === 1)
+  await until(() => see.lines(/^Redis is unavailable: clients are not limited/).length === 1)
   for (let at = 0; at < 3; at++) t.equal((await get('/api/private', issuer.token())).status, 200)
-  t.equal(see.lines(/^Redis is unreachable/).length, 1)
+  t.equal(see.lines(/^Redis is unavailable: clients/).length, 1)
   t.same(await see.ready(), { status: 200, conditions: ['rate_limit_unavailable'] })
   t.equal(await see.metric('scopegate_condition{condition="rate_limit_unavailable",severity="degraded"}'), 1)
 })
@@ -65,6 +66,29 @@ t.test('the reader of the log is stuck', async (t) => {
   for (let at = 0; at < 50; at++) t.equal((await app.inject('/api/public')).statusCode, 200)
   const dropped = valueOf(await app.metrics.text(), 'scopegate_log_lines_dropped_total') ?? 0
   t.ok(dropped > 20, `${dropped} lines`)
+})
+
+t.test('the log cannot be written', async (t) => {
+  const issuer = await TestIssuer.start(key)
+  t.teardown(() => issuer.stop())
+  const port = await freePort()
+  const server = serve(t, {
+    ISSUER: issuer.issuer, AUDIENCE: 'test_api', ALGORITHMS: 'ES256', HOST: '127.0.0.1', PORT: String(port), METRICS: 'on',
+    NODE_ENV: 'production'
+  })
+  await until(() => server.out().includes('accepts access tokens of'), 60_000)
+  server.child.stdout?.destroy()
+  const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${port}${path}`)
+  for (let at = 0; at < 20; at++) t.equal((await get('/api/public')).status, 200)
+  let dropped = 0
+  await until(() => {
+    void get('/metrics').then((response) => response.text()).then((text) => {
+      dropped = valueOf(text, 'scopegate_log_lines_dropped_total') ?? 0
+    })
+    return dropped >= 20
+  }, 20_000)
+  server.child.kill('SIGINT')
+  t.equal(await server.code, 0)
 })
 
 t.test('an error of a handler', async (t) => {

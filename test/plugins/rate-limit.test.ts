@@ -38,6 +38,6 @@ t.test('a Redis that cannot be reached limits nothing and holds no request: one 
   t.teardown(() => server.close())
   const service = await startService(t, { key, environment: { RATE_LIMIT_PER_MINUTE: '1', REDIS_URL: `redis://127.0.0.1:${port}` } })
   for (let at = 0; at < 3; at++) t.equal((await service.get('/api/private', service.issuer.token())).status, 200)
-  await until(() => service.lines.some(({ msg }) => /Redis is unreachable/.test(String(msg))))
-  t.equal(service.lines.filter(({ msg }) => /Redis is unreachable/.test(String(msg))).length, 1)
+  await until(() => service.lines.some(({ msg }) => /Redis is unavailable: clients/.test(String(msg))))
+  t.equal(service.lines.filter(({ msg }) => /Redis is unavailable: clients/.test(String(msg))).length, 1)
 })

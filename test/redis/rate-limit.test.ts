@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Redis } from 'ioredis'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 import { startService, until, type Service } from '../support/service.ts'
 import { RedisServer } from './redis-server.ts'
@@ -32,6 +33,8 @@ async function statuses (replicas: readonly Service[], client: string, calls: nu
   return counts
 }
 
+const holds = ({ app }: Service, condition: string): boolean => app.readiness.conditions().some(([name]) => name === condition)
+
 t.test('two replicas share one count of each client; without Redis each counts for itself', async (t) => {
   t.same(await statuses([one, two], 'shared', 30), { 200: LIMIT, 429: 30 - LIMIT })
   t.same(await statuses([one, two], 'another', LIMIT), { 200: LIMIT }, 'each client has its own')
@@ -43,15 +46,15 @@ t.test('two replicas share one count of each client; without Redis each counts f
 
 t.test('Redis killed: nothing is limited, one line, degraded, a metric; and back', async (t) => {
   await redis.kill()
-  await until(() => told(one, /^Redis is unreachable/) === 1 && told(two, /^Redis is unreachable/) === 1)
+  await until(() => told(one, /^Redis is unavailable: clients/) === 1 && told(two, /^Redis is unavailable: clients/) === 1)
   t.same(await statuses([one, two], 'shared', 40), { 200: 40 })
-  t.equal(told(one, /^Redis is unreachable/), 1)
+  t.equal(told(one, /^Redis is unavailable: clients/), 1)
   t.match(await one.get('/health/ready'), {
     status: 200, body: { status: 'degraded', conditions: { rate_limit_unavailable: /clients are not limited/ } }
   })
   t.ok((await one.get('/metrics')).text.includes(condition))
   await redis.restart()
-  await until(() => told(one, /^Redis is reachable again/) === 1 && told(two, /^Redis is reachable again/) === 1, 20_000)
+  await until(() => told(one, /^Redis is available again: clients/) === 1 && told(two, /^Redis is available again: clients/) === 1, 20_000)
   t.same(await statuses([one, two], 'shared', 30), { 200: LIMIT, 429: 30 - LIMIT })
   t.notOk((await one.get('/metrics')).text.includes(condition))
 })
@@ -59,13 +62,26 @@ t.test('Redis killed: nothing is limited, one line, degraded, a metric; and back
 t.test('Redis that is silent: no request fails, and after a second none waits for it', async (t) => {
   redis.signal('SIGSTOP')
   let calls = 0
-  while (told(one, /^Redis is unreachable/) < 2) {
+  while (told(one, /^Redis is unavailable: clients/) < 2) {
     t.equal(await call(one, 'silent'), 200)
     if (++calls > 1_000) return t.fail('nothing tells of it')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   t.same(await statuses([one], 'silent', 40), { 200: 40 })
   redis.signal('SIGCONT')
-  await until(() => told(one, /^Redis is reachable again/) === 2, 20_000)
+  await until(() => told(one, /^Redis is available again: clients/) === 2, 20_000)
   t.match(await statuses([one], 'silent', 30), { 429: Number })
+})
+
+t.test('Redis connected, and it refuses to write: nothing is limited, and that is told; and back', async (t) => {
+  const administration = new Redis(redis.url)
+  t.teardown(() => { administration.disconnect() })
+  const before = told(one, /^Redis is unavailable: clients/)
+  await administration.config('SET', 'maxmemory', '1')
+  t.same(await statuses([one], 'refused', 2 * LIMIT), { 200: 2 * LIMIT })
+  t.equal(told(one, /^Redis is unavailable: clients/), before + 1)
+  t.match(await one.get('/health/ready'), { body: { status: 'degraded', conditions: { rate_limit_unavailable: /OOM/ } } })
+  await administration.config('SET', 'maxmemory', '0')
+  await until(() => !holds(one, 'rate_limit_unavailable'), 10_000)
+  t.same(await statuses([one], 'refused', 2 * LIMIT), { 200: LIMIT, 429: LIMIT }, 'also where no request has come meanwhile')
 })

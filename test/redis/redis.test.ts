@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { boundTo, holder, proof } from '../support/dpop.ts'
 import { newKey, TestIssuer } from '../support/issuer.ts'
 import { startService, until, type Service } from '../support/service.ts'
+import { frozenProxy } from './frozen-proxy.ts'
 import { RedisServer } from './redis-server.ts'
 
 /** Against a real redis-server (Debian: apt-get install redis-server): `npm run test:redis`. */
@@ -28,6 +29,8 @@ const isConnected = async (service: Service): Promise<boolean> => (await ready(s
 const connected = async (): Promise<void> => {
   for (const service of replicas) while (!await isConnected(service)) await new Promise((resolve) => setTimeout(resolve, 20))
 }
+
+const holds = ({ app }: Service, condition: string): boolean => app.readiness.conditions().some(([name]) => name === condition)
 
 t.test('a proof that one replica has accepted is a replay at the other', async (t) => {
   await connected()
@@ -127,4 +130,39 @@ t.test('a password that Redis does not accept: 503 for proofs, named without the
   t.equal(unavailable(wrong)[0]?.cause, 'WRONGPASS')
   t.match(await ready(wrong), { status: 'degraded', conditions: { replays_unavailable: /WRONGPASS/ } })
   t.notMatch(JSON.stringify(wrong.lines), /hunter2/)
+})
+
+t.test('a connection that is gone without a word is given up, and what waited in it; the next one works', async (t) => {
+  const proxy = await frozenProxy(t, redis.url)
+  const service = await startService(t, { issuer: await TestIssuer.start(key), environment: { ...environment, REDIS_URL: proxy.url } })
+  while (!await isConnected(service)) await new Promise((resolve) => setTimeout(resolve, 20))
+  t.equal(await call(service, fresh()), 200)
+  t.equal(proxy.connections(), 1)
+  proxy.freeze()
+  t.equal(await call(service, fresh()), 503)
+  await until(() => proxy.connections() === 2, 10_000)
+  await until(() => availableAgain(service) === 1, 10_000)
+  t.equal(await call(service, fresh()), 200)
+})
+
+t.test('the readiness is true where no request comes: Redis hangs, and is back', async () => {
+  redis.signal('SIGSTOP')
+  await until(() => holds(one, 'replays_unavailable'), 15_000)
+  redis.signal('SIGCONT')
+  await until(() => !holds(one, 'replays_unavailable'), 15_000)
+})
+
+t.test('a database that Redis does not have: 503 for proofs, and nothing is written to another one', async (t) => {
+  const administration = new Redis(redis.url)
+  t.teardown(() => { administration.disconnect() })
+  const wrong = await startService(t, {
+    issuer: await TestIssuer.start(key), environment: { ...environment, REDIS_URL: redis.url.replace(/0$/, '99') }
+  })
+  await until(() => unavailable(wrong).length > 0)
+  const before = await administration.dbsize()
+  for (let n = 0; n < 3; n++) t.equal(await call(wrong, fresh()), 503)
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
+  t.equal(await call(wrong, fresh()), 503, 'after it has connected again, too')
+  t.ok(await administration.dbsize() <= before)
+  t.same([unavailable(wrong).length, availableAgain(wrong)], [1, 0])
 })

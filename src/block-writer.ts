@@ -13,7 +13,8 @@ export interface BlockWriterOptions {
 /**
  * A destination for pino that writes lines in blocks, asynchronously, one block at a time. sonic-boom does the same, but it flattens
  * its growing text with every line, which costs three times what the line itself does (bench/README.md).
- * Not handled: a destination that is gone (EPIPE): its lines are lost, and the service goes on.
+ * Where writing fails (EPIPE, ENOSPC), the lines of the block are lost and counted, and the service goes on; the first line that can be
+ * written again says how many were.
  */
 export class BlockWriter {
   readonly #options: BlockWriterOptions
@@ -21,7 +22,9 @@ export class BlockWriter {
   #pendingBytes = 0
   #writing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  /** Lines since the last one that said how many, and why. */
   #dropped = 0
+  #cause = ''
   /** Lines that were dropped since the start. */
   droppedInAll = 0
 
@@ -31,8 +34,7 @@ export class BlockWriter {
 
   write (line: string): void {
     if (this.#pendingBytes + line.length > this.#options.maxPendingBytes) {
-      this.#dropped++
-      this.droppedInAll++
+      this.#drop(1, 'the log is read too slowly')
       return
     }
     this.#lines.push(line)
@@ -49,6 +51,12 @@ export class BlockWriter {
     }
   }
 
+  #drop (lines: number, cause: string): void {
+    this.#dropped += lines
+    this.droppedInAll += lines
+    this.#cause = cause
+  }
+
   #start (): void {
     if (this.#writing !== undefined) return
     clearTimeout(this.#timer)
@@ -58,15 +66,14 @@ export class BlockWriter {
 
   async #writeBlocks (): Promise<void> {
     while (this.#lines.length > 0) {
-      const block = Buffer.from(this.#lines.join(''))
+      const lines = this.#lines
       this.#lines = []
-      await writeAll(this.#options.fd, block)
-      if (this.#dropped > 0) {
-        this.#lines.push(
-          `{"level":40,"time":${Date.now()},"dropped":${this.#dropped},"msg":"log lines were dropped: the log is read too slowly"}\n`
-        )
+      const error = await writeAll(this.#options.fd, Buffer.from(lines.join('')))
+      if (error !== undefined) this.#drop(lines.length, `the log cannot be written (${error})`)
+      else if (this.#dropped > 0) {
+        this.#lines.push(`{"level":40,"time":${Date.now()},"dropped":${this.#dropped},"msg":"log lines were dropped: ${this.#cause}"}\n`)
+        this.#dropped = 0
       }
-      this.#dropped = 0
       this.#pendingBytes = this.#lines.reduce((sum, line) => sum + line.length, 0)
     }
   }
@@ -74,14 +81,15 @@ export class BlockWriter {
 
 const RETRY_MS = 20
 
-/** All of a block: a pipe may take less than it is given, or nothing for now. */
-async function writeAll (fd: number, block: Buffer): Promise<void> {
+/** All of a block: a pipe may take less than it is given, or nothing for now. Returns the code of the error that ended it. */
+async function writeAll (fd: number, block: Buffer): Promise<string | undefined> {
   for (let at = 0; at < block.length;) {
     const { error, bytes } = await writeSome(fd, block, at)
     if (error === null) at += bytes
     else if (error.code === 'EAGAIN' || error.code === 'EBUSY') await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-    else return
+    else return error.code ?? error.message
   }
+  return undefined
 }
 
 function writeSome (fd: number, block: Buffer, at: number): Promise<{ error: NodeJS.ErrnoException | null, bytes: number }> {

@@ -16,13 +16,20 @@ export interface Log {
 /** JSON for standard output; what waits in memory is bounded, and nothing is lost at a clean end. */
 const BLOCKS = { fd: 1, blockBytes: 16 * 1024, afterMs: 200, maxPendingBytes: 16 * 1024 * 1024 }
 
-/** A request as a line of words; reason, detail and hint of a refusal below it. */
+/** The members of a line in words; reason, detail and hint of a refusal stand below it. */
+type Shown = Readonly<Record<string, unknown>>
+const IN_WORDS: Readonly<Record<string, (line: Shown) => readonly unknown[]>> = {
+  request: ({ method, route, status, ms, client }) => [method, route, status, typeof ms === 'number' ? `${ms} ms` : undefined, client],
+  audit: ({ decision, method, route, client, issuer }) => ['audit:', decision, method, route, client, issuer],
+  'a request that cannot be read': ({ msg, status }) => [msg, status]
+}
+
 const READABLE = {
   sync: true,
   translateTime: 'SYS:HH:MM:ss',
-  ignore: 'reqId,method,route,status,ms,client,added,removed,kids,issuer,audience,jwksUrl,fault,error',
-  messageFormat: ({ msg, method, route, status, ms, client = '' }: Record<string, unknown>) =>
-    msg === 'request' ? [method, route, status, `${String(ms)} ms`, client].join(' ') : String(msg)
+  ignore: 'reqId,method,route,status,ms,client,added,removed,kids,issuer,audience,jwksUrl,fault,error,decision,audit',
+  messageFormat: (line: Shown) =>
+    (IN_WORDS[String(line.msg)]?.(line) ?? [line.msg]).filter((word) => word !== undefined && word !== '').join(' ')
 }
 
 /** Where a handler of somebody's own might log what was received. Wildcards would cost every line. */

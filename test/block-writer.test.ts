@@ -73,3 +73,22 @@ t.test('a reader that is slow gets everything; one that is gone stops nothing', 
   await gone.flush()
   t.pass('flushed into nothing')
 })
+
+t.test('a destination that fails: its lines are counted, and the first that can be written says how many and why', async (t) => {
+  const { fd, text } = file(t)
+  const folder = mkdtempSync(join(tmpdir(), 'scopegate-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  const readOnly = openSync(join(folder, 'log'), 'a+')
+  closeSync(readOnly)
+  // The number of a file that is closed, and later that of another one.
+  const options = { fd: readOnly, blockBytes: 1 << 20, afterMs: 1_000, maxPendingBytes: 1 << 20 }
+  const writer = new BlockWriter(options)
+  for (let n = 0; n < 7; n++) writer.write(line(n))
+  await writer.flush()
+  t.equal(writer.droppedInAll, 7)
+  options.fd = fd
+  writer.write(line(7))
+  await writer.flush()
+  t.match(text(), /^\{"n":7\}\n\{"level":40,"time":\d+,"dropped":7,"msg":"log lines were dropped: the log cannot be written \(EBADF\)"\}\n$/)
+  t.equal(writer.droppedInAll, 7)
+})

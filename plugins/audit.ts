@@ -1,17 +1,36 @@
-import type { FastifyBaseLogger, FastifyReply } from 'fastify'
+import type { FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
 import { shown } from '../src/oauth/printable.ts'
 import type { Principal } from '../src/oauth/principal.ts'
+// Their additions to the types of Fastify.
+import './listeners.ts'
 import { REFUSED } from './names.ts'
+import { replyTo } from './request-log.ts'
+import { traceIdOf } from './trace-context.ts'
 
-/** Writes the audit trail: a line for each decision about a caller, whatever LOG_LEVEL is. */
-export type Audit = (reply: FastifyReply) => void
+const DECISION = Symbol('decision')
 
-/** `AUDIT=on`. A request of a public route, or of no route, is no decision. The trail is complete: it is never sampled. */
-export function auditOf (log: FastifyBaseLogger): Audit {
-  const trail = log.child({ audit: true }, { level: 'info' })
-  return ({ request }) => {
-    const { [REFUSED]: refused, access } = request
-    if (refused?.reason === undefined && (access === undefined || access.mode === 'public')) return
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** `admitted`: nothing has refused the request before its body is read. `written`: its line is. */
+    [DECISION]: 'admitted' | 'written' | undefined
+  }
+}
+
+/**
+ * `AUDIT=on`: a line for each decision about a caller, whatever LOG_LEVEL is. A request of a public route, of no route, or a preflight is
+ * no decision; nor is one that ended before it was decided about. The trail is complete: it is never sampled. Register it after all that
+ * may refuse a request before its body is read.
+ */
+export default fp((app, _options, done) => {
+  const trail = app.log.child({ audit: true }, { level: 'info' })
+  const write = ({ request }: FastifyReply): void => {
+    const { [REFUSED]: refused, [DECISION]: decision, access } = request
+    if (decision === 'written') return
+    const isAllowed = decision === 'admitted' && (access?.mode === 'protected' || access?.mode === 'optional')
+    if (refused?.reason === undefined && !isAllowed) return
+    request[DECISION] = 'written'
+    const traceId = traceIdOf(request.raw)
     trail.info({
       decision: refused?.reason === undefined ? 'allowed' : 'refused',
       ...refused?.reason !== undefined && { reason: refused.reason },
@@ -19,10 +38,27 @@ export function auditOf (log: FastifyBaseLogger): Audit {
       reqId: request.id,
       method: request.method,
       route: request.routeOptions.url ?? 'none',
-      address: addressOf(request)
+      address: addressOf(request),
+      ...traceId !== undefined && { trace_id: traceId }
     }, 'audit')
   }
-}
+  app.decorateRequest(DECISION, undefined)
+  app.addHook('onRequest', (request, reply, next) => {
+    request[DECISION] = 'admitted'
+    // A caller who left while its token was verified: what the handler does is done in its name all the same.
+    if (request.raw.socket.destroyed) write(reply)
+    next()
+  })
+  app.addHook('onResponse', (_request, reply, next) => {
+    write(reply)
+    next()
+  })
+  app.listeners.left.push((raw) => {
+    const reply = replyTo(raw)
+    if (reply !== undefined) write(reply)
+  })
+  done()
+}, { name: 'audit', dependencies: ['listeners', 'request-log', 'access-policy'] })
 
 /** Undefined for a Unix socket, and for a connection that was closed before it was accepted. */
 export function addressOf ({ ip }: { readonly ip: string | undefined }): string | undefined {

@@ -6,6 +6,8 @@ import { shown } from '../src/oauth/printable.ts'
 import { detailOf } from './bodies.ts'
 import { REFUSED, RESPONSE_TO } from './names.ts'
 import { sendProblem, type RefusalResponse } from './refusals.ts'
+import { publish } from './refused-in-hook.ts'
+import type { RawRefusals } from './raw-refusals.ts'
 import { REQUEST_ID, SECURITY_HEADERS } from './security-headers.ts'
 import { endingWith, isBodyLong } from './unread-body.ts'
 import { rawProblem, respondRaw } from './unrouted.ts'
@@ -41,8 +43,11 @@ export default fp<ErrorHandlerOptions>((app, { showPaths, docsUrl }, done) => {
   app.setErrorHandler((thrown: unknown, request, reply) => {
     // Anything can be thrown, also null.
     const error = (typeof thrown === 'object' && thrown !== null ? thrown : { cause: thrown }) as Thrown | Refusal
-    if (error instanceof Refusal) send(app[RESPONSE_TO](error, request), request, reply)
-    else if (error.statusCode === 404) sendNotFound(request, reply)
+    if (error instanceof Refusal) {
+      const response = app[RESPONSE_TO](error, request)
+      publish(error, request)
+      send(response, request, reply)
+    } else if (error.statusCode === 404) sendNotFound(request, reply)
     else send(responseToError(error, request, docsUrl), request, reply)
   })
   app.setNotFoundHandler(sendNotFound)
@@ -106,11 +111,10 @@ function problemOfError (error: Thrown, request: FastifyRequest, docsUrl: string
 }
 
 /** For Fastify's `frameworkErrors`: what the router refuses before any hook (`/%zz`, over-long parameters). */
-export const refuseUnrouted = (docsUrl: string | undefined) => (
+export const refuseUnrouted = (refusals: RawRefusals, docsUrl: string | undefined) => (
   error: FastifyError, request: FastifyRequest, reply: FastifyReply
 ): void => {
   const status = Number(error.statusCode)
   sendProblem(reply, { problem: problemOf(status, {}, docsUrl), headers: { ...SECURITY_HEADERS, [REQUEST_ID]: request.id } })
-  const { id: reqId, method, ip: address } = request
-  request.server.log.info({ reqId, method, route: 'none', status, address }, 'request')
+  refusals.note({ status, requestId: request.id, address: request.ip }, request.raw)
 }

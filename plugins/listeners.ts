@@ -20,6 +20,8 @@ export interface ListenerOptions {
   /** Of the whole head of a request. */
   readonly maxHeaderSize: number
   readonly log: () => Pick<FastifyBaseLogger, 'debug' | 'info' | 'warn'>
+  /** The id of a request that is refused before Fastify. */
+  readonly idOf: (request: IncomingMessage) => string
   /** Lines of the log about refused requests, a second and reason. */
   readonly refusalsPerSecond: number
   /** Shorter ones, in tests. */
@@ -36,8 +38,11 @@ export interface ListenerOptions {
  */
 export class Listeners {
   readonly servers: Server[] = []
-  /** Called with the request of a caller who has closed the connection before the response was complete. */
-  left: ((request: IncomingMessage) => void) | undefined
+  /**
+   * Called with a request whose connection was closed before the response was complete, and whether that was because it could not be read:
+   * then it was refused (RawRefusals).
+   */
+  readonly left: Array<(request: IncomingMessage, wasUnread: boolean) => void> = []
   /** Whose request it is, for the waiting lines of an overload; until it is set, by the peer of the connection. */
   callerOf: (request: IncomingMessage) => Presented = ({ socket }) => ({
     caller: { address: socket.remoteAddress ?? '', client: '' }, standing: 'new'
@@ -66,6 +71,7 @@ export class Listeners {
       log: options.log,
       lines: this.refusalLines,
       docsUrl: options.docsUrl,
+      idOf: options.idOf,
       canSend: (socket) => (options.tls === undefined || this.#underWay.knows(socket)) && this.#underWay.isFree(socket)
     })
     this.open = new OpenConnections(this.#limits.connections, (socket) => this.#underWay.isIdle(socket))
@@ -80,7 +86,7 @@ export class Listeners {
     })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
-      left: (request) => this.left?.(request),
+      left: (request) => { for (const call of this.left) call(request, this.refusals.wasUnread(request.socket)) },
       refuse: (request, response) => this.refusals.refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
     })
   }

@@ -8,7 +8,7 @@ import './auth.ts'
 import './readiness.ts'
 import { observeListeners } from './listener-metrics.ts'
 import { LISTENERS, READINESS, TRUSTED_ISSUERS, VERIFICATION } from './names.ts'
-import { methodLabel, RequestTimes } from './request-times.ts'
+import { observeRequests } from './request-metrics.ts'
 import { scrapedCounter, scrapedGauge } from './scraped.ts'
 
 declare module 'fastify' {
@@ -62,6 +62,12 @@ const plugin = fp<MetricsOptions>((app, { droppedLines }, done) => {
   done()
 }, { name: 'metrics', dependencies: ['auth'] })
 
+/** Of the library's metrics of a process, those with names that `promtool check metrics` refuses. */
+const MISNAMED = [
+  'nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total',
+  'nodejs_eventloop_utilization_histogram', 'nodejs_eventloop_utilization_summary'
+]
+
 let sharedByProcess: Registry | undefined
 
 /** Once for each process: what they observe (garbage collection, the event loop) cannot be switched off again. */
@@ -69,28 +75,8 @@ function processRegistry (): Registry {
   if (sharedByProcess !== undefined) return sharedByProcess
   const register = sharedByProcess = new Registry()
   collectDefaultMetrics({ register })
+  for (const name of MISNAMED) register.removeSingleMetric(name)
   return register
-}
-
-/** Returns what writes the text of the histogram. */
-function observeRequests (app: FastifyInstance, registers: Registry[]): RequestTimes {
-  const times = new RequestTimes(
-    'scopegate_request_duration_seconds',
-    'Requests by pattern of the route, method and status, from the head to the end of the response.'
-  )
-  const aborted = new Counter({
-    name: 'scopegate_aborted_requests_total', help: 'Requests whose caller closed the connection before the response was complete.',
-    labelNames: ['route', 'method'], registers
-  })
-  app.addHook('onResponse', ({ method, routeOptions: { url } }, { statusCode, elapsedTime }, next) => {
-    times.observe(url, method, statusCode, elapsedTime / 1000)
-    next()
-  })
-  app.addHook('onRequestAbort', ({ method, routeOptions: { url } }, next) => {
-    aborted.inc({ route: url ?? 'none', method: methodLabel(method) })
-    next()
-  })
-  return times
 }
 
 /** `shedEarly`: those that were refused before Fastify because they had waited too long. */

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import { OVERLOAD } from './overload-limits.ts'
 import type { RefusalLines } from './refusal-lines.ts'
-import { lineOf, rawProblem, respondRaw, writeRaw, type RawProblem } from './unrouted.ts'
+import { traceIdOf } from './trace-context.ts'
+import { rawProblem, respondRaw, writeRaw, type RawProblem } from './unrouted.ts'
 
 export interface RawRefusalsOptions {
   readonly log: () => Pick<FastifyBaseLogger, 'debug' | 'info'>
@@ -11,8 +12,17 @@ export interface RawRefusalsOptions {
   readonly lines: RefusalLines
   /** Where the folder docs/ is published, for the type of a problem. */
   readonly docsUrl: string | undefined
+  /** The id of a request whose head was read: of a trusted gateway, or a new one. */
+  readonly idOf: (request: IncomingMessage) => string
   /** Whether something can be sent to this caller before or after what is under way: not without a TLS handshake, nor into a response. */
   readonly canSend: (socket: Socket) => boolean
+}
+
+/** What a line says of a refusal. */
+interface Noted {
+  readonly status: number
+  readonly requestId: string
+  readonly address: string | undefined
 }
 
 /** All that can be; each has its series from the start. */
@@ -23,6 +33,7 @@ export class RawRefusals {
   readonly #options: RawRefusalsOptions
   /** By status, since the start; of a connection with too many requests, the first. Those of an overload: Admission. */
   readonly counts = new Map<number, number>(STATUSES.map((status) => [status, 0]))
+  readonly #unread = new WeakSet<Socket>()
 
   constructor (options: RawRefusalsOptions) {
     this.#options = options
@@ -39,17 +50,17 @@ export class RawRefusals {
 
   /** Returns the id of the request, as the response names it. */
   refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): string {
-    const problem = rawProblem(status, { headers, docsUrl: this.#options.docsUrl })
+    const problem = this.#problemFor(request, status, headers)
     respondRaw(response, problem)
-    this.#note(problem, lineOf(problem, request.socket, request), 'request')
+    this.note({ ...problem, address: request.socket.remoteAddress }, request)
     return problem.requestId
   }
 
   /** RFC 9110 §9.3.6: a tunnel is for proxies. No method is allowed on its target. */
   refuseTunnel (request: IncomingMessage, socket: Socket): void {
-    const problem = rawProblem(405, { headers: { allow: '' }, docsUrl: this.#options.docsUrl })
+    const problem = this.#problemFor(request, 405, { allow: '' })
     writeRaw(socket, problem)
-    this.#note(problem, lineOf(problem, socket, request), 'request')
+    this.note({ ...problem, address: socket.remoteAddress }, request)
   }
 
   /** What the parser refuses, or what was received too slowly. `code`: of Node's `clientError`. */
@@ -60,15 +71,34 @@ export class RawRefusals {
       return
     }
     const problem = rawProblem(STATUS_OF_CLIENT_ERROR[code] ?? 400, { docsUrl: this.#options.docsUrl })
+    this.#unread.add(socket)
     writeRaw(socket, problem)
     // What it may have sent since then is not read any more.
     if (code === TIMED_OUT) socket.destroySoon()
-    this.#note(problem, { ...lineOf(problem, socket), code }, 'a request that cannot be read')
+    const { status, requestId } = problem
+    this.#count(status, { reqId: requestId, status, address: socket.remoteAddress, code }, 'a request that cannot be read')
   }
 
-  #note ({ status }: RawProblem, line: Readonly<Record<string, unknown>>, message: string): void {
+  /** Whether the last request of this connection could not be read, and was refused: it is counted, and has its line. */
+  wasUnread (socket: Socket): boolean {
+    return this.#unread.has(socket)
+  }
+
+  /** Counts a refused request whose head was read, and writes its line. Sends nothing. */
+  note ({ status, requestId, address }: Noted, request: IncomingMessage): void {
+    const traceId = traceIdOf(request)
+    this.#count(status, {
+      reqId: requestId, method: request.method, route: 'none', status, address, ...traceId !== undefined && { trace_id: traceId }
+    }, 'request')
+  }
+
+  #problemFor (request: IncomingMessage, status: number, headers: Readonly<Record<string, string>>): RawProblem {
+    return rawProblem(status, { headers, requestId: this.#options.idOf(request), docsUrl: this.#options.docsUrl })
+  }
+
+  #count (status: number, line: Readonly<Record<string, unknown>>, message: string): void {
     this.counts.set(status, (this.counts.get(status) ?? 0) + 1)
-    if (this.#options.lines.admit(`status ${status}`)) this.#options.log().info(line, message)
+    if (this.#options.lines.admit(`status ${status}`, 'info')) this.#options.log().info(line, message)
   }
 }
 

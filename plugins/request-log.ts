@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyBaseLogger, FastifyReply, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { LineWriter } from '../src/log-line.ts'
-import { addressOf, auditOf, nameCaller } from './audit.ts'
+import { addressOf, nameCaller } from './audit.ts'
 import { REFUSED } from './names.ts'
 import type { RefusalLines } from './refusal-lines.ts'
 import { traceIdOf } from './trace-context.ts'
@@ -19,34 +19,37 @@ const CLOSED_BY_CALLER = 499
 export interface RequestLogOptions {
   /** Bounds the lines about refused requests. */
   readonly refusalLines: RefusalLines
-  /** A line for each decision about a caller. */
-  readonly audit: boolean
   /** In place of the logger, whose level decides nevertheless. */
   readonly writeLine?: LineWriter | undefined
+}
+
+/** Of a request that has reached Fastify. */
+export function replyTo (raw: IncomingMessage): FastifyReply | undefined {
+  return raw[REPLY]
 }
 
 /** Orchestrators request these every few seconds: they get a line when the status changes. */
 const PROBES: ReadonlySet<string | undefined> = new Set(['/health/live', '/health/ready'])
 
 /** One line for each request: never a header, a query, an address as it was sent (the route's pattern instead) or a body. */
-export default fp<RequestLogOptions>((app, { refusalLines, audit, writeLine }, done) => {
+export default fp<RequestLogOptions>((app, { refusalLines, writeLine }, done) => {
   const { log } = app
   const writeTo: LineWriter = writeLine ?? ((level, members, msg) => log[level](members, msg))
-  const writeAudit = audit ? auditOf(log) : undefined
   const statusOfProbe = new Map<string | undefined, number>()
-  const isWanted = ({ request }: FastifyReply, status: number): boolean => {
+  const isWanted = ({ request }: FastifyReply, status: number, level: 'info' | 'warn'): boolean => {
     const { [REFUSED]: refused, routeOptions: { url } } = request
-    if (refused !== undefined || (status >= 400 && status < 500)) return refusalLines.admit(refused?.reason ?? `status ${status}`)
+    if (refused !== undefined || (status >= 400 && status < 500)) {
+      return refusalLines.admit(refused?.reason ?? `status ${status}`, level)
+    }
     if (!PROBES.has(url)) return true
     const isSame = statusOfProbe.get(url) === status
     statusOfProbe.set(url, status)
     return !isSame
   }
   const write = (reply: FastifyReply, status: number): void => {
-    writeAudit?.(reply)
     const level = status >= 500 ? 'warn' : 'info'
     // Without `isLevelEnabled` the logger is Fastify's own that says nothing.
-    if ((log as Partial<Leveled>).isLevelEnabled?.(level) !== true || !isWanted(reply, status)) return
+    if ((log as Partial<Leveled>).isLevelEnabled?.(level) !== true || !isWanted(reply, status, level)) return
     writeTo(level, lineOf(reply, status), 'request')
   }
   app.addHook('onRequest', ({ raw }, reply, next) => {
@@ -57,10 +60,10 @@ export default fp<RequestLogOptions>((app, { refusalLines, audit, writeLine }, d
     write(reply, reply.statusCode)
     next()
   })
-  app.listeners.left = (raw) => {
-    const reply = raw[REPLY]
-    if (reply !== undefined) write(reply, CLOSED_BY_CALLER)
-  }
+  app.listeners.left.push((raw, wasUnread) => {
+    const reply = replyTo(raw)
+    if (reply !== undefined && !wasUnread) write(reply, CLOSED_BY_CALLER)
+  })
   app.addHook('onClose', (_app, next) => {
     refusalLines.report()
     next()

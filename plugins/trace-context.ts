@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import fp from 'fastify-plugin'
-import { loadTracing, type Tracing } from '../src/traces.ts'
+import { loadedTracing, loadTracing, type Tracing } from '../src/traces.ts'
 import { TRACING } from './names.ts'
 
 const CONTEXT = Symbol('trace context')
@@ -22,9 +22,10 @@ declare module 'node:http' {
   interface IncomingMessage { [TRACE_ID]?: string | undefined }
 }
 
-/** The trace that a request belongs to, for its lines of the log; undefined without a SDK. */
+/** The trace that a request belongs to, for its lines of the log, also of one that is refused before any hook; undefined without a SDK. */
 export function traceIdOf (raw: IncomingMessage): string | undefined {
-  return raw[TRACE_ID]
+  const tracing = loadedTracing()
+  return raw[TRACE_ID] ?? tracing?.traceIdOf(tracing.contextOf(raw.headers))
 }
 
 /**

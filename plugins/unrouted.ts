@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PROBLEM_TYPE, problemOf } from '../src/http/problem.ts'
 import { REQUEST_ID, SECURITY_HEADERS } from './security-headers.ts'
@@ -42,9 +42,4 @@ export function writeRaw (socket: Socket, { status, headers, body }: RawProblem)
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   const { title } = problemOf(status)
   socket.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
-}
-
-/** The members of a request line for a request that no route has seen. */
-export function lineOf ({ status, requestId }: RawProblem, socket: Socket, request?: IncomingMessage): Readonly<Record<string, unknown>> {
-  return { reqId: requestId, ...request && { method: request.method, route: 'none' }, status, address: socket.remoteAddress }
 }

@@ -79,6 +79,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
   const listeners = new Listeners({
     maxHeaderSize: config.maxTokenBytes + OTHER_HEADERS_BYTES,
     log: () => app.log,
+    idOf: requestIds(config.trustProxy),
     refusalsPerSecond: config.logRefusalsPerSecond,
     limits: { connections: config.maxConnections, ...limits },
     overload,
@@ -97,18 +98,19 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
     serverFactory: listeners.factory,
     // A check of the schemas themselves, which are code, is a tenth of the start; the schema that it compares them with, half as much.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, validateSchema: !config.production, meta: !config.production } },
-    frameworkErrors: refuseUnrouted(docsUrl),
+    frameworkErrors: refuseUnrouted(listeners.refusals, docsUrl),
     // Every listener has its own.
     clientErrorHandler: () => undefined
   })
 
   await app.register(listening, { listeners })
   await app.register(securityHeaders)
-  if (config.corsOrigins.length > 0) await app.register(import('../plugins/cors.ts'), { origins: config.corsOrigins })
   await app.register(readiness)
   await app.register(errorHandler, { showPaths: !config.production, docsUrl })
+  // It has a route of its own, which has the error handler of this moment.
+  if (config.corsOrigins.length > 0) await app.register(import('../plugins/cors.ts'), { origins: config.corsOrigins })
   await app.register(requestShape)
-  await app.register(requestLog, { writeLine, refusalLines: listeners.refusalLines, audit: config.audit })
+  await app.register(requestLog, { writeLine, refusalLines: listeners.refusalLines })
   await app.register(methodNotAllowed)
   const swaggerUi = pages && await import('../plugins/api-page.ts').then(({ loadSwaggerUi }) => loadSwaggerUi(pages.load))
   await app.register(scopegate, { ...guardOptions(config, clock), ...swaggerUi && { trusted: [{ path: `${PAGES}/*` }] } })
@@ -127,6 +129,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
 
   const { rateLimitPerMinute: perMinute, redisUrl } = config
   if (perMinute !== undefined) await app.register(import('../plugins/rate-limit.ts'), { perMinute, redisUrl })
+  if (config.audit) await app.register(import('../plugins/audit.ts'))
 
   if (config.metrics) await app.register(import('../plugins/metrics.ts'), { droppedLines })
   await app.register(healthRoutes, { readiness: app.readiness })

@@ -31,6 +31,11 @@ export function isTraced (): boolean {
   return REGISTERED in globalThis
 }
 
+/** What `loadTracing` has loaded. */
+export function loadedTracing (): Tracing | undefined {
+  return tracing
+}
+
 /** Undefined where no SDK is registered: then nothing is loaded, and nothing else happens. */
 export async function loadTracing (): Promise<Tracing | undefined> {
   if (!isTraced()) return undefined

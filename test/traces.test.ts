@@ -10,6 +10,7 @@ import { createClient } from '../src/client/client.ts'
 import { isTraced, loadTracing } from '../src/traces.ts'
 import { json, MINUTE, SECRET, story } from './client/fakes.ts'
 import { newKey } from './support/issuer.ts'
+import { raw, statusOf } from './support/raw.ts'
 import { startService, until } from './support/service.ts'
 
 /** As the context manager of the SDK for Node. */
@@ -98,8 +99,32 @@ t.test('with a SDK', async (t) => {
   t.notOk('trace_id' in (lines.at(-1) ?? {}))
   t.notMatch(JSON.stringify(exporter.getFinishedSpans().map(({ attributes, name }) => [attributes, name])), token.slice(-20))
   exporter.reset()
+  await linesOfRefusals(t)
   await tokenRequests(t)
 })
+
+/** Also of requests that are refused before a hook of ours, or before Fastify. */
+async function linesOfRefusals (t: Test): Promise<void> {
+  const service = await startService(t, { key, environment: { AUDIT: 'on' } })
+  const { issuer, lines } = service
+  const token = issuer.token()
+  const head = `Host: x\r\nConnection: close\r\ntraceparent: ${traceparent}\r\n`
+  const requests = [
+    [200, `GET /api/private HTTP/1.1\r\n${head}Authorization: Bearer ${token}\r\n\r\n`],
+    [401, `GET /api/private HTTP/1.1\r\n${head}\r\n`],
+    [401, `DELETE /api/private HTTP/1.1\r\n${head}\r\n`],
+    [405, `DELETE /api/public HTTP/1.1\r\n${head}\r\n`],
+    [400, `GET /api/public HTTP/1.1\r\n${head.replace('Host: x\r\n', '')}\r\n`],
+    [400, `GET /%zz HTTP/1.1\r\n${head}\r\n`],
+    [417, `POST /api/messages HTTP/1.1\r\n${head}Expect: odd\r\nContent-Length: 1\r\n\r\n`],
+    [405, `CONNECT a:1 HTTP/1.1\r\n${head}\r\n`]
+  ] as const
+  for (const [status, text] of requests) t.equal(statusOf(await raw(service, text)), status, text)
+  const told = (): typeof lines => lines.filter(({ msg }) => msg === 'request' || msg === 'audit')
+  await until(() => told().length === requests.length + 3)
+  for (const { msg, method, route, status, trace_id: id } of told()) t.equal(id, TRACE, [msg, method, route, status].join(' '))
+  exporter.reset()
+}
 
 async function tokenRequests (t: Test): Promise<void> {
   const { client, issuer, clock } = await story(t, { scope: ['one'] })

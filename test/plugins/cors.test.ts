@@ -1,7 +1,8 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { newKey } from '../support/issuer.ts'
-import { startService } from '../support/service.ts'
+import { newKey, TestIssuer } from '../support/issuer.ts'
+import { bodyOf, headersOf, raw, statusOf } from '../support/raw.ts'
+import { startService, type Service } from '../support/service.ts'
 
 const key = newKey()
 const PAGE = 'https://app.example.com'
@@ -51,6 +52,36 @@ t.test('CORS_ORIGINS: preflights before authentication, errors can be read too, 
   t.equal((await ask('/api/public', { method: 'OPTIONS', headers: { origin: PAGE } })).status, 405)
   t.equal((await ask('/nowhere', { method: 'OPTIONS' })).status, 404)
   t.match(service.app.access.routes().find(({ url }) => url === '*'), { method: 'OPTIONS', access: { mode: 'preflight' } })
+})
+
+t.test('an OPTIONS request that is no preflight gets what it gets without CORS_ORIGINS', async (t) => {
+  const services = [await startService(t, { key }), await startService(t, { key, environment: { CORS_ORIGINS: PAGE } })] as const
+  const down = await Promise.all([{}, { CORS_ORIGINS: PAGE }].map(async (environment) => {
+    const issuer = await TestIssuer.start(key)
+    issuer.behaviour = (_request, response) => response.writeHead(500).end()
+    return startService(t, { issuer, environment, impatient: true })
+  })) as unknown as typeof services
+  const seen = async (service: Service, path: string, head: Record<string, string>): Promise<unknown> => {
+    const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    const response = await raw(service, `OPTIONS ${path} HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`)
+    const names = /^(?:www-authenticate|retry-after|allow|content-type|cache-control): .*$/gim
+    const { request_id: id, ...problem } = JSON.parse(bodyOf(response)) as Record<string, unknown>
+    t.ok(id, `${path}: a problem of ours`)
+    return { status: statusOf(response), headers: headersOf(response).match(names), problem }
+  }
+  const host = { Host: 'x' }
+  for (const [name, pair, path, head, status] of [
+    ['no token', services, '/api/private', host, 401],
+    ['a bad token', services, '/api/private', { ...host, Authorization: 'Bearer a.b.c' }, 401],
+    ['an open path', services, '/api/public', host, 405],
+    ['no path', services, '/nowhere', host, 404],
+    ['no Host', services, '/api/private', {}, 400],
+    ['the issuer is down', down, '/api/private', { ...host, Authorization: `Bearer ${down[0].issuer.token()}` }, 503]
+  ] as const) {
+    const [without, with_] = await Promise.all(pair.map((service) => seen(service, path, head)))
+    t.match(without, { status }, name)
+    t.same(with_, without, name)
+  }
 })
 
 t.test('without CORS_ORIGINS no response names an origin, and a preflight is a request like any other', async (t) => {

@@ -6,6 +6,7 @@ import { client as clientEvents, keys } from '../../src/events.ts'
 import { createTestIssuer } from '../../src/testing.ts'
 import { newKey } from '../support/issuer.ts'
 import { rawRequest, withoutValues } from '../support/metrics.ts'
+import { raw, statusOf } from '../support/raw.ts'
 import { startService, until } from '../support/service.ts'
 
 const key = newKey('RS256')
@@ -100,6 +101,80 @@ t.test('a caller that leaves early is counted, without a duration', async (t) =>
     return text.includes('scopegate_aborted_requests_total{route="/slow/:id",method="GET"} 1')
   })
   t.notMatch(text, 'count{route="/slow/:id"')
+})
+
+t.test('a request ends in one place: a caller that leaves after its body was read, and a body that cannot be read', async (t) => {
+  let begun = 0
+  const { app, url, issuer, lines } = await startService(t, { key, environment: { ...environment, AUDIT: 'on' }, prepare: (app) => {
+    app.post('/slow', { config: { auth: 'public' } }, async () => { begun++; return new Promise(() => undefined) })
+  } })
+  const sum = async (name: string): Promise<number> => {
+    const values = new RegExp(`^${name}(?:\\{.*\\})? (\\d+)$`, 'gm')
+    return [...(await app.metrics.text()).matchAll(values)].reduce((all, [, value]) => all + Number(value), 0)
+  }
+  const counted = async (): Promise<Record<string, number>> => ({
+    aborted: await sum('scopegate_aborted_requests_total'),
+    early: await sum('scopegate_early_refusals_total'),
+    ended: await sum('scopegate_request_duration_seconds_count')
+  })
+  const leaving = new AbortController()
+  const left = Array.from({ length: 5 }, () => fetch(`${url}/slow`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}', signal: leaving.signal
+  }).catch(() => undefined))
+  await until(() => begun === 5)
+  leaving.abort()
+  await Promise.all(left)
+  await until(() => lines.filter(({ status }) => status === 499).length === 5)
+  t.same(await counted(), { aborted: 5, early: 0, ended: 0 })
+  const head = `POST /api/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${issuer.token({ scope: 'test_api_access' })}\r\n`
+  const response = await raw({ url }, `${head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n`)
+  t.equal(statusOf(response), 400)
+  await until(() => lines.some(({ msg }) => msg === 'audit'))
+  t.same(await counted(), { aborted: 5, early: 1, ended: 0 })
+  t.match(lines.filter(({ route, status }) => route !== '/slow' && (status !== undefined || route !== undefined)), [
+    { msg: 'a request that cannot be read', status: 400 }, { msg: 'audit', decision: 'allowed', route: '/api/messages' }
+  ])
+  for (let n = 0; n < 3; n++) t.equal(statusOf(await raw({ url }, 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')), 400)
+  t.same(await counted(), { aborted: 5, early: 4, ended: 0 })
+})
+
+t.test('in a host: a caller that leaves, before and after its body was read', async (t) => {
+  const test = createTestIssuer()
+  const app = Fastify()
+  await app.register(scopegate, { issuer: test.issuer, audience: 'api', keys: test.keys })
+  await app.register(metrics)
+  let begun = 0
+  app.route({
+    url: '/slow', method: ['GET', 'POST'], config: { auth: 'public' }, handler: async () => { begun++; return new Promise(() => undefined) }
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => app.close())
+  const leaving = new AbortController()
+  const left = [{}, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }, { method: 'POST' }]
+    .map((init) => fetch(`${url}/slow`, { ...init, signal: leaving.signal }).catch(() => undefined))
+  await until(() => begun === 3)
+  leaving.abort()
+  await Promise.all(left)
+  let text = ''
+  await until(() => {
+    void app.metrics.text().then((now) => { text = now })
+    return text.includes('{route="/slow",method="GET"} 1') && text.includes('{route="/slow",method="POST"} 2')
+  })
+})
+
+t.test('each refusal counts under its reason, also of a method that the path does not have, and of the rate limit', async (t) => {
+  const { ask, get, issuer } = await startService(t, { key, environment: { ...environment, RATE_LIMIT_PER_MINUTE: '1' } })
+  for (let n = 0; n < 5; n++) t.equal((await ask('/api/private', { method: 'DELETE' })).status, 401)
+  for (let n = 0; n < 4; n++) {
+    t.equal((await ask('/api/private', { method: 'PUT', headers: { authorization: 'Bearer x.y.z' } })).status, 401)
+  }
+  for (const status of [200, 429, 429]) t.equal((await get('/api/private', issuer.token())).status, status)
+  const { text } = await get('/metrics')
+  t.same(text.split('\n').filter((line) => line.startsWith('scopegate_refusals_total')).sort(), [
+    'scopegate_refusals_total{reason="credentials_missing"} 5',
+    'scopegate_refusals_total{reason="not_base64url"} 4',
+    'scopegate_refusals_total{reason="rate_limited"} 2'
+  ])
 })
 
 t.test('in a host of the plugin, with the client, and no metrics route of ours', async (t) => {

@@ -21,6 +21,10 @@ t.test('the request id of a trusted gateway is in the response, the problem and 
     /x-request-id: [\da-f]{8}-/i,
     'two are none'
   )
+  const odd = 'expect: odd\r\ncontent-length: 1\r\nx-rest:'
+  const early = await rawRequest(url, 'POST', `/api/messages HTTP/1.1\r\nx-request-id: gw-early\r\n${odd}`)
+  t.match(early, /^HTTP\/1.1 417 [^]*x-request-id: gw-early[^]*"request_id":"gw-early"/i, 'also of a request that is refused before Fastify')
+  await until(() => lines.some(({ reqId, status }) => reqId === 'gw-early' && status === 417))
 })
 
 t.test('anybody else\'s is not read', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { newKey, type Json } from '../support/issuer.ts'
+import { newKey, TestIssuer, type Json } from '../support/issuer.ts'
 import { startService, until, type Service } from '../support/service.ts'
 
 const key = newKey()
@@ -34,6 +34,30 @@ t.test('requests that never reach a route are bounded in the same way, and what 
   const told = service.lines.filter(({ reason }) => reason === 'status 431')
   t.equal(told.reduce((all, { notLogged }) => all + Number(notLogged), 0), 5)
   t.notOk(service.lines.some(({ code }) => code === 'HPE_HEADER_OVERFLOW'))
+})
+
+t.test('so are paths that the router cannot read', async (t) => {
+  const service = await startService(t, { key, environment: { LOG_REFUSALS_PER_SECOND: '2' } })
+  for (let n = 0; n < 30; n++) t.equal((await service.get('/%zz')).status, 400)
+  await service.app.close()
+  const lines = service.lines.filter(({ status, route }) => status === 400 && route === 'none')
+  const told = service.lines.filter(({ reason }) => reason === 'status 400')
+  t.ok(lines.length >= 2 && lines.length < 30, `${lines.length} lines`)
+  t.equal(lines.length + told.reduce((all, { notLogged }) => all + Number(notLogged), 0), 30)
+})
+
+t.test('LOG_LEVEL=warn: what is left out of its lines is reported at its level', async (t) => {
+  const issuer = await TestIssuer.start(key)
+  issuer.behaviour = (_request, response) => response.writeHead(500).end()
+  const service = await startService(t, { issuer, impatient: true, environment: { LOG_LEVEL: 'warn', LOG_REFUSALS_PER_SECOND: '2' } })
+  const token = issuer.token()
+  for (let n = 0; n < 20; n++) t.equal((await service.get('/api/private', token)).status, 503)
+  for (let n = 0; n < 20; n++) t.equal((await service.get('/api/private')).status, 401)
+  await service.app.close()
+  const told = service.lines.filter(({ notLogged }) => notLogged !== undefined)
+  t.ok(told.length > 0)
+  t.match(told, told.map(() => ({ level: 40, reason: 'issuer_unavailable' })), 'no line of the others was left out')
+  t.equal(requestLines(service).length + told.reduce((all, { notLogged }) => all + Number(notLogged), 0), 20)
 })
 
 t.test('probes are logged when their status changes', async (t) => {
@@ -107,9 +131,9 @@ t.test('a refusal that a handler catches is no refusal of the request, neither i
   const told = (): Json[] => service.lines.filter(({ msg }) => msg === 'audit' || msg === 'request')
   await until(() => told().length >= 6)
   t.same(told().map(({ route, decision, reason }) => [route, decision, reason]), [
-    ['/caught', 'allowed', undefined], ['/caught', undefined, undefined],
-    ['/caught-optional', 'allowed', undefined], ['/caught-optional', undefined, undefined],
-    ['/not-caught', 'refused', 'scope_missing'], ['/not-caught', undefined, 'scope_missing']
+    ['/caught', undefined, undefined], ['/caught', 'allowed', undefined],
+    ['/caught-optional', undefined, undefined], ['/caught-optional', 'allowed', undefined],
+    ['/not-caught', undefined, 'scope_missing'], ['/not-caught', 'refused', 'scope_missing']
   ])
 })
 
@@ -120,8 +144,8 @@ t.test('a request that the rate limit refuses is refused in its audit line, with
   const told = (): Json[] => service.lines.filter(({ msg }) => msg === 'audit' || msg === 'request')
   await until(() => told().length >= 4)
   t.match(told(), [
-    { decision: 'allowed', client: 'test_client' }, { status: 200 },
-    { decision: 'refused', reason: 'rate_limited', client: 'test_client' }, { status: 429, reason: 'rate_limited', detail: /more than 1/ }
+    { status: 200 }, { decision: 'allowed', client: 'test_client' },
+    { status: 429, reason: 'rate_limited', detail: /more than 1/ }, { decision: 'refused', reason: 'rate_limited', client: 'test_client' }
   ])
 })
 

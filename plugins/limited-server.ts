@@ -2,7 +2,10 @@ import type { Server, ServerOptions } from 'node:http'
 import type { createServer as createTlsServer } from 'node:https'
 import { createServer } from '../src/http/node-http.ts'
 
-/** Of every listener. The head ends before the body may: otherwise Node swaps the two. */
+/**
+ * Of every listener of the API; that of MANAGEMENT_PORT has shorter ones (src/management.ts). The head ends before the body may:
+ * otherwise Node swaps the two.
+ */
 export const LIMITS = {
   headersTimeoutMs: 20_000,
   /** Head and body together. */

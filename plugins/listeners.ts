@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
+import { listenOnAllAddresses } from './all-addresses.ts'
 import { closeBetweenConnections } from './close-between.ts'
 import { FirstRequests } from './first-requests.ts'
 import type { Caller } from '../src/oauth/fair-lines.ts'
@@ -172,14 +173,7 @@ declare module 'fastify' {
 export default fp<ListenersOptions>((app, { listeners }, done) => {
   app.decorate('listeners', listeners)
   app.decorate(LISTENERS, listeners)
-  // Fastify opens the further addresses of `localhost` only while the first server says that it does not listen yet.
-  Object.defineProperty(app.server, 'listening', { value: false, configurable: true })
-  app.addHook('onListen', (next) => {
-    Reflect.deleteProperty(app.server, 'listening')
-    // Fastify forwards Upgrade to the first server. Without a listener Node treats such a request as any other (RFC 9110 §7.8).
-    for (const server of listeners.servers) if (server !== app.server) server.removeAllListeners('upgrade')
-    next()
-  })
+  listenOnAllAddresses(app, listeners.servers)
   app.addHook('onClose', (_app, next) => {
     listeners.admission.stop()
     next()

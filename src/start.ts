@@ -51,7 +51,7 @@ async function startManagement (app: FastifyInstance, config: Config, { logger }
   const { managementPort: port, managementHost: host } = config
   if (port === undefined) return undefined
   const management = await import('./management.ts').then(({ buildManagement }) => buildManagement(app))
-  logger.info(`metrics and health listen on ${await management.listen({ host, port })}`)
+  logger.info(`metrics and health listen on ${await management.listen({ host, port, backlog: LIMITS.backlog })}`)
   return management
 }
 

@@ -11,7 +11,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/development.ts': ['src/config.ts', 'src/issuer', 'routes/scopes.ts'],
   'src/shutdown.ts': ['src/log.ts'],
-  'src/management.ts': ['routes'],
+  'src/management.ts': ['plugins', 'routes'],
   'src/start-error.ts': ['src/config.ts', 'src/options/quote.ts'],
   'src/about.ts': [],
   'src/tick-objects.ts': [],

@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { LIMITS } from '../plugins/limited-server.ts'
 import { NAME, VERSION } from './about.ts'
@@ -51,7 +52,8 @@ async function startManagement (app: FastifyInstance, config: Config, { logger }
   const { managementPort: port, managementHost: host } = config
   if (port === undefined) return undefined
   const management = await import('./management.ts').then(({ buildManagement }) => buildManagement(app))
-  logger.info(`metrics and health listen on ${await management.listen({ host, port, backlog: LIMITS.backlog })}`)
+  await management.listen({ host, port, backlog: LIMITS.backlog })
+  for (const address of management.addresses() as AddressInfo[]) logger.info(`metrics and health listen on ${placeOf(address)}`)
   return management
 }
 
@@ -73,13 +75,24 @@ function closing (development: Development | undefined): (error: unknown) => Pro
   }
 }
 
+const EVERY_ADDRESS: readonly string[] = ['0.0.0.0', '::']
+
+/** Where it was bound, as it requires no token. What Fastify returns for 0.0.0.0 is the first address of the machine, 127.0.0.1. */
+function placeOf (bound: AddressInfo): string {
+  return `http://${authorityOf(bound)}${EVERY_ADDRESS.includes(bound.address) ? ', every address of this machine' : ''}`
+}
+
 /** As a person would type it: what listens on every address is reached at localhost too. */
 function addressOf (app: FastifyInstance, { tls }: Config): string {
   const scheme = tls === undefined ? 'http' : 'https'
-  const address = app.server.address()
-  if (address === null || typeof address === 'string') return String(address)
-  if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(address.address)) return `${scheme}://localhost:${address.port}`
-  return `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+  const bound = app.server.address()
+  if (bound === null || typeof bound === 'string') return String(bound)
+  const isHere = ['127.0.0.1', '::1', ...EVERY_ADDRESS].includes(bound.address)
+  return `${scheme}://${isHere ? `localhost:${bound.port}` : authorityOf(bound)}`
+}
+
+function authorityOf ({ address, family, port }: AddressInfo): string {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
 }
 
 function acceptedBy ({ issuers }: Config): string {

@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import t, { type Test } from 'tap'
 import { loadConfig } from '../src/config.ts'
 import { freePort } from './support/free-port.ts'
@@ -7,6 +8,10 @@ import { serve, type ServerProcess } from './support/server-process.ts'
 import { until } from './support/service.ts'
 
 interface Started { readonly server: ServerProcess, readonly api: string, readonly management: string }
+
+function hasIpv6 (): boolean {
+  return Object.values(networkInterfaces()).flat().some((one) => one?.family === 'IPv6')
+}
 
 async function started (t: Test, env: Record<string, string>): Promise<Started> {
   const issuer = await TestIssuer.start(newKey())
@@ -42,6 +47,19 @@ t.test('the management port has metrics and health in full; health stays on the 
   }, 20_000)
   t.equal((await fetch(`${management}/health/ready`)).status, 503)
   t.equal(await server.code, 0)
+})
+
+t.test('the log names the address that the management port is bound to, every one where it is', async (t) => {
+  const cases = [
+    ['127.0.0.1', /"metrics and health listen on http:\/\/127\.0\.0\.1:\d+"/],
+    ['0.0.0.0', /"metrics and health listen on http:\/\/0\.0\.0\.0:\d+, every address of this machine"/],
+    ['::', /"metrics and health listen on http:\/\/\[::\]:\d+, every address of this machine"/]
+  ] as const
+  for (const [host, line] of cases.slice(0, hasIpv6() ? 3 : 2)) {
+    const { server } = await started(t, { MANAGEMENT_HOST: host })
+    t.match(server.out(), line)
+    t.equal(server.out().match(/metrics and health listen on/g)?.length, 1)
+  }
 })
 
 t.test('a management port that is taken stops the start, with a sentence that says what to do', async (t) => {

@@ -5,7 +5,8 @@ import { parseIssuersFile } from './config/issuers-file.ts'
 import { withoutEmpty, type Environment, type EnvironmentSources } from './config/environment.ts'
 import { items, listProblems, words } from './config/lists.ts'
 import { OLD_CHALLENGE_REALM } from './config/names.ts'
-import { managementProblems, requirementProblems } from './config/requirements.ts'
+import { portProblems } from './config/ports.ts'
+import { managementProblems, requirementProblems, startsDevelopmentIssuer } from './config/requirements.ts'
 import { readShape, type Variables } from './config/schema.ts'
 import type { Config } from './config/settings.ts'
 import { fileProblems, linesOf, textOf, type SettingFiles } from './config/setting-files.ts'
@@ -33,8 +34,8 @@ export function loadConfig (environment: Environment, sources: Partial<Environme
   const readable = Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name)))
   const file = given.ISSUERS_FILE === undefined ? undefined : parseIssuersFile(issuersFile ?? '', given)
   const all = [
-    ...problems, ...requirementProblems(given, fileNames), ...managementProblems(given), ...bindingRequirements(given),
-    ...fileProblems(files, given),
+    ...problems, ...requirementProblems(given, fileNames), ...managementProblems(given),
+    ...portProblems(given, startsDevelopmentIssuer(given)), ...bindingRequirements(given), ...fileProblems(files, given),
     ...addressProblems(readable), ...listProblems(readable), ...file?.problems ?? []
   ]
   if (all.length > 0 || variables === undefined) throw new ConfigError(all)

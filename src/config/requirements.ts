@@ -12,7 +12,7 @@ const EXACT_ISS = 'the exact iss of the tokens, such as https://sso.example.com/
  * attempt to name an issuer.
  */
 export function requirementProblems (given: Given, fileNames: readonly string[]): string[] {
-  const { ISSUER, AUDIENCE, JWKS_URL, ISSUERS_FILE, PORT = '50100', DEVELOPMENT_ISSUER_PORT = '8080' } = given
+  const { ISSUER, AUDIENCE, JWKS_URL, ISSUERS_FILE } = given
   const explaining = explainingProblems(given)
   if (ISSUERS_FILE !== undefined) return explaining
   const missing = ISSUER === undefined ? issuerMissing(given) : undefined
@@ -25,14 +25,17 @@ export function requirementProblems (given: Given, fileNames: readonly string[])
   }
   if (ISSUER !== undefined) return problems
   if (JWKS_URL !== undefined) problems.push('JWKS_URL: only together with ISSUER')
-  if (PORT === DEVELOPMENT_ISSUER_PORT && PORT !== '0') problems.push('DEVELOPMENT_ISSUER_PORT: expected another port than PORT')
   return [...problems, ...attempts(given, fileNames)]
 }
 
+/** Whether the development issuer starts beside the service, as far as `requirementProblems` finds none. */
+export function startsDevelopmentIssuer (given: Given): boolean {
+  return given.ISSUER === undefined && given.ISSUERS_FILE === undefined && issuerMissing(given) === undefined
+}
+
 /** The management port is a listener of its own. */
-export function managementProblems ({ MANAGEMENT_PORT, MANAGEMENT_HOST, PORT = '50100' }: Given): string[] {
-  if (MANAGEMENT_PORT === undefined) return MANAGEMENT_HOST === undefined ? [] : ['MANAGEMENT_HOST: only together with MANAGEMENT_PORT']
-  return MANAGEMENT_PORT === PORT && PORT !== '0' ? ['MANAGEMENT_PORT: expected another port than PORT'] : []
+export function managementProblems ({ MANAGEMENT_PORT, MANAGEMENT_HOST }: Given): string[] {
+  return MANAGEMENT_PORT === undefined && MANAGEMENT_HOST !== undefined ? ['MANAGEMENT_HOST: only together with MANAGEMENT_PORT'] : []
 }
 
 /** A stranger would learn from its responses which rule a token breaks. */

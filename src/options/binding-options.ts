@@ -69,6 +69,11 @@ export function bindingProblems (given: Given): string[] {
   ].filter((problem) => problem !== undefined)
 }
 
+/** What does nothing for want of another option: one sentence each. */
+export function bindingWarnings ({ dpop, redisUrl }: BindingOptions): string[] {
+  return redisUrl !== undefined && (dpop ?? 'off') === 'off' ? ['redisUrl is not used: dpop is off'] : []
+}
+
 function secretsSentence (secrets: unknown, isOn: boolean): string | undefined {
   if (!isOn) return 'dpopNonceSecrets: only together with dpop \'allowed\' or \'required\''
   return Array.isArray(secrets) && secrets.length >= 1 && secrets.length <= 2 && secrets.every(isSecret)

@@ -1,5 +1,7 @@
 import type { ScopeCatalogue } from '../oauth/access-policy.ts'
-import { BINDING_OPTIONS, bindingProblems, bindingSettings, type BindingOptions, type BindingSettings } from './binding-options.ts'
+import {
+  BINDING_OPTIONS, bindingProblems, bindingSettings, bindingWarnings, type BindingOptions, type BindingSettings
+} from './binding-options.ts'
 import { CHALLENGE_REALM, docsUrlProblem, publicUrlProblem, type Check } from './issuer-checks.ts'
 import {
   ISSUER_OPTIONS, issuerProblems, issuerSettings, unknownOptions, type IssuerOptions, type IssuerSettings
@@ -100,7 +102,7 @@ export function readOptions (options: ScopegateOptions): ScopegateSettings {
     tokenCacheBytes: (options.tokenCacheMb ?? RANGES.tokenCacheMb.preset) * 1024 * 1024,
     useEnvProxy: options.useEnvProxy ?? false,
     ...bindingSettings(options),
-    warnings: warningsOf(issuers)
+    warnings: [...warningsOf(issuers), ...bindingWarnings(options)]
   }
 }
 

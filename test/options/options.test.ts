@@ -142,6 +142,8 @@ t.test('warnings name the option, and in a list its place', async (t) => {
     /^issuer has the default port/,
     /^jwksUrl is of the realm "b", issuer of the realm "a"/
   ])
+  t.same(readOptions({ ...GOOD, redisUrl: 'redis://a' }).warnings, ['redisUrl is not used: dpop is off'])
+  t.same(readOptions({ ...GOOD, redisUrl: 'redis://a', dpop: 'allowed', publicUrl: 'https://api.example.com' }).warnings, [])
   t.match(readOptions({ issuers: [GOOD, odd, { issuer: `${ISSUER}2`, audience: 'account' }] }).warnings, [
     /^issuers\[1\]\.audience '\*'/, /^issuers\[1\]\.issuer has/, /^issuers\[1\]\.jwksUrl is of/, /^issuers\[2\]\.audience=account/
   ])

@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { oneLine } from './options/quote.ts'
 
 /** Why the service cannot start: one sentence for each problem, all at once. */
 export class StartError extends Error {
@@ -32,8 +33,10 @@ export function issuerProblem (error: unknown, { developmentIssuerPort: port, is
   return portProblem(error, 'DEVELOPMENT_ISSUER_PORT', port) ?? sentenceOf(error)
 }
 
+/** For a terminal: settings, names of files, or the realm file may be quoted in it. */
 export function sentenceOf (error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return message.split('\n').map(oneLine).join('\n')
 }
 
 function portProblem (error: unknown, variable: string, port: number): string | undefined {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { VERSION } from '../about.ts'
 import { readSources } from '../config/environment.ts'
+import { printable } from '../oauth/printable.ts'
 import type { AccessRow } from '../oauth/access-matrix.ts'
 import { main as call, printToken } from './call-api.ts'
 import { EXIT } from './call-words.ts'
@@ -26,7 +27,7 @@ async function main ([command, ...args]: readonly string[]): Promise<number> {
   if (command === '--version') process.stdout.write(`${VERSION}\n`)
   else if (command === undefined || command === '--help' || command === '-h') process.stdout.write(HELP)
   else {
-    process.stderr.write(`${JSON.stringify(command)} is not a command of scopegate.\n\n${HELP}`)
+    process.stderr.write(`${printable(command)} is not a command of scopegate.\n\n${HELP}`)
     return EXIT.settings
   }
   return EXIT.ok

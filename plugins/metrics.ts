@@ -161,10 +161,13 @@ function observeTokenRequests (registers: Registry[]): () => void {
 function showConditions (app: FastifyInstance, registers: Registry[]): void {
   if (!app.hasDecorator(READINESS)) return
   const own: Gauge<'condition' | 'severity'> = new Gauge({
-    name: 'scopegate_condition', help: '1 for each condition of /health/ready that holds.', labelNames: ['condition', 'severity'],
+    name: 'scopegate_condition', help: '1 for each condition of /health/ready that holds; 0 for draining while it does not.',
+    labelNames: ['condition', 'severity'],
     registers,
     collect: () => {
       own.reset()
+      // Always there: the last value that was scraped tells a replica that was draining from one that had come back since.
+      own.set({ condition: 'draining', severity: 'unavailable' }, 0)
       for (const [condition, { severity }] of app[READINESS].conditions()) own.set({ condition, severity }, 1)
     }
   })

@@ -5,20 +5,19 @@
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { must, run } from '../support/command.mjs'
 import { eventually } from '../support/eventually.mjs'
+import { freePort } from '../support/free-ports.mjs'
 import { createReport } from '../support/report.mjs'
-import { checkFiring, firing, hastened, overload } from './alerts.mjs'
+import { checkEnd, checkFiring, firing, hang, hastened, overload, withRefusals } from './alerts.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const RULES = join(ROOT, 'deploy/prometheus')
-const PROMETHEUS_PORT = 19_090
-const PROMETHEUS = `http://127.0.0.1:${PROMETHEUS_PORT}`
+const PROMETHEUS = `http://127.0.0.1:${await freePort()}`
 /** Nothing of the demonstration makes one of them: their queries may have no result. */
 const WITHOUT_RESULT = new Set(['Conditions'])
 
@@ -55,7 +54,7 @@ async function checkRunbook () {
 
 async function examine (work) {
   const service = await startService(work)
-  const without = await startWithoutIssuer(work)
+  const [without, ending] = await Promise.all([startWithoutIssuer(work), startWithoutIssuer(work)])
   const stopTraffic = await startTraffic(service)
   let text = ''
   await check('promtool accepts /metrics', async () => {
@@ -65,8 +64,8 @@ async function examine (work) {
     const { code, stderr, stdout } = await run('sh', ['-c', `promtool check metrics < ${file}`])
     assert.deepEqual({ code, said: `${stdout}${stderr}` }, { code: 0, said: '' })
   })
-  await startPrometheus(work, [service, without])
-  await check('Prometheus scrapes the services', () => eventually(async () => assert.equal(await value('sum(up)'), '2')))
+  await startPrometheus(work, [service, without, ending])
+  await check('Prometheus scrapes the services', () => eventually(async () => assert.equal(await value('sum(up)'), '3')))
   await new Promise((done) => setTimeout(done, 5_000))
   await check('every query of the dashboard has a result', () => checkDashboard())
   await check('Prometheus evaluates every alert rule', () => eventually(async () => {
@@ -80,11 +79,13 @@ async function examine (work) {
       [...(await readFile(join(ROOT, 'docs/reference/metrics.md'), 'utf8')).matchAll(/^\| `(scopegate_\w+)`/gm)].map(([, name]) => name)
     assert.deepEqual([...text.matchAll(/^# TYPE (scopegate_\w+)/gm)].map(([, name]) => name).sort(), documented.sort())
   })
+  const prometheus = { address: PROMETHEUS, value, eventually }
+  await check('a replica that drains and ends as it should is not reported', () => checkEnd(ending, prometheus))
   await checkFiring({ check, eventually, prometheus: PROMETHEUS, cases: [
     ['ScopegateIssuerUnreachable'], ['ScopegateNoKeys'], ['ScopegateKeysAgeing'],
     ['ScopegateRefusalRatio', () => withRefusals(service)],
     ['ScopegateShedding', () => overload(without.api)],
-    ['ScopegateDrainStuck', () => { without.child.kill('SIGTERM') }]
+    ['ScopegateDrainStuck', () => hang(without, prometheus)]
   ] })
   await stopTraffic()
   await check('what is over fires no more', () => eventually(async () => {
@@ -108,12 +109,6 @@ async function startWithoutIssuer (work) {
   await eventually(() => assert.match(out, /"listening on [^]*health listen on|health listen on [^]*"listening on /), 60_000)
   const [api, management] = [/"listening on (http:[^"]+)"/, /health listen on (http:[^"]+)"/].map((line) => line.exec(out)?.[1])
   return { child, api, management }
-}
-
-/** Beside the traffic, refused requests of one reason: more than a fifth of all. */
-function withRefusals ({ api }) {
-  const timer = setInterval(() => { fetch(`${api}/api/private`).then((response) => response.arrayBuffer(), () => undefined) }, 20)
-  return () => { clearInterval(timer) }
 }
 
 /** The service with the development issuer, each at a free port. */
@@ -175,7 +170,7 @@ async function startPrometheus (work, services) {
     scrape_configs: [{ job_name: 'api', static_configs: [{ targets: services.map(({ management }) => new URL(management).host) }] }]
   }))
   running.push(spawn('prometheus', [`--config.file=${join(work, 'prometheus.yaml')}`, `--storage.tsdb.path=${join(work, 'data')}`,
-    `--web.listen-address=127.0.0.1:${PROMETHEUS_PORT}`], { stdio: 'ignore' }))
+    `--web.listen-address=${new URL(PROMETHEUS).host}`], { stdio: 'ignore' }))
 }
 
 async function query (text) {

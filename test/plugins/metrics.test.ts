@@ -59,10 +59,11 @@ t.test('without keys: no age, the issuer unavailable, the conditions by name and
   t.notMatch(text, /^scopegate_keys_age_seconds\{/m)
   t.match(text, `scopegate_issuer_available{issuer="${issuer.issuer}"} 0`)
   t.match(text, 'scopegate_condition{condition="keys_missing",severity="unavailable"} 1')
-  t.notMatch(text, 'draining')
+  const draining = 'scopegate_condition{condition="draining",severity="unavailable"}'
+  t.match(text, `${draining} 0`, 'there before it is needed, for an alert on the last value')
   app.app.beginDrain()
-  t.match((await app.get('/metrics')).text, 'scopegate_condition{condition="draining",severity="unavailable"} 1')
-  t.notMatch((await get('/metrics')).text, 'draining')
+  t.match((await app.get('/metrics')).text, `${draining} 1`)
+  t.match((await get('/metrics')).text, `${draining} 0`)
 })
 
 t.test('10,000 odd paths, methods and clients make no new series', async (t) => {

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { shown } from '../src/oauth/printable.ts'
 import type { Principal } from '../src/oauth/principal.ts'
 // Their additions to the types of Fastify.
-import './listeners.ts'
+import type {} from './listeners.ts'
 import { REFUSED } from './names.ts'
 import { replyTo } from './request-log.ts'
 import { traceIdOf } from './trace-context.ts'

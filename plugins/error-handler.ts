@@ -43,12 +43,11 @@ export default fp<ErrorHandlerOptions>((app, { showPaths, docsUrl }, done) => {
   app.setErrorHandler((thrown: unknown, request, reply) => {
     // Anything can be thrown, also null.
     const error = (typeof thrown === 'object' && thrown !== null ? thrown : { cause: thrown }) as Thrown | Refusal
-    if (error instanceof Refusal) {
-      const response = app[RESPONSE_TO](error, request)
-      publish(error, request)
-      send(response, request, reply)
-    } else if (error.statusCode === 404) sendNotFound(request, reply)
-    else send(responseToError(error, request, docsUrl), request, reply)
+    if (!(error instanceof Refusal) && error.statusCode === 404) { sendNotFound(request, reply); return }
+    const response = error instanceof Refusal ? app[RESPONSE_TO](error, request) : responseToError(error, request, docsUrl)
+    const reason = request[REFUSED]?.reason
+    if (reason !== undefined) publish({ reason, statusCode: response.problem.status }, request)
+    send(response, request, reply)
   })
   app.setNotFoundHandler(sendNotFound)
   done()

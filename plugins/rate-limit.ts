@@ -4,7 +4,6 @@ import fp from 'fastify-plugin'
 import type { Redis } from 'ioredis'
 import { REFUSED } from './names.ts'
 import { redisState } from './redis-state.ts'
-import { publish } from './refused-in-hook.ts'
 
 export interface RateLimitOptions {
   /** Of one verified client, over all routes that require a token. */
@@ -16,7 +15,6 @@ export interface RateLimitOptions {
 /** A client sends more than it may (RFC 6585 §4). `Retry-After` is set by the library. */
 export class TooManyRequests extends Error {
   readonly statusCode = 429
-  readonly reason = 'rate_limited'
 }
 
 const NAMESPACE = 'scopegate-rate:'
@@ -45,10 +43,8 @@ export default fp<RateLimitOptions>(async (app, { perMinute, redisUrl }) => {
     allowList: ({ optionalPrincipal }) => optionalPrincipal === undefined,
     errorResponseBuilder (request, { after }) {
       const detail = `the client has sent more than ${perMinute} requests in a minute; try again in ${after}`
-      const refusal = new TooManyRequests(detail)
-      request[REFUSED] = { reason: refusal.reason, detail }
-      publish(refusal, request)
-      return refusal
+      request[REFUSED] = { reason: 'rate_limited', detail }
+      return new TooManyRequests(detail)
     },
     ...redis && { redis, nameSpace: NAMESPACE, skipOnError: true }
   })

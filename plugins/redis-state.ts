@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import { READINESS } from './names.ts'
 // Its addition to the types of Fastify.
-import './readiness.ts'
+import type {} from './readiness.ts'
 
 export interface RedisTexts {
   /** Of the readiness. */

@@ -3,7 +3,7 @@ import { Counter, type Registry } from '@prometheus-io/client'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { LISTENERS } from './names.ts'
 // Its addition to the types of Fastify.
-import './listeners.ts'
+import type {} from './listeners.ts'
 import { methodLabel, RequestTimes } from './request-times.ts'
 
 const REQUEST = Symbol('request')

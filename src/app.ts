@@ -1,4 +1,5 @@
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify'
+import audit from '../plugins/audit.ts'
 import errorHandler, { refuseUnrouted } from '../plugins/error-handler.ts'
 import closeListeners from '../plugins/close-listeners.ts'
 import type { KeysSource } from '../plugins/issuer-conditions.ts'
@@ -129,7 +130,7 @@ export async function buildApp (config: Config, options: AppOptions = {}): Promi
 
   const { rateLimitPerMinute: perMinute, redisUrl } = config
   if (perMinute !== undefined) await app.register(import('../plugins/rate-limit.ts'), { perMinute, redisUrl })
-  if (config.audit) await app.register(import('../plugins/audit.ts'))
+  if (config.audit) await app.register(audit)
 
   if (config.metrics) await app.register(import('../plugins/metrics.ts'), { droppedLines })
   await app.register(healthRoutes, { readiness: app.readiness })

@@ -469,19 +469,3 @@ t.test('a scope that is granted and not in the token', async (t) => {
     : json(200, { access_token: token, token_type: 'Bearer' })(response, undefined as never)
   t.same((await diagnose([], { env: client })).names(), ['scope_unknown', 'scope_missing', 'scope_missing'])
 })
-
-t.test('tokens bound to a key: refused, or what the caller must prove', async (t) => {
-  const bound = issuer.token({ cnf: { jkt: 'a'.repeat(43) } })
-  const refused = await diagnose(routes, { env, input: bound })
-  t.match(refused.checks(), [{ name: 'confirmation_unsupported', cause: 'cnf ["jkt"]' }])
-  const accepted = await diagnose(routes, { env: { ...env, DPOP: 'allowed', PUBLIC_URL: 'http://localhost:50100' }, input: bound })
-  t.match(accepted.token, { accepted: true })
-  t.match(accepted.checks('ok').find(({ name }) => name === 'binding')?.cause, /Authorization: DPoP/)
-  t.same(
-    (await diagnose(routes, { env: { ...env, DPOP: 'required', PUBLIC_URL: 'http://localhost:50100' }, input: issuer.token() })).names(),
-    ['binding_required']
-  )
-  const withCertificate = { ...env, CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' }
-  const certificate = await diagnose(routes, { env: withCertificate, input: issuer.token({ cnf: { 'x5t#S256': 'a'.repeat(43) } }) })
-  t.match(certificate.checks('ok').find(({ name }) => name === 'binding')?.title, /client certificate/)
-})

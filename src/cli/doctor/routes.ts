@@ -1,6 +1,6 @@
 import { describeAccess, type AccessRow } from '../../oauth/access-matrix.ts'
 import { enforceAccess, type Access } from '../../oauth/access-policy.ts'
-import { InsufficientScope } from '../../oauth/errors.ts'
+import { InsufficientScope, InvalidToken } from '../../oauth/errors.ts'
 import type { Principal } from '../../oauth/principal.ts'
 import { REASONS, type ReasonContext } from '../../oauth/reasons.ts'
 import { failed, ok, skipped, type Check, type More } from './check.ts'
@@ -45,8 +45,11 @@ export function routeChecks (rows: readonly AccessRow[], principal: Principal, c
 }
 
 function lackCheck (
-  title: string, access: Access, { reason, message }: InsufficientScope, principal: Principal, { settings, causeOf }: RouteContext
+  title: string, access: Access, refusal: Lack, principal: Principal, { settings, causeOf }: RouteContext
 ): Check {
+  const { reason } = refusal
+  // One text stands for every invalid token: the sentence of the reason says more.
+  const message = refusal instanceof InvalidToken ? REASONS[reason].sentence.replace(/\.$/, '') : refusal.message
   const scope = reason === 'scope_missing' ? [...access.scopes, ...access.anyScope].find((one) => !principal.has(one)) : undefined
   const known = scope === undefined ? undefined : causeOf?.(scope)
   const fix = REASONS[reason].fix({ ...settings, scopes: access.challengeScopes, grantedScopes: principal.scopes })
@@ -64,22 +67,28 @@ export function scopesLacking (rows: readonly AccessRow[], principal: Principal)
   return [...new Set(lacking)]
 }
 
+/** What `enforceAccess` throws: a right that is missing, or that the token is not bound to a key. */
+type Lack = InsufficientScope | InvalidToken
+
 /** The service stops at the first right that is missing; here each is looked at alone. */
-function rightsLacking (access: Access, principal: Principal): InsufficientScope[] {
+function rightsLacking (access: Access, principal: Principal): Lack[] {
   return parts(access).flatMap((part) => {
     try {
       enforceAccess(part, principal)
       return []
     } catch (error) {
-      if (error instanceof InsufficientScope) return [error]
+      if (error instanceof InsufficientScope || error instanceof InvalidToken) return [error]
       throw error
     }
   })
 }
 
 function parts (access: Access): Access[] {
-  const none: Access = { ...access, scopes: [], anyScope: [], realmRoles: [], clientRoles: {}, kind: undefined, clientId: false }
+  const none: Access = {
+    ...access, scopes: [], anyScope: [], realmRoles: [], clientRoles: {}, kind: undefined, clientId: false, bound: false
+  }
   return [
+    { ...none, bound: access.bound },
     ...access.scopes.map((scope) => ({ ...none, scopes: [scope] })),
     { ...none, anyScope: access.anyScope },
     { ...none, kind: access.kind },

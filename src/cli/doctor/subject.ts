@@ -3,6 +3,7 @@ import { ConfigError, loadConfig, type Config, type EnvironmentSources } from '.
 import { addressProblem } from '../../http/addresses.ts'
 import { issuerSettings, type IssuerSettings } from '../../options/issuer-options.ts'
 import type { AccessRow } from '../../oauth/access-matrix.ts'
+import { isObject, isStrings } from '../../oauth/rules/rule.ts'
 import { failed, ok, warning, type Check } from './check.ts'
 import { UsageError, type Arguments } from './arguments.ts'
 import { guardedRows, routeName } from './routes.ts'
@@ -91,10 +92,14 @@ export function readMatrix (path: string): readonly AccessRow[] {
   return value.map(({ access, ...row }) => ({ ...row, access: { ...access, kind: access.kind } }))
 }
 
+const MODES: ReadonlyArray<AccessRow['access']['mode']> = ['public', 'preflight', 'optional', 'protected']
+
+/** A file that was edited must not end the doctor: every member that the checks of routes read has its type. */
 function isRow (row: unknown): row is AccessRow {
-  const { method, url, access } = Object(row) as Partial<AccessRow>
-  const roles: unknown = access?.clientRoles
-  const lists = [access?.scopes, access?.anyScope, access?.realmRoles, access?.challengeScopes]
-  return typeof method === 'string' && typeof url === 'string' && typeof access?.mode === 'string' &&
-    typeof roles === 'object' && roles !== null && lists.every((list) => Array.isArray(list))
+  const { method, url, constraints, access } = Object(row) as Partial<Record<keyof AccessRow, unknown>>
+  const { mode, clientRoles, kind, ...rest } = Object(access) as Partial<Record<keyof AccessRow['access'], unknown>>
+  const lists = [rest.scopes, rest.anyScope, rest.realmRoles, rest.challengeScopes]
+  return typeof method === 'string' && typeof url === 'string' && (constraints === undefined || typeof constraints === 'string') &&
+    MODES.some((one) => one === mode) && (kind === undefined || kind === 'service' || kind === 'user') &&
+    isObject(clientRoles) && [...lists, ...Object.values(clientRoles)].every(isStrings)
 }

@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { diagnose } from '../support/doctor.ts'
+import { TestIssuer, type Json } from '../support/issuer.ts'
+
+const issuer = await TestIssuer.start()
+t.teardown(() => issuer.stop())
+const env = { ISSUER: issuer.issuer, AUDIENCE: 'test_api' }
+const routes = ['--route', 'GET /api/private']
+
+t.test('tokens bound to a key: refused, or what the caller must prove', async (t) => {
+  const bound = issuer.token({ cnf: { jkt: 'a'.repeat(43) } })
+  const refused = await diagnose(routes, { env, input: bound })
+  t.match(refused.checks(), [{ name: 'confirmation_unsupported', cause: 'cnf ["jkt"]' }])
+  const accepted = await diagnose(routes, { env: { ...env, DPOP: 'allowed', PUBLIC_URL: 'http://localhost:50100' }, input: bound })
+  t.match(accepted.token, { accepted: true })
+  t.match(accepted.checks('ok').find(({ name }) => name === 'binding')?.cause, /Authorization: DPoP/)
+  t.same(
+    (await diagnose(routes, { env: { ...env, DPOP: 'required', PUBLIC_URL: 'http://localhost:50100' }, input: issuer.token() })).names(),
+    ['binding_required']
+  )
+  const withCertificate = { ...env, CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' }
+  const certificate = await diagnose(routes, { env: withCertificate, input: issuer.token({ cnf: { 'x5t#S256': 'a'.repeat(43) } }) })
+  t.match(certificate.checks('ok').find(({ name }) => name === 'binding')?.title, /client certificate/)
+})
+
+t.test('a route that requires a bound token: one line of its own for a token that is not, and the others are checked too', async (t) => {
+  const row = (url: string, access: Json): Json => ({
+    method: 'GET',
+    url,
+    access: {
+      mode: 'protected', scopes: [], anyScope: [], realmRoles: [], clientRoles: {}, clientId: false, bound: false,
+      challengeScopes: [], ...access
+    }
+  })
+  const matrix = (...rows: readonly Json[]): string => join(t.testdir({ 'matrix.json': JSON.stringify(rows) }), 'matrix.json')
+  const file = matrix(row('/b', { bound: true }), row('/c', { bound: true, scopes: ['c'], challengeScopes: ['c'] }), row('/f', {}))
+  const allowed = { ...env, DPOP: 'allowed', PUBLIC_URL: 'http://localhost:50100' }
+  const unbound = await diagnose(['--access', file], { env: allowed, input: issuer.token() })
+  t.equal(unbound.exit, 1)
+  t.match(unbound.token, { accepted: true })
+  t.same(unbound.names(), ['binding_required', 'binding_required', 'scope_missing'])
+  t.match(unbound.checks()[0], {
+    title: 'GET /b (valid token: bound to a key)', cause: /accepts only tokens that are bound to a key/, fix: /DPoP proof/
+  })
+  t.match(unbound.checks('ok').at(-1), { name: 'route', title: 'GET /f (any valid token)' })
+  const bound = await diagnose(['--access', file, '--route', '/b'], { env: allowed, input: issuer.token({ cnf: { jkt: 'a'.repeat(43) } }) })
+  t.same(bound.names(), [])
+  for (const access of [
+    { mode: 'guarded' }, { scopes: [1] }, { clientRoles: { a: 'b' } }, { clientRoles: { a: null } }, { clientRoles: null },
+    { kind: 'robot' }
+  ]) {
+    t.match(await diagnose(['--access', matrix(row('/f', access))], { env, json: false }), { exit: 2, err: /not an access matrix/ })
+  }
+})

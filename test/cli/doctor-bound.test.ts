@@ -53,3 +53,19 @@ t.test('a route that requires a bound token: one line of its own for a token tha
     t.match(await diagnose(['--access', matrix(row('/f', access))], { env, json: false }), { exit: 2, err: /not an access matrix/ })
   }
 })
+
+t.test('dates that are absent or not dates: nothing is computed from them', async (t) => {
+  const cases: ReadonlyArray<readonly [claims: Json, names: string[], skipped: string[]]> = [
+    [{ exp: undefined }, ['claim_missing'], ['expired', 'lifetime_too_long']],
+    [{ exp: 'soon' }, ['claim_type'], ['expired', 'lifetime_too_long']],
+    [{ exp: [] }, ['claim_type'], ['expired', 'lifetime_too_long']],
+    [{ nbf: 'x', iat: {} }, ['claim_type'], ['not_yet_valid', 'issued_in_future']]
+  ]
+  for (const [claims, names, skipped] of cases) {
+    const input = issuer.token({ scope: 'test_api_access', ...claims })
+    const { names: found, checks, out } = await diagnose(['--offline'], { env, input })
+    t.same(found(), names, JSON.stringify(claims))
+    t.same(checks('skipped').map(({ name }) => name).filter((name) => skipped.includes(name)), skipped)
+    t.notMatch(out, /NaN|Infinity/)
+  }
+})

@@ -55,6 +55,6 @@ function readingOf ({ atMs, startedMs, endedMs }: Written): Reading {
 export function dateOf ({ response, startedMs, endedMs }: Probe): Written | undefined {
   const dateMs = Date.parse(response?.headers.date ?? '')
   if (Number.isNaN(dateMs)) return undefined
-  const ageMs = Number(/^\d+$/.exec(response?.headers.age ?? '')?.[0] ?? 0) * 1000
+  const ageMs = Number(/^\d{1,9}$/.exec(response?.headers.age ?? '')?.[0] ?? 0) * 1000
   return { atMs: dateMs + ageMs, startedMs, endedMs }
 }

@@ -2,6 +2,7 @@ import type { AccessRow } from '../../oauth/access-matrix.ts'
 import type { KeySet } from '../../oauth/key-set.ts'
 import { REASONS } from '../../oauth/reasons.ts'
 import type { Refusal } from '../../oauth/errors.ts'
+import { isDate } from '../../oauth/rules/rule.ts'
 import { failed, ok, skipped, type Check, type Section } from './check.ts'
 import { clockCheck, type Written } from './clock.ts'
 import { causesOfLack, requestToken, type Credentials, type TokenSource } from './client.ts'
@@ -106,7 +107,7 @@ function routeSection (
 /** The clock by a token that was issued between these two times. */
 function issueClock (report: TokenReport | undefined, between: Pick<Written, 'startedMs' | 'endedMs'>, toleranceSeconds: number): Check[] {
   const iat: unknown = report?.decoded?.claims.iat
-  return typeof iat === 'number' ? [clockCheck([{ ...between, atMs: iat * 1000 }], toleranceSeconds)] : []
+  return isDate(iat) ? [clockCheck([{ ...between, atMs: iat * 1000 }], toleranceSeconds)] : []
 }
 
 async function ofClient (credentials: Credentials, context: PresentedContext): Promise<PresentedFindings> {

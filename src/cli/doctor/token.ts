@@ -3,6 +3,7 @@ import { keyName, type KeySet } from '../../oauth/key-set.ts'
 import { printable } from '../../oauth/printable.ts'
 import { principalOf, type Claims, type IssuerProofs, type Principal } from '../../oauth/principal.ts'
 import { REASONS, type Evidence, type ReasonContext, type TokenReason } from '../../oauth/reasons.ts'
+import { isDate, type Unproven } from '../../oauth/rules/rule.ts'
 import { failed, ok, skipped, type Check } from './check.ts'
 import { isSignedWith } from './signature.ts'
 
@@ -54,6 +55,11 @@ const KEPT: Readonly<Partial<Record<string, string>>> = {
   lifetime_too_long: 'exp is within MAX_TOKEN_LIFETIME_SECONDS'
 }
 
+/** The rules that compare a date: of what is not a date nothing can be said but that. */
+const DATES: Readonly<Partial<Record<string, 'exp' | 'nbf' | 'iat'>>> = {
+  expired: 'exp', not_yet_valid: 'nbf', issued_in_future: 'iat', lifetime_too_long: 'exp'
+}
+
 const NO_PRINCIPAL: ReadonlySet<string> = new Set<TokenReason>(['claim_type', 'scope_malformed', 'wrong_kind'])
 
 /**
@@ -67,7 +73,7 @@ export function examineToken (text: string, context: TokenContext): TokenReport 
   const settings = settingsOf(expected, context)
   const rules = token === undefined
     ? findings.map((finding) => broken(finding, settings))
-    : [ok('token_form', 'three parts in base64url, with JSON objects in them'), ...ruleChecks(findings, settings)]
+    : [ok('token_form', 'three parts in base64url, with JSON objects in them'), ...ruleChecks(token.claims, findings, settings)]
   const keys = token === undefined ? [] : keyChecks(text, token, expected, findings, settings, context.keySetOf?.(expected.issuer))
   const binding = token === undefined ? [] : bindingChecks(token, findings, settings, context.dpopRequired ?? false)
   const checks = [...rules, ...keys, ...binding]
@@ -97,12 +103,16 @@ function settingsOf (expected: Trusted, { issuers, developmentIssuer = false }: 
 }
 
 /** The audience of another kind of token is its client, and no advice for that of access tokens follows from it. */
-function ruleChecks (findings: readonly Finding[], settings: ReasonContext): Check[] {
+function ruleChecks (claims: Unproven['claims'], findings: readonly Finding[], settings: ReasonContext): Check[] {
   const isOther = findings.some(({ reason }) => reason === 'wrong_kind')
   return RULES.map(({ reason }) => {
     const finding = findings.find((one) => one.reason === reason)
     if (finding !== undefined && isOther && reason === 'audience_mismatch') {
       return skipped(reason, keptTitle(reason, settings), 'It is another kind of token: its audience is the client.')
+    }
+    const date = DATES[reason]
+    if (finding !== undefined && date !== undefined && !isDate(claims[date])) {
+      return skipped(reason, keptTitle(reason, settings), `${date} is ${Object.hasOwn(claims, date) ? 'not a date' : 'absent'}.`)
     }
     return finding === undefined ? ok(reason, keptTitle(reason, settings)) : broken(finding, settings)
   })

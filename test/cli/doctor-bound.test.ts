@@ -69,3 +69,41 @@ t.test('dates that are absent or not dates: nothing is computed from them', asyn
     t.notMatch(out, /NaN|Infinity/)
   }
 })
+
+t.test('the head of a request is read as the service reads it: scheme, binding and DPoP lines', async (t) => {
+  const bound = issuer.token({ cnf: { jkt: 'a'.repeat(43) } })
+  const both = issuer.token({ cnf: { jkt: 'a'.repeat(43), 'x5t#S256': 'a'.repeat(43) } })
+  const unbound = issuer.token()
+  const allowed = { ...env, DPOP: 'allowed', PUBLIC_URL: 'http://localhost:50100' }
+  const head = (...lines: readonly string[]): string => ['GET /api/private HTTP/1.1', ...lines].map((line) => `> ${line}\n`).join('')
+  const cases: ReadonlyArray<readonly [input: string, reason: string | undefined, settings?: Record<string, string>]> = [
+    [head(`Authorization: DPoP ${bound}`, 'DPoP: a.b.c'), undefined],
+    [head(`authorization: dpop  ${bound}`, 'dpop: a.b.c'), undefined],
+    [head(`Authorization: DPoP ${bound}`), 'dpop_missing'],
+    [head(`Authorization: DPoP ${bound}`, 'DPoP: ', 'DPoP: a.b.c'), 'dpop_repeated'],
+    [`Authorization: DPoP ${bound}`, undefined],
+    [`DPoP ${bound}`, undefined],
+    [bound, undefined],
+    [JSON.stringify({ access_token: bound, token_type: 'DPoP' }), undefined],
+    [head(`Authorization: Bearer ${bound}`), 'bound_token_as_bearer'],
+    [`Bearer ${bound}`, 'bound_token_as_bearer'],
+    [head(`Authorization: DPoP ${unbound}`, 'DPoP: a.b.c'), 'token_not_bound'],
+    [head(`Authorization: Bearer ${unbound}`), undefined],
+    [head(`Authorization: Bearer ${unbound}`), 'binding_required', { ...allowed, DPOP: 'required' }],
+    [head(`Authorization: DPoP ${bound}`, 'DPoP: a.b.c'), 'scheme_unsupported', env],
+    [head('Authorization: DPoP a b'), 'credentials_malformed'],
+    [`DPoP ${bound}\nDPoP ${bound}`, 'no_token']
+  ]
+  for (const [input, reason, settings = allowed] of cases) {
+    const { names, token, out } = await diagnose(routes, { env: settings, input })
+    t.same(names(), reason === undefined ? [] : [reason], input.replaceAll(/eyJ[\w.-]+/g, '…'))
+    if (reason !== 'no_token') t.match(token, reason === undefined ? { accepted: true } : { accepted: false, reason })
+    t.notMatch(out, bound.split('.')[1]!)
+  }
+  const whole = await diagnose(routes, { env: allowed, input: head(`Authorization: DPoP ${bound}`, 'DPoP: a.b.c') })
+  t.match(whole.checks('skipped'), [{ name: 'dpop_proof', cause: /for one request/ }])
+  const certificate = await diagnose(routes, { env: { ...allowed, CLIENT_CERTIFICATE: 'header', TRUST_PROXY: 'loopback' }, input: both })
+  t.match(certificate.checks('ok').find(({ name }) => name === 'binding'), { title: /DPoP key.*client certificate/ })
+  const faulty = await diagnose(routes, { env: { ...env, DPOP: 'required' }, input: head(`Authorization: DPoP ${bound}`, 'DPoP: a.b.c') })
+  t.same(faulty.names(), ['configuration'], 'a configuration with another error: DPOP is read all the same')
+})

@@ -26,8 +26,9 @@ With the credentials of a client it requests a token and explains it:
   --json                    prints JSON for programs
   --help, -h                this text
 
-Standard input may be a token, a token response, or the head of a request as "curl -v" prints it. The token and the secret are never
-printed, and never written to a file. Exit code: 0 nothing is wrong, 1 something is, 2 the command cannot be used like this.
+Standard input may be a token, a token response, or the head of a request as "curl -v" prints it: then the scheme and the DPoP lines are
+checked too, but no DPoP proof. The token and the secret are never printed, and never written to a file. Exit code: 0 nothing is wrong,
+1 something is, 2 the command cannot be used like this.
 `
 
 export interface Arguments {

@@ -70,7 +70,9 @@ async function examine (given: Arguments, surroundings: Surroundings): Promise<O
   const issuers = given.offline ? [] : await examineIssuers(subject, sources, rows, nowMs)
   const text = await reading
   const isSecret = given.clientSecretFile === '-'
-  const presented = readPresented(isSecret ? '' : text, given.tokenStdin)
+  const presented = readPresented(isSecret ? '' : text, {
+    announced: given.tokenStdin, dpop: subject.bindings.dpop !== 'off'
+  })
   const credentials = presented.kind === 'nothing' && !given.offline
     ? readCredentialsOf(sources, given, isSecret ? text ?? '' : '')
     : undefined

@@ -1,6 +1,7 @@
 import { decodeText } from '../../config/text.ts'
 import { authorizationOf, readCredentials } from '../../oauth/credentials.ts'
 import { Refusal } from '../../oauth/errors.ts'
+import type { Presentation } from './binding.ts'
 
 /** Standard input, as far as the doctor needs it. */
 export type Input = AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean | undefined, readonly destroy?: () => unknown }
@@ -8,9 +9,17 @@ export type Input = AsyncIterable<Uint8Array | string> & { readonly isTTY?: bool
 /** What stands on standard input. A refusal: of a request that is refused before a token is read. */
 export type Presented =
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'token', readonly token: string, readonly note: string | undefined }
+  | TokenPresented
   | { readonly kind: 'refused', readonly refusal: Refusal }
   | { readonly kind: 'no_token', readonly sentence: string }
+
+/** `presentation`: as an Authorization header has it; undefined for a token alone. */
+interface TokenPresented {
+  readonly kind: 'token'
+  readonly token: string
+  readonly note: string | undefined
+  readonly presentation?: Presentation
+}
 
 /** More than any request head or token response has. */
 const MAX_BYTES = 1024 * 1024
@@ -52,45 +61,76 @@ async function withinMs<T> (work: Promise<T>, limitMs: number): Promise<T | unde
   }
 }
 
+/** `announced`: standard input was, with `--token-stdin`. `dpop`: the service reads the scheme DPoP. */
+interface Reading {
+  readonly announced?: boolean
+  readonly dpop?: boolean
+}
+
 /**
- * A token, a token response (JSON), `Bearer <token>`, or the head of a request as `curl -v` prints it: then the Authorization lines are
- * read as the service reads them. Nothing of the text is in the result but the token.
+ * A token, a token response (JSON), the value of an Authorization header, or the head of a request as `curl -v` prints it: the header is
+ * then read as the service reads it. Nothing of the text is in the result but the token.
  */
-export function readPresented (text: string | undefined, announced = false): Presented {
+export function readPresented (text: string | undefined, { announced = false, dpop = false }: Reading = {}): Presented {
   if (text === undefined) return { kind: 'no_token', sentence: 'Standard input is not text, and contains no token.' }
   const trimmed = text.trim()
   if (trimmed === '') {
     return announced ? { kind: 'no_token', sentence: 'Standard input is empty, and contains no token.' } : { kind: 'nothing' }
   }
-  const lines = authorizationLines(trimmed)
+  const head = linesSent(trimmed)
+  const lines = valuesIn(head, 'authorization')
   if (lines.length > 0) {
-    return credentialsIn(
-      () => authorizationOf(lines.flatMap((value) => ['authorization', value])),
-      `standard input is a request with ${lines.length} Authorization line${lines.length === 1 ? '' : 's'}`
-    )
+    return credentialsIn(() => authorizationOf(lines.flatMap((value) => ['authorization', value])), {
+      dpop,
+      proofs: head.some((line) => REQUEST_LINE.test(line)) ? valuesIn(head, 'dpop').length : undefined,
+      note: `standard input is a request with ${lines.length} Authorization line${lines.length === 1 ? '' : 's'}`
+    })
   }
   if (trimmed.startsWith('{')) return inResponse(trimmed)
   if (tokensIn(trimmed) > 1) {
     return { kind: 'no_token', sentence: `Standard input contains ${tokensIn(trimmed)} tokens: the doctor explains one.` }
   }
-  return /^bearer(?:\s|$)/i.test(trimmed) ? credentialsIn(() => trimmed) : credentialsIn(() => `Bearer ${trimmed}`)
+  return /^(?:bearer|dpop)(?:\s|$)/i.test(trimmed) ? credentialsIn(() => trimmed, { dpop }) : alone(trimmed)
 }
 
 /** Words with the three parts of a signed JWT, each in a line of its own. */
 function tokensIn (text: string): number {
-  return text.split(/[\r\n]+/).filter((line) => /^(?:bearer\s+)?[\w-]+\.[\w-]+\.[\w-]+$/i.test(line.trim())).length
+  return text.split(/[\r\n]+/).filter((line) => /^(?:(?:bearer|dpop)\s+)?[\w-]+\.[\w-]+\.[\w-]+$/i.test(line.trim())).length
 }
+
+/** The first line of a whole head. */
+const REQUEST_LINE = /^[A-Z]+ \S+ HTTP\/\d/
 
 /** Of `curl -v` only the lines that it sent. */
-function authorizationLines (text: string): string[] {
+function linesSent (text: string): string[] {
   const lines = text.split(/\r\n|\n|\r/)
-  const sent = lines.some((line) => /^> /.test(line)) ? lines.filter((line) => /^> /.test(line)).map((line) => line.slice(2)) : lines
-  return sent.flatMap((line) => /^authorization:[ \t]*(.*?)[ \t]*$/i.exec(line)?.slice(1) ?? [])
+  return lines.some((line) => /^> /.test(line)) ? lines.filter((line) => /^> /.test(line)).map((line) => line.slice(2)) : lines
 }
 
-function credentialsIn (read: () => string, note?: string): Presented {
+function valuesIn (lines: readonly string[], name: string): string[] {
+  return lines.flatMap((line) => {
+    const [, written, value] = /^([\w-]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? []
+    return written?.toLowerCase() === name && value !== undefined ? [value] : []
+  })
+}
+
+/** A token without a scheme: how it will be presented is not known. */
+function alone (token: string): Presented {
+  const presented = credentialsIn(() => `Bearer ${token}`, { dpop: false })
+  if (presented.kind !== 'token') return presented
+  return { kind: 'token', token: presented.token, note: undefined }
+}
+
+interface Header {
+  readonly dpop: boolean
+  readonly proofs?: number | undefined
+  readonly note?: string
+}
+
+function credentialsIn (read: () => string, { dpop, proofs, note }: Header): Presented {
   try {
-    return { kind: 'token', token: readCredentials(read()).token, note }
+    const { scheme, token } = readCredentials(read(), dpop)
+    return { kind: 'token', token, note, presentation: { scheme, proofs } }
   } catch (error) {
     if (error instanceof Refusal) return { kind: 'refused', refusal: error }
     throw error

@@ -3,6 +3,7 @@ import type { KeySet } from '../../oauth/key-set.ts'
 import { REASONS } from '../../oauth/reasons.ts'
 import type { Refusal } from '../../oauth/errors.ts'
 import { isDate } from '../../oauth/rules/rule.ts'
+import type { Presentation } from './binding.ts'
 import { failed, ok, skipped, type Check, type Section } from './check.ts'
 import { clockCheck, type Written } from './clock.ts'
 import { causesOfLack, requestToken, type Credentials, type TokenSource } from './client.ts'
@@ -49,7 +50,7 @@ export async function examinePresented (context: PresentedContext): Promise<Pres
   }
   if (presented.kind === 'refused') return ofRefusal(presented.refusal, subject)
   const note = presented.note === undefined ? [] : [ok('input', presented.note)]
-  return ofToken(presented.token, note, context)
+  return ofToken(presented.token, note, context, { presentation: presented.presentation })
 }
 
 /** A request that the service refuses before it reads a token. */
@@ -59,26 +60,35 @@ function ofRefusal ({ reason, evidence, statusCode }: Refusal, { issuers: [first
   return { sections: [{ title: TITLE, checks: [check] }], token: { accepted: false, reason, status: statusCode } }
 }
 
-function reportOf (token: string, { subject, keySetOf, nowMs }: PresentedContext): TokenReport | undefined {
-  const { config, issuers } = subject
+function reportOf (
+  token: string, { subject, keySetOf, nowMs }: PresentedContext, presentation?: Presentation
+): TokenReport | undefined {
+  const { config, issuers, bindings } = subject
   if (issuers.length === 0) return undefined
   const trusted: Trusted[] = issuers.map((settings) => (
-    { ...settings, confirmations: confirmationsOf(config), maxTokenBytes: config?.maxTokenBytes ?? 15_000 }
+    { ...settings, confirmations: confirmationsOf(bindings), maxTokenBytes: config?.maxTokenBytes ?? 15_000 }
   ))
-  const { developmentIssuer = false, dpop } = config ?? {}
+  const { developmentIssuer = false } = config ?? {}
   return examineToken(token, {
-    issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, dpopRequired: dpop === 'required'
+    issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, dpopRequired: bindings.dpop === 'required', presentation
   })
 }
 
 /** As plugins/proof-of-possession.ts has them. */
-function confirmationsOf (config: Subject['config']): NonNullable<Trusted['confirmations']> {
-  const { dpop = 'off', clientCertificate = 'off' } = config ?? {}
+function confirmationsOf ({ dpop, clientCertificate }: Subject['bindings']): NonNullable<Trusted['confirmations']> {
   return [...dpop === 'off' ? [] : ['jkt' as const], ...clientCertificate === 'off' ? [] : ['x5t#S256' as const]]
 }
 
-function ofToken (token: string, before: readonly Check[], context: PresentedContext, causeOf?: ScopeCause): PresentedFindings {
-  const report = reportOf(token, context)
+/** What more is known of a token: how it is presented, or why it lacks scopes. */
+interface About {
+  readonly presentation?: Presentation | undefined
+  readonly causeOf?: ScopeCause
+}
+
+function ofToken (
+  token: string, before: readonly Check[], context: PresentedContext, { presentation, causeOf }: About
+): PresentedFindings {
+  const report = reportOf(token, context, presentation)
   if (report === undefined) {
     return { sections: [{ title: TITLE, checks: [...before, skipped('token', 'the rules of the service', 'No issuer is configured.')] }] }
   }
@@ -132,5 +142,5 @@ async function ofClient (credentials: Credentials, context: PresentedContext): P
   const clock = context.dated ? [] : issueClock(report, { startedMs, endedMs }, first?.clockToleranceSeconds ?? 0)
   const lacking = report?.principal === undefined ? [] : scopesLacking(rows, report.principal)
   const causes = await causesOfLack(lacking, credentials, notListed, discovery?.scopesSupported, request)
-  return ofToken(token, [check, ...clock], context, (scope) => causes.get(scope))
+  return ofToken(token, [check, ...clock], context, { causeOf: (scope) => causes.get(scope) })
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { ConfigError, loadConfig, type Config, type EnvironmentSources } from '../../config.ts'
 import { addressProblem } from '../../http/addresses.ts'
 import { issuerSettings, type IssuerSettings } from '../../options/issuer-options.ts'
+import type { AcceptedBindings } from '../../oauth/challenge.ts'
 import type { AccessRow } from '../../oauth/access-matrix.ts'
 import { isObject, isStrings } from '../../oauth/rules/rule.ts'
 import { failed, ok, warning, type Check } from './check.ts'
@@ -15,6 +16,8 @@ export interface Subject {
   readonly config: Config | undefined
   /** Those of the configuration; where it has errors, the one that can still be reached, if there is one. */
   readonly issuers: readonly IssuerSettings[]
+  /** Which bound tokens the service accepts; where the configuration has errors, as far as these two settings say it. */
+  readonly bindings: AcceptedBindings
   readonly useEnvProxy: boolean
   readonly allowInsecureHttp: boolean
 }
@@ -38,19 +41,28 @@ export function readSubject (sources: EnvironmentSources, developmentIssuer: boo
     const config = loadConfig(variables, sources)
     if (config.developmentIssuer && !developmentIssuer) {
       const fix = 'Set ISSUER and AUDIENCE in the environment or in .env, or pass --issuer and --audience.'
-      return { checks: [failed('configuration', 'No issuer is configured.', { fix })], config: undefined, issuers: [], ...switches }
+      const checks = [failed('configuration', 'No issuer is configured.', { fix })]
+      return { checks, config: undefined, issuers: [], bindings: config, ...switches }
     }
     const found = config.developmentIssuer ? 'no ISSUER: the development issuer, which npm start starts' : 'the settings can be used'
     const warnings = config.warnings.map((sentence) => warning('configuration', sentence))
-    return { checks: [ok('configuration', found), ...warnings], config, issuers: config.issuers, ...switches }
+    return { checks: [ok('configuration', found), ...warnings], config, issuers: config.issuers, bindings: config, ...switches }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    return { checks: problemChecks(error), config: undefined, issuers: usableIssuer(variables), ...switches }
+    const bindings = bindingsIn(variables)
+    return { checks: problemChecks(error), config: undefined, issuers: usableIssuer(variables), bindings, ...switches }
   }
 }
 
 export function problemChecks ({ problems }: ConfigError): Check[] {
   return problems.map((problem) => failed('configuration', problem))
+}
+
+function bindingsIn ({ DPOP, CLIENT_CERTIFICATE }: EnvironmentSources['variables']): AcceptedBindings {
+  return {
+    dpop: (['allowed', 'required'] as const).find((one) => one === DPOP?.trim()) ?? 'off',
+    clientCertificate: (['tls', 'header'] as const).find((one) => one === CLIENT_CERTIFICATE?.trim()) ?? 'off'
+  }
 }
 
 function usableIssuer ({ ISSUER, JWKS_URL }: EnvironmentSources['variables']): IssuerSettings[] {

@@ -2,8 +2,9 @@ import { examineAccessToken, RULES, type Examination, type Expectations, type Fi
 import { keyName, type KeySet } from '../../oauth/key-set.ts'
 import { printable } from '../../oauth/printable.ts'
 import { principalOf, type Claims, type IssuerProofs, type Principal } from '../../oauth/principal.ts'
-import { REASONS, type Evidence, type ReasonContext, type TokenReason } from '../../oauth/reasons.ts'
+import { REASONS, type Evidence, type ProofReason, type ReasonContext, type TokenReason } from '../../oauth/reasons.ts'
 import { isDate, type Unproven } from '../../oauth/rules/rule.ts'
+import { bindingChecks, type Presentation } from './binding.ts'
 import { failed, ok, skipped, type Check } from './check.ts'
 import { isSignedWith } from './signature.ts'
 
@@ -14,8 +15,9 @@ export type Trusted = Expectations & IssuerProofs & { readonly jwksUrl: string }
 export interface TokenContext {
   readonly issuers: readonly Trusted[]
   readonly developmentIssuer?: boolean
-  /** DPOP=required: a token that is not bound to a key is refused. */
+  /** DPOP=required: a token that is not bound to a DPoP key is refused. */
   readonly dpopRequired?: boolean
+  readonly presentation?: Presentation | undefined
   readonly nowSeconds: number
   /** The key set of an issuer as fetched; undefined: it was not fetched, and key and signature are not checked. */
   readonly keySetOf?: (issuer: string) => KeySet | undefined
@@ -25,7 +27,7 @@ export interface TokenContext {
 export interface TokenReport {
   readonly checks: readonly Check[]
   /** The reason that the service gives: it stops at the first. Undefined: none was found. */
-  readonly reason: TokenReason | undefined
+  readonly reason: TokenReason | ProofReason | undefined
   /** Whether key and signature were checked too. */
   readonly complete: boolean
   /** What an access token says of its caller; undefined where it cannot be read. Not verified unless the token is accepted. */
@@ -75,11 +77,12 @@ export function examineToken (text: string, context: TokenContext): TokenReport 
     ? findings.map((finding) => broken(finding, settings))
     : [ok('token_form', 'three parts in base64url, with JSON objects in them'), ...ruleChecks(token.claims, findings, settings)]
   const keys = token === undefined ? [] : keyChecks(text, token, expected, findings, settings, context.keySetOf?.(expected.issuer))
-  const binding = token === undefined ? [] : bindingChecks(token, findings, settings, context.dpopRequired ?? false)
+  const { dpopRequired = false, presentation } = context
+  const binding = token === undefined ? [] : bindingChecks(token.claims, findings, { dpopRequired, presentation, settings })
   const checks = [...rules, ...keys, ...binding]
   return {
     checks,
-    reason: checks.find(({ status }) => status === 'failed')?.name as TokenReason | undefined,
+    reason: checks.find(({ status }) => status === 'failed')?.name as TokenReason | ProofReason | undefined,
     complete: keys.length > 0 && keys.every(({ status }) => status === 'ok'),
     principal: token === undefined || findings.some(({ reason }) => NO_PRINCIPAL.has(reason))
       ? undefined
@@ -130,24 +133,6 @@ function broken ({ reason, detail, evidence }: Finding, settings: ReasonContext)
 function brokenRule (reason: TokenReason, cause: string, context: ReasonContext & Evidence): Check {
   const { sentence, fix } = REASONS[reason]
   return failed(reason, sentence, { cause, fix: fix({ ...context, ...context.settings }) })
-}
-
-/** What the caller must prove beside a token that is bound to a key (RFC 9449, RFC 8705): the doctor sees no request. */
-function bindingChecks (
-  { claims: { cnf } }: NonNullable<Examination['token']>, findings: readonly Finding[], settings: ReasonContext, dpopRequired: boolean
-): Check[] {
-  if (findings.some(({ reason }) => reason === 'confirmation_unsupported' || reason === 'claim_type')) return []
-  const names = Object.keys(Object(cnf) as object)
-  if (names.includes('jkt')) {
-    return [ok('binding', 'bound to a DPoP key (cnf.jkt)', {
-      cause: 'The caller must send "Authorization: DPoP <token>" with a proof of this key; as a Bearer token it is refused.'
-    })]
-  }
-  if (dpopRequired) return [brokenRule('binding_required', 'no cnf.jkt', settings)]
-  if (names.length === 0) return []
-  return [
-    ok('binding', 'bound to a client certificate (cnf.x5t#S256)', { cause: 'The caller must present this certificate with the request.' })
-  ]
 }
 
 function keyChecks (

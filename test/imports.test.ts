@@ -33,7 +33,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/issuer': [],
   'src/cli': [
     'src/about.ts', 'src/oauth', 'src/client', 'src/http', 'src/options/issuer-options.ts', 'src/options/issuer-checks.ts',
-    'src/config.ts', 'src/config/environment.ts', 'src/config/text.ts', 'src/app.ts', 'src/issuer'
+    'src/config.ts', 'src/config/environment.ts', 'src/app.ts', 'src/issuer'
   ],
   tools: ['src/issuer', 'src/config.ts'],
   plugins: ['src/tick-objects.ts', 'src/events.ts', 'src/log-line.ts', 'src/traces.ts', 'src/oauth', 'src/http', 'src/options'],

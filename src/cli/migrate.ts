@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { decodeText } from '../config/text.ts'
+import { decodeText } from '../http/text.ts'
 import { issuerAddressProblem } from '../options/issuer-checks.ts'
 import { escaped } from './doctor/report.ts'
 

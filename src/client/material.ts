@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { decodeText } from '../http/text.ts'
 import { SecretUnavailable, systemCode } from './errors.ts'
 import type { FromFile } from './options.ts'
 
@@ -31,9 +32,14 @@ async function readFunction (source: () => string | Promise<string>, what: strin
 
 /** The path may be a secret in the wrong place: it is not named. */
 async function readMaterialFile (path: string, what: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw new SecretUnavailable(`the file with ${what} cannot be read (${systemCode((error as NodeJS.ErrnoException).code, 'unknown')})`)
   })
+  // A lenient decoder would replace what is not UTF-8, and the issuer would get another secret than the file has.
+  const text = decodeText(bytes)
+  if (text === undefined) {
+    throw new SecretUnavailable(`the file with ${what} is not text in UTF-8: save it as UTF-8, a key or a certificate as PEM`)
+  }
   if (text.trim() === '') throw new SecretUnavailable(`the file with ${what} is empty`)
   return text
 }

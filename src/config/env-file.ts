@@ -1,6 +1,6 @@
 import { parseEnv } from 'node:util'
 import { ConfigError } from './config-error.ts'
-import { decodeText } from './text.ts'
+import { decodeText } from '../http/text.ts'
 
 /** One setting of a `.env` file. */
 export interface FileEntry {

@@ -1,13 +1,17 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { decodeText } from '../http/text.ts'
 import { isSecret, NONCE_SECRETS_TEXT } from '../options/binding-options.ts'
 
 /** Settings that name a file, whose content is read once, at the start. */
 const FILE_SETTINGS = ['DPOP_NONCE_SECRET_FILE', 'TLS_CERT_FILE', 'TLS_KEY_FILE'] as const
 export type FileSetting = typeof FILE_SETTINGS[number]
 
+/** What stands in a file, or that it is not text, or the code of the error. */
+type Content = { readonly text: string } | { readonly notText: true } | { readonly error: string }
+
 /** What stands in the files that are named. */
-export type SettingFiles = Readonly<Partial<Record<FileSetting, { readonly text: string } | { readonly error: string }>>>
+export type SettingFiles = Readonly<Partial<Record<FileSetting, Content>>>
 
 type Given = Readonly<Record<string, string | undefined>>
 
@@ -18,12 +22,25 @@ export function readSettingFiles (variables: Given): SettingFiles {
   }))
 }
 
-function contentOf (path: string): { readonly text: string } | { readonly error: string } {
+/** Bytes that are not text would become others: a decoder that replaces them makes different secrets equal, and short ones long. */
+function contentOf (path: string): Content {
   try {
-    return { text: readFileSync(path, 'utf8') }
+    const text = decodeText(readFileSync(path))
+    return text === undefined ? { notText: true } : { text }
   } catch (error) {
     return { error: (error as NodeJS.ErrnoException).code ?? 'unknown error' }
   }
+}
+
+const EXPECTED: Readonly<Record<FileSetting, string>> = {
+  DPOP_NONCE_SECRET_FILE: `a file with ${NONCE_SECRETS_TEXT}, one in a line`, TLS_CERT_FILE: 'a file in PEM', TLS_KEY_FILE: 'a file in PEM'
+}
+
+/** What to do about a file that is not text. */
+const REMEDY: Readonly<Record<FileSetting, string>> = {
+  DPOP_NONCE_SECRET_FILE: 'encode random bytes in base64',
+  TLS_CERT_FILE: 'convert DER (openssl x509 -inform DER -in <file> -out <new file>), and save text as UTF-8',
+  TLS_KEY_FILE: 'convert DER (openssl pkey -inform DER -in <file> -out <new file>), and save text as UTF-8'
 }
 
 /** One sentence for each file that cannot be used. What stands in a file is never shown. */
@@ -32,17 +49,18 @@ export function fileProblems (files: SettingFiles, given: Given): string[] {
     const file = files[name]
     if (file === undefined) return []
     if ('error' in file) return [`${name}: ${String(given[name])} cannot be read (${file.error})`]
+    if ('notText' in file) return [`${name}: expected ${EXPECTED[name]}, and this one is not text in UTF-8: ${REMEDY[name]}`]
     if (name !== 'DPOP_NONCE_SECRET_FILE') return tlsProblems(name, file.text, textOf(files, 'TLS_CERT_FILE'))
     const secrets = linesOf(file.text)
     return secrets.length >= 1 && secrets.length <= 2 && secrets.every(isSecret)
       ? []
-      : [`${name}: expected a file with ${NONCE_SECRETS_TEXT}, one in a line`]
+      : [`${name}: expected ${EXPECTED[name]}`]
   })
 }
 
 /** Whether the file can be used, and whether the key belongs to the certificate. */
 function tlsProblems (name: 'TLS_CERT_FILE' | 'TLS_KEY_FILE', text: string, certificates = ''): string[] {
-  if (!text.includes('-----BEGIN ')) return [`${name}: expected a file in PEM`]
+  if (!text.includes('-----BEGIN ')) return [`${name}: expected ${EXPECTED[name]}`]
   if (name === 'TLS_CERT_FILE') return certificateProblems(text)
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return [`${name}: expected a private key, and the file has none`]
   if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)) {

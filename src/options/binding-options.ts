@@ -90,12 +90,15 @@ function proxiesSentence (proxies: unknown): string | undefined {
 export const PROXIES_TEXT = 'addresses of gateways (10.0.0.7, 10.0.0.0/8, loopback, linklocal, uniquelocal)'
 export const REDIS_TEXT =
   'the address of Redis, such as redis://localhost:6379 or rediss://user:password@redis.example.com:6380/0 (the value is not shown)'
-export const NONCE_SECRETS_TEXT = 'one or two secrets of at least 32 bytes each, such as lines of openssl rand -base64 48'
+export const NONCE_SECRETS_TEXT = 'one or two secrets of at least 32 bytes each, as text, such as lines of openssl rand -base64 48'
 
 const LEAST_SECRET_BYTES = 32
 
+/** What a lenient decoder writes in place of bytes that are not UTF-8; a half of a character becomes the same. */
+const REPLACED = /\uFFFD|\p{Surrogate}/u
+
 export function isSecret (secret: unknown): boolean {
-  return typeof secret === 'string' && Buffer.byteLength(secret) >= LEAST_SECRET_BYTES
+  return typeof secret === 'string' && Buffer.byteLength(secret) >= LEAST_SECRET_BYTES && !REPLACED.test(secret)
 }
 
 /** What is expected instead; undefined: it can be used. The address may contain a password, so that it is never shown. */

@@ -418,6 +418,12 @@ t.test('with the credentials of a client', async (t) => {
     (await diagnose(['--client-secret-file', '-', ...routes], { env: withoutSecret, input: `${CLIENT_SECRET}\n` })).token,
     { accepted: true }
   )
+  const binary = join(t.testdir({ binary: Buffer.from([0xff]) }), 'binary')
+  for (const [file, input] of [['-', Readable.from([Buffer.from([0x73, 0xff])])], [binary, '']] as const) {
+    t.match(await diagnose(['--client-secret-file', file], { env: withoutSecret, input, json: false }), {
+      exit: 2, err: /--client-secret-file: (?:standard input|the file) is not text in UTF-8/
+    })
+  }
   t.match((await diagnose(['--client-secret-file', 'package.json', ...routes], { env: withoutSecret })).names(), ['settings_invalid'])
   const withMtls = {
     ...withoutSecret, CLIENT_MTLS: 'on', CLIENT_CERTIFICATE_FILE: 'package.json', CLIENT_CERTIFICATE_KEY_FILE: 'package.json'

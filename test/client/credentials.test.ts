@@ -143,11 +143,14 @@ t.test('an assertion that somebody else issues', async (t) => {
 
 t.test('what cannot be read or used is named without its text', async (t) => {
   const folder = t.testdir({
-    empty: ' \n', lines: 'a\nb', noKey: 'secret-text', public: createPublicKey(ec).export({ type: 'spki', format: 'pem' }) as string
+    empty: ' \n', binary: Buffer.from([0x73, 0xff, 0xfe]), lines: 'a\nb', noKey: 'secret-text',
+    public: createPublicKey(ec).export({ type: 'spki', format: 'pem' }) as string
   })
   const cases: ReadonlyArray<readonly [options: Partial<ClientOptions>, message: RegExp]> = [
     [{ clientSecret: { file: join(folder, 'missing') } }, /^the file with the secret cannot be read \(ENOENT\)$/],
     [{ clientSecret: { file: join(folder, 'empty') } }, /^the file with the secret is empty$/],
+    [{ clientSecret: { file: join(folder, 'binary') } }, /^the file with the secret is not text in UTF-8: save it as UTF-8/],
+    [{ clientKey: { file: join(folder, 'binary') } }, /^the file with the key is not text in UTF-8.* as PEM$/],
     [{ clientSecret: { file: join(folder, 'lines') } }, /^the secret has line breaks in it$/],
     [
       { clientKey: { file: join(folder, 'noKey') } },

@@ -23,7 +23,7 @@ const key = newKey('ES256')
 const folder = mkdtempSync(join(tmpdir(), 'bound-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
 const reasonIn = ({ lines }: Service): unknown => lines.findLast((line) => line.reason !== undefined)?.reason
-const inFile = (name: string, text: string): string => { writeFileSync(join(folder, name), text); return join(folder, name) }
+const inFile = (name: string, text: string | Buffer): string => { writeFileSync(join(folder, name), text); return join(folder, name) }
 
 const certificate = (name: string): Issued => createCertificate(folder, name)
 
@@ -211,6 +211,14 @@ t.test('settings and options: each error says what to write, and shows no secret
     t.match(message, /DPOP_NONCE_SECRET_FILE: expected a file with one or two secrets of at least 32 bytes/)
     t.notMatch(message, /short-secret/)
   }
+  for (const [n, bytes] of [Buffer.alloc(11, 0xff), Buffer.alloc(64, 0xff), Buffer.from(`${'a'.repeat(40)}\0`)].entries()) {
+    const file = inFile(`binary-${n}`, bytes)
+    t.match(problems({ DPOP_NONCE_SECRET_FILE: file }), /at least 32 bytes.* is not text in UTF-8: encode random bytes in base64/)
+    t.match(problems({ TLS_CERT_FILE: file }), /TLS_CERT_FILE: expected a file in PEM, and .*openssl x509 -inform DER/)
+    t.match(problems({ TLS_KEY_FILE: file }), /TLS_KEY_FILE: expected a file in PEM, and .*openssl pkey -inform DER/)
+  }
+  const utf16 = Buffer.from(`\ufeff${'a'.repeat(31)}`, 'utf16le')
+  t.match(problems({ DPOP_NONCE_SECRET_FILE: inFile('utf16', utf16) }), /at least 32 bytes/, 'the bytes of the text count')
   t.match(problems({ REDIS_URL: 'http://user:hunter2@redis' }), /REDIS_URL: expected the address of Redis(?!.*hunter2)/)
   for (const address of ['redis', 'redis://', 'redis://r/abc', 'redis://r/1.5', 'redis://r/-1', 'redis://r/0/1', 'redis://r/100000']) {
     t.match(problems({ REDIS_URL: address }), /REDIS_URL: expected the address of Redis/, address)
@@ -236,6 +244,9 @@ t.test('settings and options: each error says what to write, and shows no secret
   }), [
     /^dpop: expected/, /^publicUrl: required/, /^dpopNonceSecrets: expected/, /^redisUrl: expected/, /^trustProxy\[0\]: expected .*gateway/
   ])
+  for (const secret of ['\ufffd'.repeat(40), '\ud800'.repeat(40), 'a'.repeat(31)]) {
+    t.match(optionProblems({ dpop: 'allowed', publicUrl: 'https://a.example', dpopNonceSecrets: [secret] }), [/^dpopNonceSecrets: expected/])
+  }
   t.match(optionProblems({ dpopNonceSecrets: [], clientCertificate: 'x', trustProxy: 'loopback' }), [
     /^dpopNonceSecrets: only together/, /^clientCertificate: expected/, /^trustProxy: expected an array/
   ])

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { ClientError, createClient, SettingsError, type ClientErrorCode, type ClientOptions } from '../../client/client.ts'
 import { hasProof, readCertificate, readCredentials, readRequestOptions, type Credentials as ClientCredentials } from '../call-settings.ts'
 import { asSentence, settingSentences } from '../call-words.ts'
@@ -6,6 +5,7 @@ import type { EnvironmentSources } from '../../config.ts'
 import { printable } from '../../oauth/printable.ts'
 import { UsageError, type Arguments } from './arguments.ts'
 import { failed, ok, skipped, type Check, type More } from './check.ts'
+import { secretIn } from './secret-file.ts'
 
 /** The client whose token is examined. */
 export interface Credentials {
@@ -18,7 +18,9 @@ export interface Credentials {
  * The credentials of the command line over those of the environment, as `scopegate call` reads them. A check: they cannot be used;
  * undefined: there are none. Throws UsageError.
  */
-export function readCredentialsOf ({ variables }: EnvironmentSources, given: Arguments, input: string): Credentials | Check | undefined {
+export function readCredentialsOf (
+  { variables }: EnvironmentSources, given: Arguments, input: string | undefined
+): Credentials | Check | undefined {
   const { clientSecretFile: file } = given
   const clientId = given.clientId ?? variables.CLIENT_ID
   if (clientId === undefined && file !== undefined) {
@@ -66,15 +68,6 @@ function unusable (error: SettingsError): Check {
     'the settings of the client cannot be used',
     { cause: `${settingSentences(error).join('. ')}.`, fix: 'Correct these settings, in the environment or in .env.' }
   )
-}
-
-function secretIn (file: string, input: string): string {
-  if (file === '-') return input.trim()
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    throw new UsageError(`--client-secret-file: the file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`)
-  }
 }
 
 export interface TokenSource {

@@ -74,7 +74,7 @@ async function examine (given: Arguments, surroundings: Surroundings): Promise<O
     announced: given.tokenStdin, dpop: subject.bindings.dpop !== 'off'
   })
   const credentials = presented.kind === 'nothing' && !given.offline
-    ? readCredentialsOf(sources, given, isSecret ? text ?? '' : '')
+    ? readCredentialsOf(sources, given, isSecret ? text : '')
     : undefined
   const { sections, token } = await examinePresented({
     presented, credentials, subject, rows, nowMs, claims: given.claims, ...found(issuers)

@@ -1,4 +1,4 @@
-import { decodeText } from '../../config/text.ts'
+import { decodeText } from '../../http/text.ts'
 import { authorizationOf, readCredentials } from '../../oauth/credentials.ts'
 import { Refusal } from '../../oauth/errors.ts'
 import type { Presentation } from './binding.ts'

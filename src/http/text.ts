@@ -1,6 +1,6 @@
 /**
- * The text in a file, or on standard input: UTF-8 with or without a byte order mark, or UTF-16 with one, as PowerShell's `>` writes it.
- * Undefined: it is not text. UTF-16 without a byte order mark is not recognised.
+ * The text in a file, or on standard input, of which nothing is replaced: UTF-8 with or without a byte order mark, or UTF-16 with one, as
+ * PowerShell's `>` writes it. Undefined: it is not text. UTF-16 without a byte order mark is not recognised.
  */
 export function decodeText (bytes: Uint8Array): string | undefined {
   const [first, second] = bytes

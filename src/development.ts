@@ -30,16 +30,20 @@ const CLIENT_ID = 'test_api_client'
  * only then: the image does not have it. Rejects with a sentence about the realm file.
  */
 export async function prepareDevelopment (
-  { developmentIssuer, developmentIssuerPort: port }: Config
+  { developmentIssuer, developmentIssuerPort: port, dpop, publicUrl }: Config
 ): Promise<PreparedDevelopment | undefined> {
   if (!developmentIssuer) return undefined
-  const { startDevelopmentIssuer, readProjectRealm, missingScopes, firstCall, firstClient } = await import('./issuer/development-issuer.ts')
+  const {
+    startDevelopmentIssuer, readProjectRealm, missingScopes, firstCall, firstDpopCall, firstClient
+  } = await import('./issuer/development-issuer.ts')
   const realm = readProjectRealm()
   return {
     missingScopes: missingScopes(realm, Object.keys(SCOPES), CLIENT_ID),
     async start (explain) {
       const { issuer, jwksUrl, close } = await startDevelopmentIssuer({ realm, port, keysFile: resolve(KEYS_FILE), explain })
-      return { issuer, jwksUrl, close, client: firstClient(realm), commands: (api) => firstCall(realm, issuer, api) }
+      const commands = (api: string): string =>
+        dpop === 'required' ? firstDpopCall(issuer, publicUrl ?? api) : firstCall(realm, issuer, api)
+      return { issuer, jwksUrl, close, client: firstClient(realm), commands }
     }
   }
 }

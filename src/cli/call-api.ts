@@ -80,8 +80,7 @@ async function run (
 }
 
 async function callOnce (
-  client: Client, { address, scope }: Pick<Call, 'address' | 'scope'>, notListed: readonly string[], hidden: Set<string>, tell: Say,
-  complain: Say
+  client: Client, { address, scope, options }: Call, notListed: readonly string[], hidden: Set<string>, tell: Say, complain: Say
 ): Promise<Verdict> {
   hidden.add(await client.token())
   const response = await client.fetch(address, { headers: { accept: 'application/json' } }).catch((error: unknown) => {
@@ -96,7 +95,7 @@ async function callOnce (
     return { exitCode: EXIT.unreachable, text: 'The API began to respond, and then the connection was cut or the deadline passed.' }
   }
   if (body !== '') tell(body)
-  return readResponse(response, scope, notListed)
+  return readResponse(response, { requested: scope, notListed, dpop: options.dpop === true })
 }
 
 /** A short secret or a plain word may stand in the API's own text: hiding it would rewrite data. */

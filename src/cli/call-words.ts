@@ -1,4 +1,5 @@
 import { ClientError, readBearerChallenge, readRefusal, SettingsError } from '../client/client.ts'
+import { schemesOffered } from '../client/challenge.ts'
 import type { BearerChallenge, ClientErrorCode } from '../client/client.ts'
 import { EXPECTED, VARIABLES } from './call-settings.ts'
 
@@ -35,14 +36,23 @@ const ADVICE: Readonly<Partial<Record<ClientErrorCode, string>>> = {
   api_unreachable: 'Is the API running? "npm start" starts it; look at API_URL.'
 }
 
-/** What a response of the API means. `requested` and `notListed`: the scopes of the token request, and those that its response lacks. */
-export function readResponse (response: Response, requested: readonly string[], notListed: readonly string[]): Verdict {
+/** How the program has called. `requested` and `notListed`: the scopes of the token request, and those that its response lacks. */
+export interface Called {
+  readonly requested: readonly string[]
+  readonly notListed: readonly string[]
+  /** CLIENT_DPOP=on. */
+  readonly dpop: boolean
+}
+
+/** What a response of the API means. */
+export function readResponse (response: Response, called: Called): Verdict {
   const { status } = response
   if (response.ok) return { exitCode: EXIT.ok }
   if (status === 401 || status === 403) {
     const header = response.headers.get('www-authenticate')
     const challenge = readRefusal(header, true) ?? readBearerChallenge(header)
-    return { exitCode: EXIT.apiRefused, text: refusalSentence(status, challenge, requested, notListed) }
+    const otherScheme = status === 401 ? schemeSentence(header, challenge, called.dpop) : undefined
+    return { exitCode: EXIT.apiRefused, text: otherScheme ?? refusalSentence(status, challenge, called) }
   }
   return status >= 502 && status <= 504
     ? { exitCode: EXIT.unreachable, text: `The API is reachable but cannot respond now (${status}). Try again in a moment.` }
@@ -52,10 +62,20 @@ export function readResponse (response: Response, requested: readonly string[], 
       }
 }
 
+/** Where the API offers only the scheme that was not used (RFC 9449 section 7.1): no other token of this kind would be accepted. */
+function schemeSentence (header: string | null, challenge: BearerChallenge | undefined, dpop: boolean): string | undefined {
+  const [offered, ...more] = schemesOffered(header)
+  if (offered === undefined || more.length > 0 || (offered === 'DPoP') === dpop) return undefined
+  if (!dpop) {
+    return 'The API accepts only tokens that are bound to a key, with a proof for each request (DPoP). ' +
+      'Set CLIENT_DPOP=on: the token is then requested with a proof, and bound to a new key.'
+  }
+  return challenge?.error !== undefined ? undefined : 'The API accepts no token that is bound to a DPoP key: it offers the scheme Bearer ' +
+    'only. Remove CLIENT_DPOP, or set DPOP=allowed at the API.'
+}
+
 /** What to do, read from the challenge (RFC 6750 section 3.1). */
-function refusalSentence (
-  status: number, challenge: BearerChallenge | undefined, requested: readonly string[], notListed: readonly string[]
-): string {
+function refusalSentence (status: number, challenge: BearerChallenge | undefined, { requested, notListed }: Called): string {
   const required = challenge?.scope?.split(' ') ?? []
   if (challenge?.error === 'insufficient_scope') return scopeSentence(required, requested)
   if (challenge?.error === 'invalid_token') {

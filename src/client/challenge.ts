@@ -36,6 +36,11 @@ export function readRefusal (header: string | null, bound: boolean): BearerChall
   return challenges.find((challenge) => challenge?.error !== undefined)
 }
 
+/** The schemes that a `WWW-Authenticate` value offers, of the two that present access tokens. */
+export function schemesOffered (header: string | null): ReadonlyArray<'Bearer' | 'DPoP'> {
+  return (['Bearer', 'DPoP'] as const).filter((scheme) => readChallenge(header, scheme === 'DPoP' ? 'dpop' : 'bearer') !== undefined)
+}
+
 /** What makes another attempt useful. */
 export type Remedy = 'another token' | 'another proof'
 

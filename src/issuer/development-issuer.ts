@@ -5,7 +5,7 @@ import type { Realm } from './realm/realm.ts'
 import { RealmKeys } from './tokens/realm-keys.ts'
 import { routes } from './http/routes.ts'
 
-export { firstCall, firstClient } from './first-call.ts'
+export { firstCall, firstClient, firstDpopCall } from './first-call.ts'
 export { parseRealm } from './realm/realm.ts'
 export type { Realm } from './realm/realm.ts'
 export { projectRealmFile, readProjectRealm, readRealmFile, RealmFileError } from './realm/realm-file.ts'

@@ -45,6 +45,21 @@ t.test('the story: the body alone on standard output, the status on standard err
   t.match(api.seen, [{ method: 'GET', path: '/api/private-scoped', headers: { authorization: `Bearer ${TOKEN}` } }])
 })
 
+t.test('an API that offers only the other scheme: what to set', async (t) => {
+  const dpop = challenge(401, 'DPoP realm="x", error="invalid_token", algs="ES256"')
+  const required = await parties(t, good, dpop)
+  t.match(await run(t, required.env), { code: 4, err: /only tokens that are bound to a key.*\(DPoP\)\. Set CLIENT_DPOP=on/ })
+  const both = await parties(t, good, json(401, {}, { 'www-authenticate': 'Bearer realm="x", error="invalid_token", DPoP algs="ES256"' }))
+  t.match(await run(t, both.env), { err: /of another issuer, for another audience, or expired/ })
+  const bound = tokens({ access_token: TOKEN, token_type: 'DPoP' })
+  const off = await parties(t, bound, challenge(401, 'Bearer realm="x"'))
+  t.match(await run(t, { ...off.env, CLIENT_DPOP: 'on' }), { code: 4, err: /offers the scheme Bearer only\. Remove CLIENT_DPOP/ })
+  const named = await parties(t, bound, challenge(401, 'Bearer error="invalid_token"'))
+  t.match(await run(t, { ...named.env, CLIENT_DPOP: 'on' }), { err: /of another issuer/ })
+  const same = await parties(t, bound, dpop)
+  t.match(await run(t, { ...same.env, CLIENT_DPOP: 'on' }), { err: /of another issuer/ })
+})
+
 t.test('a response without a body, and one that drives the terminal', async (t) => {
   const { api, env } = await parties(t, good, (response) => response.writeHead(204).end())
   t.same(await run(t, env), { code: 0, out: '', err: '204 No Content\n' })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import {
-  firstCall, missingScopes, parseRealm, projectRealmFile, readProjectRealm, readRealmFile, RealmFileError
+  firstCall, firstDpopCall, missingScopes, parseRealm, projectRealmFile, readProjectRealm, readRealmFile, RealmFileError
 } from '../../src/issuer/development-issuer.ts'
 import type { Realm } from '../../src/issuer/development-issuer.ts'
 
@@ -119,6 +119,10 @@ t.test('the first call: the secret of the file, and an address of any issuer', (
   t.match(
     firstCall(parseRealm(JSON.parse(REAL)), 'http://i', 'http://a'),
     /curl -s http:\/\/i\/protocol\/openid-connect\/token .*client_secret=test-api-client-demo-secret -d scope=test_api_access .*\n {2}curl -i http:\/\/a\/api\/private-scoped/
+  )
+  t.equal(
+    firstDpopCall('http://i', 'http://a'),
+    '  TOKEN_ENDPOINT=http://i/protocol/openid-connect/token API_URL=http://a/api/private-scoped CLIENT_DPOP=on npm run client'
   )
   t.match(firstCall({ realm: 'r' }, 'http://i', 'http://a'), /client_id=test_api_client -d client_secret= -d scope/)
   t.match(firstCall({ realm: 'r', clients: [{ clientId: 'test_api_client' }] }, 'http://i', 'http://a'), /client_secret= -d/)

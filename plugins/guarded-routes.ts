@@ -19,6 +19,8 @@ export interface RouteRules {
   readonly trusted?: readonly TrustedRoutes[]
   /** Whether any kind of bound token is accepted: without it no route can require one. */
   readonly acceptsBound?: boolean
+  /** No other token is accepted (DPOP=required): every protected route requires a bound one, as if it had declared that. */
+  readonly requiresBound?: boolean
 }
 
 /** What a route requires; empty until every onRoute hook has had its turn. */
@@ -126,7 +128,9 @@ export class GuardedRoutes {
     if (declared !== undefined) {
       const access = compileAccess(declared, this.#rules.scopes)
       if (isList(access)) return access
-      return access.bound && this.#rules.acceptsBound !== true ? [BOUND_TO_NOTHING] : { access }
+      if (access.bound && this.#rules.acceptsBound !== true) return [BOUND_TO_NOTHING]
+      const isBound = access.mode === 'protected' && this.#rules.requiresBound === true
+      return { access: isBound ? Object.freeze({ ...access, bound: true }) : access }
     }
     if (misplaced.length > 0) return misplaced
     const pattern = this.#rules.trusted?.find((trusted) => covers(trusted, methods, url))?.path

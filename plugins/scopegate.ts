@@ -55,7 +55,8 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained, explainRefusals })
   const possession = await possessionOf(app, settings)
   await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, possession, ...clock && { clock } })
-  await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, acceptsBound: possession !== undefined })
+  const bound = { acceptsBound: possession !== undefined, requiresBound: settings.dpop === 'required' }
+  await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, ...bound })
   checkHeaderBound(app, maxTokenBytes, warn)
 }
 

@@ -11,8 +11,12 @@ const HELP = `Prints who may call what, as the routes declare it. Nothing is sta
   npm run access -- --openapi    the OpenAPI document
 `
 
-/** The configuration does not matter for access: it is declared in the code. */
-const ANY_CONFIG = loadConfig({ ISSUER: 'https://issuer.example/realms/any', AUDIENCE: 'any' })
+/** Access is declared in the code; of the configuration only DPOP=required, which requires PUBLIC_URL, changes it. */
+function ofAnyIssuer (): Config {
+  const { DPOP, PUBLIC_URL } = readSources().variables
+  const any = { ISSUER: 'https://issuer.example/realms/any', AUDIENCE: 'any' }
+  return loadConfig(DPOP?.trim() === 'required' ? { ...any, DPOP, PUBLIC_URL } : any)
+}
 
 function configured (): Config {
   const sources = readSources()
@@ -24,7 +28,7 @@ async function main (): Promise<void> {
     options: { json: { type: 'boolean' }, openapi: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } }
   })
   if (values.help === true) return void process.stdout.write(HELP)
-  const app = await buildApp(values.openapi === true ? configured() : ANY_CONFIG, { openapi: values.openapi === true })
+  const app = await buildApp(values.openapi === true ? configured() : ofAnyIssuer(), { openapi: values.openapi === true })
   try {
     app.access.check()
     if (values.openapi === true) await app.ready()

@@ -50,6 +50,7 @@ export interface Access {
   readonly clientRoles: Readonly<Record<string, readonly string[]>>
   readonly kind: 'service' | 'user' | undefined
   readonly clientId: boolean
+  /** Declared, or required of every route (DPOP=required). */
   readonly bound: boolean
   /** The `scope` of a challenge: everything that this route may require. */
   readonly challengeScopes: readonly string[]

@@ -44,6 +44,9 @@ t.test('a route that requires a bound token: one line of its own for a token tha
     title: 'GET /b (valid token: bound to a key)', cause: /accepts only tokens that are bound to a key/, fix: /DPoP proof/
   })
   t.match(unbound.checks('ok').at(-1), { name: 'route', title: 'GET /f (any valid token)' })
+  const required = await diagnose(['--access', file], { env: { ...allowed, DPOP: 'required' }, input: issuer.token() })
+  t.same(required.names(), ['binding_required', 'scope_missing'], 'of the token, not of each route again')
+  t.match(required.checks('skipped').at(-1), { title: 'GET /f (valid token: bound to a key)', cause: /refused before/ })
   const bound = await diagnose(['--access', file, '--route', '/b'], { env: allowed, input: issuer.token({ cnf: { jkt: 'a'.repeat(43) } }) })
   t.same(bound.names(), [])
   for (const access of [

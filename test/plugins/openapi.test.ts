@@ -40,6 +40,20 @@ t.test('the OpenAPI document says who may call, from the same declaration that i
   t.equal((await app.inject('/openapi.json')).statusCode, 200)
 })
 
+t.test('with DPOP=required the document and the matrix say that every token must be bound', async (t) => {
+  const app = await buildApp(loadConfig({ ...BASE, PUBLIC_URL: 'https://api.example.com', DPOP: 'required' }))
+  app.get('/t/maybe', { config: { auth: { optional: true } } }, () => '')
+  t.teardown(() => app.close())
+  await app.ready()
+  const { paths } = app.openapi() as Document
+  t.equal(paths['/api/private']?.get?.description, 'Who may call: valid token: bound to a key')
+  const matrix = formatAccess(app.access.routes())
+  t.match(matrix, /GET +\/api\/private-scoped +valid token: scope test_api_access, bound to a key/)
+  t.match(matrix, /GET +\/api\/public +anyone\n/)
+  t.match(matrix, /GET +\/t\/maybe +anyone; a token that is presented must be valid/)
+  t.notMatch(matrix, /any valid token/)
+})
+
 t.test('in production it is not served', async (t) => {
   const app = await buildApp(loadConfig({ ...BASE, NODE_ENV: 'production' }))
   t.teardown(() => app.close())

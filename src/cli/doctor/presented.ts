@@ -105,12 +105,12 @@ function ofToken (
 }
 
 function routeSection (
-  { principal, settings }: TokenReport, accepted: boolean | undefined, { rows }: PresentedContext, causeOf: ScopeCause | undefined
+  { principal, settings }: TokenReport, accepted: boolean | undefined, { rows, subject }: PresentedContext, causeOf: ScopeCause | undefined
 ): Section[] {
   if (rows === undefined) return []
   const checks = principal === undefined
     ? [skipped('route', 'which routes the token opens', 'It has no claims of an access token that can be read.')]
-    : routeChecks(rows, principal, { settings, accepted, ...causeOf && { causeOf } })
+    : routeChecks(rows, principal, { settings, accepted, dpopRequired: subject.bindings.dpop === 'required', ...causeOf && { causeOf } })
   return [{ title: 'Routes that require a token', checks }]
 }
 

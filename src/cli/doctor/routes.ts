@@ -10,6 +10,8 @@ export type ScopeCause = (scope: string) => More | undefined
 
 export interface RouteContext {
   readonly settings: ReasonContext
+  /** DPOP=required: what the token is bound to is a check of the token, not of each route. */
+  readonly dpopRequired: boolean
   /** Whether the service accepts the token; undefined: that is not known. */
   readonly accepted: boolean | undefined
   readonly causeOf?: ScopeCause
@@ -30,8 +32,9 @@ export function routeName ({ method, url, constraints }: AccessRow): string {
 /** Which of the routes a token opens; one check for each right that it lacks. Pure. */
 export function routeChecks (rows: readonly AccessRow[], principal: Principal, context: RouteContext): Check[] {
   return guardedRows(rows).flatMap((row) => {
-    const lacking = rightsLacking(row.access, principal)
-    const title = `${routeName(row)} (${describeAccess(row.access)})`
+    const { dpopRequired } = context
+    const lacking = rightsLacking(dpopRequired ? { ...row.access, bound: false } : row.access, principal)
+    const title = `${routeName(row)} (${describeAccess(dpopRequired ? { ...row.access, bound: true } : row.access)})`
     if (lacking.length > 0) return lacking.map((refusal) => lackCheck(title, row.access, refusal, principal, context))
     if (context.accepted === true) return [ok('route', title)]
     return [skipped(

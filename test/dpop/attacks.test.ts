@@ -186,6 +186,8 @@ t.test('two DPoP headers, and none', async (t) => {
   t.equal(statusOf(two), 401)
   t.equal(reason(), 'dpop_repeated')
   t.equal(headersOf(two).split('\r\n').filter((line) => /^www-authenticate:/i.test(line)).length, 2, 'one line for each challenge')
+  t.equal(statusOf(await request('DPoP:\r\n', `DPoP: ${made()}\r\n`)), 401)
+  t.equal(reason(), 'dpop_repeated', 'also when the first is empty')
   t.equal(statusOf(await request()), 401)
   t.equal(reason(), 'dpop_missing')
 })

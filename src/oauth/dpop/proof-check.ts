@@ -76,8 +76,8 @@ export class ProofCheck {
 
   #read ({ method, target, proofs }: ProofRequest, { shown, tokenHash, nowSeconds, evidence }: Expected): DecodedProof {
     const [text] = proofs
-    if (text === undefined || text === '') throw new InvalidProof('dpop_missing', undefined, evidence)
     if (proofs.length > 1) throw new InvalidProof('dpop_repeated', `${proofs.length} headers`, evidence)
+    if (text === undefined || text === '') throw new InvalidProof('dpop_missing', undefined, evidence)
     const proof = decodeProof(text, shown)
     if (typeof proof === 'string') throw new InvalidProof('dpop_malformed', proof, evidence)
     const expected = {

@@ -61,8 +61,8 @@ export default fp<RefusalOptions>((app, options, done) => {
   app.decorateRequest(REFUSED, undefined)
   app.decorate(RESPONSE_TO, (refusal, request, is = 'sent') => {
     const scopes = request.access?.challengeScopes ?? []
-    const why = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, docsUrl })
     const schemes = schemesOf(bindings, request.access?.bound ?? false, request.headers.authorization)
+    const why = refusedOf(refusal, { ...explained, ...evidenceOf(refusal, request.optionalPrincipal), scopes, schemes, bindings, docsUrl })
     const response = refusalResponse(refusal, { realm, scopes, resourceMetadata, schemes }, docsUrl)
     if (is === 'sent') request[REFUSED] = why
     return explainRefusals === true ? { ...response, problem: { ...response.problem, ...explanationOf(why) } } : response

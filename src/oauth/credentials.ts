@@ -17,18 +17,18 @@ const DPOP = /^dpop +([A-Za-z0-9\-._~+/]+=*)$/i
 
 /**
  * Reads the value of an Authorization header. Throws MissingCredentials for another scheme, or InvalidRequest for what is not `Bearer`,
- * one or more spaces and one token. Tabs are refused (RFC 6750 §2.1). `dpop`: the scheme DPoP is read likewise.
+ * one or more spaces and one token. Tabs are refused (RFC 6750 §2.1). `dpop`: so is the scheme DPoP.
  */
 export function readCredentials (authorization: string, dpop = false): Credentials {
   const token = BEARER.exec(authorization)?.[1]
   if (token !== undefined) return { scheme: 'bearer', token }
   if (/^bearer(?![!#$%&'*+.^_`|~0-9a-z-])/i.test(authorization)) {
-    throw new InvalidRequest('credentials_malformed', evidence('mistake', mistakenToken(sentAfterBearer(authorization))))
+    throw malformed(authorization, 'Bearer')
   }
   if (dpop && isDpop(authorization)) {
     const bound = DPOP.exec(authorization)?.[1]
     if (bound !== undefined) return { scheme: 'dpop', token: bound }
-    throw new InvalidRequest('credentials_malformed')
+    throw malformed(authorization, 'DPoP')
   }
   throw new MissingCredentials('scheme_unsupported', evidence('scheme', SCHEME.exec(authorization)?.[1]))
 }
@@ -42,9 +42,9 @@ export function isDpop (authorization: string): boolean {
 const SCHEME =
   /^(basic|digest|dpop|gnap|hoba|mutual|negotiate|ntlm|oauth|privatetoken|token|jwt|apikey|api-key|aws4-hmac-sha256|hawk|vapid)(?=[ \t])/i
 
-function sentAfterBearer (authorization: string): string {
-  const rest = authorization.slice('bearer'.length)
-  return rest.startsWith(' ') ? rest.replace(/^ +/, '') : rest
+function malformed (authorization: string, scheme: 'Bearer' | 'DPoP'): InvalidRequest {
+  const sent = authorization.slice(scheme.length).replace(/^ +/, '')
+  return new InvalidRequest('credentials_malformed', evidence('mistake', mistakenToken(sent, scheme)))
 }
 
 function evidence (name: 'mistake' | 'scheme', value: string | undefined): { readonly mistake?: string, readonly scheme?: string } {

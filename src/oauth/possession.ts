@@ -46,7 +46,9 @@ function prove<C> (
 ): Principal | Promise<Principal> {
   if (scheme === 'bearer' && jkt !== undefined) throw refusalOf('bound_token_as_bearer', principal)
   if (scheme === 'dpop' && jkt === undefined) throw refusalOf('token_not_bound', principal)
-  if (jkt === undefined && options.dpopRequired) throw refusalOf('binding_required', principal)
+  if (jkt === undefined && options.dpopRequired) {
+    throw refusalOf('binding_required', principal, 'cnf has x5t#S256, and no jkt').about({ boundBy: ['x5t#S256'] })
+  }
   if (certificate !== undefined) checkCertificate(certificate, options.certificateOf(context), principal)
   if (jkt === undefined) return principal
   const checked = (options.dpop as ProofCheck).check(tokenIn(text), jkt, principal, options.proofRequestOf(context))

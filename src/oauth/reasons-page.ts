@@ -1,7 +1,10 @@
 import { REASONS, type Reason, type ReasonContext } from './reasons.ts'
 
 /** Settings by their names, for sentences that hold for every service. */
-const BY_NAME: ReasonContext = { issuer: 'ISSUER', audience: ['AUDIENCE'], algorithms: ['ALGORITHMS'], scopes: ['SCOPE'] }
+const BY_NAME: ReasonContext = {
+  issuer: 'ISSUER', audience: ['AUDIENCE'], algorithms: ['ALGORITHMS'], scopes: ['SCOPE'],
+  schemes: ['Bearer', 'DPoP']
+}
 
 const HEAD = [
   '# Why a request was refused',

@@ -41,7 +41,7 @@ t.test('a route that requires a bound token: one line of its own for a token tha
   t.match(unbound.token, { accepted: true })
   t.same(unbound.names(), ['binding_required', 'binding_required', 'scope_missing'])
   t.match(unbound.checks()[0], {
-    title: 'GET /b (valid token: bound to a key)', cause: /accepts only tokens that are bound to a key/, fix: /DPoP proof/
+    title: 'GET /b (valid token: bound to a key)', cause: /the route \(config\.auth\.bound\) only tokens that are bound to a key/, fix: /DPoP proof/
   })
   t.match(unbound.checks('ok').at(-1), { name: 'route', title: 'GET /f (any valid token)' })
   const required = await diagnose(['--access', file], { env: { ...allowed, DPOP: 'required' }, input: issuer.token() })

@@ -11,8 +11,6 @@ export interface Presentation {
 }
 
 export interface BindingContext {
-  /** DPOP=required: a token that is not bound to a DPoP key is refused. */
-  readonly dpopRequired: boolean
   readonly presentation: Presentation | undefined
   readonly settings: ReasonContext
 }
@@ -31,7 +29,11 @@ export function bindingChecks ({ cnf }: Claims, findings: readonly Finding[], co
   const refuse = (reason: TokenReason | ProofReason, cause: string): Check[] => [refused(reason, cause, context.settings)]
   if (isDpop && scheme === 'bearer') return refuse('bound_token_as_bearer', 'The Authorization header has the scheme Bearer.')
   if (!isDpop && scheme === 'dpop') return refuse('token_not_bound', 'The Authorization header has the scheme DPoP.')
-  if (!isDpop && context.dpopRequired) return refuse('binding_required', 'no cnf.jkt')
+  if (!isDpop && context.settings.bindings?.dpop === 'required') {
+    const isCertificate = names.includes('x5t#S256')
+    const settings = { ...context.settings, ...isCertificate && { boundBy: ['x5t#S256'] } }
+    return [refused('binding_required', isCertificate ? 'cnf has x5t#S256, and no jkt' : 'no cnf.jkt', settings)]
+  }
   const proofs = isDpop && scheme === 'dpop' ? proofChecks(context) : []
   return [...boundChecks(isDpop, names.includes('x5t#S256')), ...proofs]
 }

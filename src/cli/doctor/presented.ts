@@ -1,3 +1,4 @@
+import { schemesOf } from '../../oauth/challenge.ts'
 import type { AccessRow } from '../../oauth/access-matrix.ts'
 import type { KeySet } from '../../oauth/key-set.ts'
 import { REASONS } from '../../oauth/reasons.ts'
@@ -54,8 +55,9 @@ export async function examinePresented (context: PresentedContext): Promise<Pres
 }
 
 /** A request that the service refuses before it reads a token. */
-function ofRefusal ({ reason, evidence, statusCode }: Refusal, { issuers: [first] }: Subject): PresentedFindings {
-  const context = { issuer: '', audience: [], algorithms: [], ...first, ...evidence }
+function ofRefusal ({ reason, evidence, statusCode }: Refusal, { issuers: [first], bindings }: Subject): PresentedFindings {
+  const schemes = schemesOf(bindings, false)
+  const context = { issuer: '', audience: [], algorithms: [], ...first, bindings, schemes, ...evidence }
   const check = failed(reason, REASONS[reason].sentence, { fix: REASONS[reason].fix(context) })
   return { sections: [{ title: TITLE, checks: [check] }], token: { accepted: false, reason, status: statusCode } }
 }
@@ -70,7 +72,7 @@ function reportOf (
   ))
   const { developmentIssuer = false } = config ?? {}
   return examineToken(token, {
-    issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, dpopRequired: bindings.dpop === 'required', presentation
+    issuers: trusted, keySetOf, nowSeconds: nowMs() / 1000, developmentIssuer, bindings, presentation
   })
 }
 

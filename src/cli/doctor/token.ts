@@ -1,4 +1,5 @@
 import { examineAccessToken, RULES, type Examination, type Expectations, type Finding } from '../../oauth/access-token.ts'
+import { schemesOf, type AcceptedBindings } from '../../oauth/challenge.ts'
 import { keyName, type KeySet } from '../../oauth/key-set.ts'
 import { printable } from '../../oauth/printable.ts'
 import { principalOf, type Claims, type IssuerProofs, type Principal } from '../../oauth/principal.ts'
@@ -15,8 +16,8 @@ export type Trusted = Expectations & IssuerProofs & { readonly jwksUrl: string }
 export interface TokenContext {
   readonly issuers: readonly Trusted[]
   readonly developmentIssuer?: boolean
-  /** DPOP=required: a token that is not bound to a DPoP key is refused. */
-  readonly dpopRequired?: boolean
+  /** None by default. */
+  readonly bindings?: AcceptedBindings
   readonly presentation?: Presentation | undefined
   readonly nowSeconds: number
   /** The key set of an issuer as fetched; undefined: it was not fetched, and key and signature are not checked. */
@@ -77,8 +78,8 @@ export function examineToken (text: string, context: TokenContext): TokenReport 
     ? findings.map((finding) => broken(finding, settings))
     : [ok('token_form', 'three parts in base64url, with JSON objects in them'), ...ruleChecks(token.claims, findings, settings)]
   const keys = token === undefined ? [] : keyChecks(text, token, expected, findings, settings, context.keySetOf?.(expected.issuer))
-  const { dpopRequired = false, presentation } = context
-  const binding = token === undefined ? [] : bindingChecks(token.claims, findings, { dpopRequired, presentation, settings })
+  const { presentation } = context
+  const binding = token === undefined ? [] : bindingChecks(token.claims, findings, { presentation, settings })
   const checks = [...rules, ...keys, ...binding]
   return {
     checks,
@@ -100,9 +101,12 @@ function expectationsOf (issuers: readonly Trusted[]): Parameters<typeof examine
   }
 }
 
-function settingsOf (expected: Trusted, { issuers, developmentIssuer = false }: TokenContext): ReasonContext {
+function settingsOf (expected: Trusted, { issuers, developmentIssuer = false, bindings }: TokenContext): ReasonContext {
   const { issuer, audience, algorithms, jwksUrl, tokenKind, maxTokenBytes } = expected
-  return { issuer, audience, algorithms, jwksUrl, tokenKind, maxTokenBytes, developmentIssuer, issuers: issuers.map((one) => one.issuer) }
+  return {
+    issuer, audience, algorithms, jwksUrl, tokenKind, maxTokenBytes, developmentIssuer, issuers: issuers.map((one) => one.issuer),
+    bindings, schemes: schemesOf(bindings, false)
+  }
 }
 
 /** The audience of another kind of token is its client, and no advice for that of access tokens follows from it. */

@@ -1,6 +1,5 @@
-import type { ReasonText } from './context.ts'
-
-const SEND_DPOP = 'The caller must send "Authorization: DPoP <access token>" with a new proof in the DPoP header of each request.'
+import type { ReasonContext, ReasonText } from './context.ts'
+import { SEND_DPOP } from './sending.ts'
 
 /** Reasons that the binding of a verified token gives (RFC 9449 §7, RFC 8705 §3). */
 export const BINDING_TEXTS = {
@@ -12,17 +11,16 @@ export const BINDING_TEXTS = {
   token_not_bound: {
     status: 401,
     sentence: 'The token was presented under the scheme DPoP, and is not bound to a DPoP key (cnf has no jkt).',
-    fix: () =>
+    fix: ({ schemes = ['Bearer'] }) =>
       'The caller must send a DPoP proof with the token request, so that the issuer binds the token (Keycloak: token_type of the ' +
-      'response is then DPoP), or present the token as Bearer.'
+      `response is then DPoP)${schemes.includes('Bearer') ? ', or present the token as Bearer' : ''}.`
   },
   binding_required: {
     status: 401,
     sentence:
-      'The service (DPOP=required) or the route (config.auth.bound) accepts only tokens that are bound to a key, and this one is not.',
-    fix: () =>
-      'In Keycloak switch "Require DPoP bound tokens" on for the client (Advanced). ' +
-      `The caller must send a DPoP proof with the token request. ${SEND_DPOP}`
+      'The service (DPOP=required) accepts only tokens that are bound to a DPoP key, or the route (config.auth.bound) only tokens that ' +
+      'are bound to a key, and this one is not.',
+    fix: (context) => fixOfBinding(context)
   },
   dpop_key_mismatch: {
     status: 401,
@@ -46,3 +44,19 @@ export const BINDING_TEXTS = {
       'Otherwise the token was stolen.'
   }
 } as const satisfies Readonly<Record<string, ReasonText>>
+
+const BIND_TO_KEY = 'In Keycloak switch "Require DPoP bound tokens" on for the client (Advanced). ' +
+  `The caller must send a DPoP proof with the token request. ${SEND_DPOP}`
+const BIND_TO_CERTIFICATE =
+  'In Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" on for the client (Advanced). ' +
+  'The caller must request the token over mutual TLS, and present the same certificate with each request.'
+
+/** What makes a token acceptable where only bound ones are. */
+export function fixOfBinding ({ bindings, boundBy = [] }: ReasonContext): string {
+  if (bindings?.dpop === 'off') return BIND_TO_CERTIFICATE
+  const certificate = boundBy.includes('x5t#S256') ? 'It is bound to a client certificate, which is not enough with DPOP=required. ' : ''
+  const other = bindings?.dpop !== 'required' && bindings?.clientCertificate !== 'off'
+    ? ` Where CLIENT_CERTIFICATE is on, a route accepts a certificate too: ${BIND_TO_CERTIFICATE}`
+    : ''
+  return `${certificate}${BIND_TO_KEY}${other}`
+}

@@ -1,3 +1,5 @@
+import type { AcceptedBindings, ChallengeScheme } from '../challenge.ts'
+
 /** The settings of the service that a fix can name. With several issuers: those of the issuer that the token names, else of the first. */
 export interface Settings {
   readonly issuer: string
@@ -10,6 +12,8 @@ export interface Settings {
   readonly maxTokenBytes?: number
   /** The issuer is the development issuer that the service starts. */
   readonly developmentIssuer?: boolean
+  /** Which bound tokens the service accepts; without it none. */
+  readonly bindings?: AcceptedBindings | undefined
 }
 
 /**
@@ -44,6 +48,8 @@ export interface Evidence {
 export interface ReasonContext extends Settings, Evidence {
   /** Everything that the route requires. */
   readonly scopes?: readonly string[]
+  /** The schemes that the route accepts; Bearer by default. */
+  readonly schemes?: readonly ChallengeScheme[] | undefined
   /** Where the folder docs/ is published. */
   readonly docsUrl?: string | undefined
 }

@@ -15,10 +15,6 @@ const MISTAKES: ReadonlyArray<readonly [pattern: RegExp, sentence: string]> = [
   ],
   [/^\{\{|^\$|^<|^%\w+%$/, 'A placeholder was sent in place of a token: the variable of the caller was not replaced.'],
   [/^\{/, `The whole token response was sent in place of the token in it. ${SEND_ACCESS_TOKEN}`],
-  [
-    /^bearer(?:[\s:]|$)/i,
-    'The word Bearer is there twice: the HTTP library of the caller adds it, or the variable with the token contains it.'
-  ],
   [/^["'`]|["'`]$/, 'The token is in quotes. The caller must send it without them.'],
   [/^access_token=/, 'The token follows "access_token=". The caller must send the token alone.'],
   [/,/, 'A comma is in the credentials: a gateway or a library joined two Authorization headers.'],
@@ -30,10 +26,10 @@ const MISTAKES: ReadonlyArray<readonly [pattern: RegExp, sentence: string]> = [
 
 /**
  * The mistake that a text which cannot be an access token shows: a sentence for the operator, or undefined. `sent` is what follows the
- * scheme; it can be a secret, and nothing of it is in the sentence.
+ * scheme; it can be a secret, and nothing of it is in the sentence. `scheme`: the one before it, where that is known.
  */
-export function mistakenToken (sent: string): string | undefined {
-  const known = MISTAKES.find(([pattern]) => pattern.test(sent))?.[1]
+export function mistakenToken (sent: string, scheme?: 'Bearer' | 'DPoP'): string | undefined {
+  const known = secondScheme(sent, scheme) ?? MISTAKES.find(([pattern]) => pattern.test(sent))?.[1].replace('Bearer', scheme ?? 'Bearer')
   if (known !== undefined) return known
   if (isBasicCredentials(sent)) {
     return 'Client id and secret, encoded as for Basic authentication, were sent in place of a token. ' +
@@ -42,6 +38,16 @@ export function mistakenToken (sent: string): string | undefined {
   return /^[\w+/~-]{4,128}=*$/.test(sent)
     ? `It is too short for a JWT and has no dots: a client secret, a session id or an opaque token. ${SEND_ACCESS_TOKEN}`
     : undefined
+}
+
+function secondScheme (sent: string, scheme: 'Bearer' | 'DPoP' | undefined): string | undefined {
+  const word = /^(?:bearer|dpop)(?=[\s:]|$)/i.exec(sent)?.[0].toLowerCase()
+  if (word === undefined) return undefined
+  const second = word === 'dpop' ? 'DPoP' : 'Bearer'
+  return second === (scheme ?? second)
+    ? `The word ${second} is there twice: the HTTP library of the caller adds it, or the variable with the token contains it.`
+    : `Two schemes are in the header, ${String(scheme)} and ${second}: the HTTP library of the caller adds one, and the variable ` +
+      'with the token contains the other.'
 }
 
 function isBasicCredentials (sent: string): boolean {

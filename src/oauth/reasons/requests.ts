@@ -1,22 +1,23 @@
 import { issuerDifference } from '../issuer-difference.ts'
 import { printable } from '../printable.ts'
 import type { ReasonContext, ReasonText } from './context.ts'
+import { sendToken } from './sending.ts'
 
 /** Reasons for which a request is refused before a token is read. */
 export const REQUEST_TEXTS = {
   credentials_missing: {
     status: 401,
     sentence: 'The request has no Authorization header.',
-    fix: () => 'The caller must send "Authorization: Bearer <access token>". A gateway or a redirect may have removed the header.'
+    fix: (context) => `${sendToken(context)} A gateway or a redirect may have removed the header.`
   },
   scheme_unsupported: {
     status: 401,
-    sentence: 'The scheme of the Authorization header is not Bearer.',
-    fix: ({ scheme }) => fixOfScheme(scheme)
+    sentence: 'The scheme of the Authorization header is not Bearer, nor DPoP where DPOP is on.',
+    fix: (context) => fixOfScheme(context)
   },
   credentials_malformed: {
     status: 400,
-    sentence: 'The Authorization header is not "Bearer", spaces and one token.',
+    sentence: 'The Authorization header is not "Bearer", or "DPoP" where DPOP is on, spaces and one token.',
     fix: ({ mistake }) => mistake ?? 'Look for a tab, quotes, a second word, or two tokens that a gateway joined with a comma.'
   },
   credentials_repeated: {
@@ -87,20 +88,19 @@ export const RIGHTS_TEXTS = {
   }
 } as const satisfies Readonly<Record<string, ReasonText>>
 
-const SEND_A_TOKEN = 'The caller must send "Authorization: Bearer <access token>".'
-
-function fixOfScheme (scheme: string | undefined): string {
+function fixOfScheme ({ scheme, ...context }: ReasonContext): string {
+  const send = sendToken(context)
   switch (scheme?.toLowerCase()) {
     case undefined:
-      return `A token without a scheme before it looks like this. ${SEND_A_TOKEN}`
+      return `A token without a scheme before it looks like this. ${send}`
     case 'basic':
       return 'Basic credentials (a client id and secret) are for the token endpoint of the issuer: ' +
-        `the caller must request an access token there. ${SEND_A_TOKEN}`
+        `the caller must request an access token there. ${send}`
     case 'dpop':
       return 'This service does not check DPoP proofs (DPOP is off): set DPOP=allowed, or in Keycloak switch "Require DPoP bound tokens" ' +
-        `off for the client (Advanced), and request a token without a proof. ${SEND_A_TOKEN}`
+        `off for the client (Advanced), and request a token without a proof. ${send}`
     default:
-      return `The scheme is ${printable(scheme)}. ${SEND_A_TOKEN}`
+      return `The scheme is ${printable(scheme)}. ${send}`
   }
 }
 

@@ -1,8 +1,11 @@
+import type { AcceptedBindings } from '../challenge.ts'
 import { issuerDifference } from '../issuer-difference.ts'
 import { printable } from '../printable.ts'
+import { fixOfBinding } from './bindings.ts'
 import type { ReasonContext, ReasonText } from './context.ts'
 
 const CLOCKS = 'Compare the clocks of the issuer and of this machine; CLOCK_TOLERANCE_SECONDS (at most 60) allows for small differences.'
+const NO_BINDINGS: AcceptedBindings = { dpop: 'off', clientCertificate: 'off' }
 const OVERWRITTEN = 'In Keycloak look for a mapper that overwrites it.'
 
 /** Reasons that the claims of a token give. */
@@ -42,7 +45,7 @@ export const TOKEN_CLAIM_TEXTS = {
   confirmation_unsupported: {
     status: 401,
     sentence: 'The token is bound to a key (cnf) in a way that this service does not check.',
-    fix: ({ boundBy }) => fixOfConfirmation(boundBy)
+    fix: (context) => fixOfConfirmation(context)
   },
   expired: {
     status: 401,
@@ -98,14 +101,25 @@ function kindOf (typ: unknown): string {
   return typeof typ === 'string' && Object.hasOwn(KINDS, typ) ? KINDS[typ] ?? '' : `Its typ is ${printable(typ)}, and must be Bearer. `
 }
 
-function fixOfConfirmation (members: readonly string[] = []): string {
-  if (members.includes('jkt')) {
-    return 'It is bound to a DPoP key. Set DPOP=allowed (docs/how-to/bound-tokens.md), or in Keycloak switch "Require DPoP bound tokens" ' +
+/** Each binding that the service does not check, and no other: to switch on what is on would change nothing. */
+function fixOfConfirmation (context: ReasonContext): string {
+  const { boundBy = [], bindings = NO_BINDINGS } = context
+  const [isDpop, isCertificate] = [boundBy.includes('jkt'), boundBy.includes('x5t#S256')]
+  if (isCertificate && !isDpop && bindings.dpop === 'required') return fixOfBinding(context)
+  const fixes = [
+    isDpop && bindings.dpop === 'off'
+      ? 'It is bound to a DPoP key. Set DPOP=allowed (docs/how-to/bound-tokens.md), or in Keycloak switch "Require DPoP bound tokens" ' +
       'off for the client (Advanced), and request the token without a DPoP proof.'
-  }
-  if (members.includes('x5t#S256')) {
-    return 'It is bound to a client certificate. Set CLIENT_CERTIFICATE=tls or header (docs/how-to/bound-tokens.md), ' +
+      : undefined,
+    isCertificate && bindings.clientCertificate === 'off'
+      ? 'It is bound to a client certificate. Set CLIENT_CERTIFICATE=tls or header (docs/how-to/bound-tokens.md), ' +
       'or in Keycloak switch "OAuth 2.0 Mutual TLS Certificate Bound Access Tokens Enabled" off for the client (Advanced).'
+      : undefined
+  ].filter((fix) => fix !== undefined)
+  if (fixes.length > 0) return fixes.join(' ')
+  if (isDpop || isCertificate) {
+    return 'cnf has another member that cannot be checked, or a thumbprint that is not a SHA-256 in base64url. In Keycloak remove a ' +
+      'mapper that writes cnf.'
   }
   return 'In Keycloak switch DPoP and certificate binding off for the client (Advanced), and remove a mapper that writes cnf.'
 }

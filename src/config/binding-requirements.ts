@@ -18,6 +18,9 @@ export function bindingRequirements (given: Given): string[] {
       ? 'DPOP_NONCE_SECRET_FILE: required with DPOP_NONCE=on: a file with a secret of at least 32 bytes (openssl rand -base64 48), ' +
       'the same at every replica'
       : undefined,
+    DPOP_NONCE_SECRET_FILE !== undefined && DPOP_NONCE === undefined
+      ? 'DPOP_NONCE_SECRET_FILE: only together with DPOP_NONCE=on'
+      : undefined,
     redis === undefined ? undefined : `REDIS_URL: expected ${redis}`,
     CLIENT_CERTIFICATE === 'header' && TRUST_PROXY === undefined
       ? 'TRUST_PROXY: required with CLIENT_CERTIFICATE=header: the addresses of the gateways that write the Client-Cert header' : undefined,

@@ -205,6 +205,10 @@ t.test('settings and options: each error says what to write, and shows no secret
   t.match(problems({ DPOP: 'allowed' }), /PUBLIC_URL: required with DPOP=allowed/)
   t.match(problems({ DPOP: 'yes' }), /DPOP: expected off, allowed or required/)
   t.match(problems({ DPOP_NONCE: 'on' }), /DPOP_NONCE: only together with DPOP[^]*DPOP_NONCE_SECRET_FILE: required with DPOP_NONCE=on/)
+  t.match(
+    problems({ DPOP: 'allowed', PUBLIC_URL, DPOP_NONCE_SECRET_FILE: inFile('unused', 'a'.repeat(32)) }),
+    /^[^\n]*\n[^\n]*DPOP_NONCE_SECRET_FILE: only together with DPOP_NONCE=on$/
+  )
   t.match(problems({ DPOP_NONCE_SECRET_FILE: join(folder, 'absent') }), /DPOP_NONCE_SECRET_FILE: .*absent cannot be read \(ENOENT\)/)
   for (const [n, text] of ['short-secret', '', `${'a'.repeat(32)}\nshort-secret`, 'a\nb\nc'].entries()) {
     const message = problems({ DPOP_NONCE_SECRET_FILE: inFile(`bad-${n}`, text) })

@@ -202,6 +202,11 @@ t.test('settings and options: each error says what to write, and shows no secret
     try { loadConfig(...environmentOf(variables)) } catch (error) { return (error as Error).message }
     return ''
   }
+  const base = { issuer: 'https://sso.example.com/realms/a', audience: 'a' }
+  const optionProblems = (options: object): readonly string[] => {
+    try { readOptions({ ...base, ...options }) } catch (error) { return (error as OptionsError).problems }
+    return []
+  }
   t.match(problems({ DPOP: 'allowed' }), /PUBLIC_URL: required with DPOP=allowed/)
   t.match(problems({ DPOP: 'yes' }), /DPOP: expected off, allowed or required/)
   t.match(problems({ DPOP_NONCE: 'on' }), /DPOP_NONCE: only together with DPOP[^]*DPOP_NONCE_SECRET_FILE: required with DPOP_NONCE=on/)
@@ -227,7 +232,15 @@ t.test('settings and options: each error says what to write, and shows no secret
   for (const address of ['redis', 'redis://', 'redis://r/abc', 'redis://r/1.5', 'redis://r/-1', 'redis://r/0/1', 'redis://r/100000']) {
     t.match(problems({ REDIS_URL: address }), /REDIS_URL: expected the address of Redis/, address)
   }
-  for (const address of ['redis://r', 'redis://r/', 'rediss://u:p@r:6380/15', 'redis://[::1]:6379/0']) {
+  const unencoded = ['redis://u:p@s#hunter@r:6379', 'redis://r#', 'redis://u:12?hunter@r', 'redis://u:p/hunter@r', 'redis://u:1/hunter@r']
+  for (const address of unencoded) {
+    const message = problems({ REDIS_URL: address })
+    t.match(message, /REDIS_URL: expected the address of Redis.*percent-encoded \(# is %23/, address)
+    t.notMatch(message, /hunter/)
+    t.match(optionProblems({ redisUrl: address }), [/^redisUrl: expected the address of Redis.*percent-encoded/])
+  }
+  const good = ['redis://u:p%23%2Fw@r', 'redis://r?family=6', 'redis://r', 'redis://r/', 'rediss://u:p@r:6380/15', 'redis://[::1]:6379/0']
+  for (const address of good) {
     t.notMatch(problems({ REDIS_URL: address }), /REDIS_URL: expected/, address)
   }
   t.match(problems({ CLIENT_CERTIFICATE: 'header' }), /TRUST_PROXY: required with CLIENT_CERTIFICATE=header/)
@@ -238,11 +251,6 @@ t.test('settings and options: each error says what to write, and shows no secret
   )
   t.match(problems({ TLS_KEY_FILE: join(folder, 'absent') }), /TLS_CERT_FILE: required with TLS_KEY_FILE/)
 
-  const base = { issuer: 'https://sso.example.com/realms/a', audience: 'a' }
-  const optionProblems = (options: object): readonly string[] => {
-    try { readOptions({ ...base, ...options }) } catch (error) { return (error as OptionsError).problems }
-    return []
-  }
   t.match(optionProblems({
     dpop: 'on', dpopNonceSecrets: ['short-secret'], redisUrl: 'x', clientCertificate: 'header', trustProxy: ['gateway']
   }), [

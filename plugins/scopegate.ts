@@ -15,6 +15,7 @@ import './refusals.ts'
 import { checkHeaderBound } from './header-bound.ts'
 import { REFUSED } from './names.ts'
 import type { ProofOfPossession } from './proof-of-possession.ts'
+import { checkCertificateRequest } from './requested-certificate.ts'
 import refusals, { type RefusalOptions } from './refusals.ts'
 import traceContext from './trace-context.ts'
 
@@ -48,6 +49,7 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   const settings = readOptions(options)
   const warn = options.warn ?? ((sentence: string) => app.log.warn(sentence))
   for (const sentence of settings.warnings) warn(sentence)
+  checkCertificateRequest(app, settings, warn)
   const { challengeRealm, docsUrl, scopes, unlisted, trusted, errors, maxTokenBytes, tokenCacheBytes } = settings
   const resourceMetadata = settings.publicUrl === undefined ? undefined : metadataAddress(settings.publicUrl)
   await app.register(traceContext)

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { scopegate } from '../../plugins/scopegate.ts'
 import { loadConfig } from '../../src/config.ts'
 import { readSettingFiles } from '../../src/config/setting-files.ts'
@@ -68,6 +68,29 @@ t.test('a route that declares bound where no bound token is accepted stops the s
     async () => { await app.ready() },
     { message: /GET \/bound: config\.auth\.bound requires bound tokens, and none are accepted: set DPOP=allowed/ }
   )
+})
+
+t.test('clientCertificate tls: a host whose server requests no certificate gets a warning', async (t) => {
+  const { certFile, keyFile } = certificate('host')
+  const own = { cert: readFileSync(certFile), key: readFileSync(keyFile) }
+  const hosts: ReadonlyArray<readonly [host: unknown, warning: RegExp | undefined]> = [
+    [Fastify(), /^clientCertificate 'tls': the server speaks plain http, .*requestCert: true/],
+    [Fastify({ https: own }), /^clientCertificate 'tls': the server does not request certificates, /],
+    [Fastify({ http2: true, https: own }), /does not request certificates/],
+    [Fastify({ https: { ...own, requestCert: true, rejectUnauthorized: false } }), undefined],
+    [Fastify({ http2: true, https: { ...own, requestCert: true, rejectUnauthorized: false } }), undefined]
+  ]
+  for (const [host, expected] of hosts) {
+    const app = host as FastifyInstance
+    t.teardown(() => app.close())
+    const warnings: string[] = []
+    await app.register(scopegate, {
+      issuer: 'https://sso.example.com/realms/a', audience: 'a', keys: { keys: [key.jwk] }, clientCertificate: 'tls',
+      warn: (sentence: string) => warnings.push(sentence)
+    })
+    t.match(warnings, expected === undefined ? [] : [expected])
+    t.equal(warnings.length, expected === undefined ? 0 : 1)
+  }
 })
 
 t.test('nonces of the server: one retry, then the newest is used; turnover supplies it with a 200', async (t) => {

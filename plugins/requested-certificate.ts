@@ -1,0 +1,19 @@
+import { Server } from 'node:tls'
+import type { FastifyInstance } from 'fastify'
+import type { BindingSettings } from '../src/options/binding-options.ts'
+
+/**
+ * A plugin cannot change how the server of its host was created: where it never requests a certificate, every certificate-bound token is
+ * refused, and a route that requires a bound token cannot be called, which the operator should know at start. Not checked: a server that
+ * is neither of node:https nor of node:http2, and `rejectUnauthorized`.
+ */
+export function checkCertificateRequest (
+  { server }: FastifyInstance, { clientCertificate }: BindingSettings, warn: (sentence: string) => void
+): void {
+  if (clientCertificate !== 'tls') return
+  const isTls = server instanceof Server
+  if (isTls && (server as { readonly requestCert?: boolean }).requestCert !== false) return
+  const found = isTls ? 'the server does not request certificates' : 'the server speaks plain http'
+  warn(`clientCertificate 'tls': ${found}, so that every certificate-bound token is refused; create it with ` +
+    'https: { key, cert, requestCert: true, rejectUnauthorized: false }, or behind a gateway set clientCertificate \'header\'')
+}

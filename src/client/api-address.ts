@@ -38,7 +38,7 @@ function isPlainly (path: string, { wall }: Api): boolean {
 }
 
 /** Of several the one with the longest path. */
-function apiOf (url: URL, apis: readonly Api[]): Api | undefined {
+export function apiOf (url: URL, apis: readonly Api[]): Api | undefined {
   const fitting = apis.filter((api) => isWithin(url, api))
   return fitting.sort((a, b) => b.url.pathname.length - a.url.pathname.length)[0]
 }

@@ -1,8 +1,10 @@
 import { createHash, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import type { KeyObject, webcrypto } from 'node:crypto'
+import { apiOf } from './api-address.ts'
 import { KeyProblem, readAssertionKey, signJwt } from './assertion.ts'
 import type { AssertionKey } from './assertion.ts'
 import type { ClientOptions } from './options.ts'
+import type { Api } from './settings.ts'
 
 /** What a proof is for; without a token, for the token endpoint. */
 export interface Proven {
@@ -11,7 +13,7 @@ export interface Proven {
   readonly token?: string
 }
 
-/** The key that the tokens of a client are bound to (RFC 9449), and the newest nonce of each server. */
+/** The key that the tokens of a client are bound to (RFC 9449), and the newest nonce of the issuer and of each API. */
 export interface Dpop {
   /** A new proof for each attempt: a server accepts each once. */
   readonly prove: (proven: Proven) => string
@@ -26,14 +28,14 @@ const NONCE = /^[\x21\x23-\x5B\x5D-\x7E]{1,1000}$/
 const PUBLIC_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const
 
 /** Undefined: tokens are bearer tokens. Throws a {@link KeyProblem}. */
-export function createDpop (option: ClientOptions['dpop']): Dpop | undefined {
+export function createDpop (option: ClientOptions['dpop'], apis: readonly Api[]): Dpop | undefined {
   if (option === undefined || option === false) return undefined
   const proofKey = option === true ? newKey() : readProofKey(option.key)
   const jwk = publicJwkOf(proofKey.key)
   const nonces = new Map<string, string>()
   return {
     prove ({ method, url, token }) {
-      const nonce = nonces.get(placeOf(url, token !== undefined))
+      const nonce = nonces.get(placeOf(url, token !== undefined, apis))
       const claims = {
         jti: randomUUID(), htm: method, htu: url.origin + url.pathname, iat: Math.floor(Date.now() / 1000),
         ...token !== undefined && { ath: createHash('sha256').update(token).digest('base64url') },
@@ -42,13 +44,16 @@ export function createDpop (option: ClientOptions['dpop']): Dpop | undefined {
       return signJwt(proofKey, { alg: proofKey.algorithm, typ: 'dpop+jwt', jwk }, claims)
     },
     keepNonce (url, bearing, nonce) {
-      if (typeof nonce === 'string' && NONCE.test(nonce)) nonces.set(placeOf(url, bearing), nonce)
+      if (typeof nonce === 'string' && NONCE.test(nonce)) nonces.set(placeOf(url, bearing, apis), nonce)
     }
   }
 }
 
-function placeOf ({ origin }: URL, bearing: boolean): string {
-  return `${bearing ? 'api' : 'issuer'} ${origin}`
+/** APIs behind path prefixes of one origin have nonces of their own: one for all would be refused at each change between them. */
+function placeOf (url: URL, bearing: boolean, apis: readonly Api[]): string {
+  if (!bearing) return `issuer ${url.origin}`
+  const api = apis.length === 1 ? apis[0] : apiOf(url, apis)
+  return api === undefined ? `api ${url.origin}` : `api ${api.origin}${api.wall}`
 }
 
 function newKey (): AssertionKey {

@@ -62,12 +62,13 @@ export function readSettings (options: ClientOptions): Settings {
     const url = new URL(typeof api === 'string' ? api : api.url)
     return { url, origin: url.origin, wall: wallOf(url), wish: typeof api === 'string' ? wish : wishOf(api, wish) }
   }
+  const apis = [apiOf(first), ...others.map(apiOf)] as const
   const settings = {
     tokenEndpoint: options.issuer === undefined ? new URL(options.tokenEndpoint) : { ofIssuer: options.issuer },
     clientId: withoutLineBreak(options.clientId),
     credentials: createCredentials(options, ca),
-    dpop: createDpop(options.dpop),
-    wish, apis: [apiOf(first), ...others.map(apiOf)] as const,
+    dpop: createDpop(options.dpop, apis),
+    wish, apis,
     stepUp, maxRetryAfterMs, tokenDeadlineMs, apiDeadlineMs, allowInsecureHttp, useEnvProxy,
     onWarning: options.onWarning ?? warnOnProcess,
     now: options.now ?? createClock(),

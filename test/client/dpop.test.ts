@@ -16,7 +16,7 @@ import { startDevelopmentIssuer } from '../../src/issuer/development-issuer.ts'
 import { myorg } from '../issuer/wire.ts'
 import { startService } from '../support/service.ts'
 import type { Service } from '../support/service.ts'
-import { json, story, tokens } from './fakes.ts'
+import { json, listen, story, tokens } from './fakes.ts'
 import type { Respond, Seen } from './fakes.ts'
 
 interface Proof {
@@ -162,6 +162,32 @@ t.test('a body that can be sent once only is not sent again, and the nonce is th
   t.equal((await client.fetch('/', { method: 'POST', body: new Blob(['x']).stream() })).status, 401)
   t.equal((await client.fetch('/', { method: 'POST', body: new Blob(['x']).stream() })).status, 200)
   t.equal(api.seen.length, 2)
+})
+
+t.test('APIs below one origin have each their nonce: taking turns costs no attempt, and a stream can be sent', async (t) => {
+  const issuer = await listen(t, tokens(bound))
+  const api = await listen(t, (response, seen) => requires(`of-${/^\/(\w+)/.exec(seen.path)?.[1]}`, 401, json(200, {}))(response, seen))
+  for (const first of ['/a', '']) {
+    const client = createClient({
+      tokenEndpoint: `${issuer.url}/token`, clientId: 'a', clientSecret: 'b', apiUrl: [`${api.url}${first}`, `${api.url}/b`], dpop: true
+    })
+    t.teardown(() => client.close())
+    const called = [`${api.url}/a/x`, `${api.url}/b/x`]
+    const calls = ways(client, '').filter(([name]) => name !== 'interceptor')
+    for (const [, call] of calls) for (const address of called) t.equal(await call(address), 200)
+    api.seen.length = 0
+    for (const [name, call] of calls) for (const address of [...called, ...called]) t.equal(await call(address), 200, name)
+    t.equal(api.seen.length, 8, 'a request for each call')
+    for (const address of called) t.equal((await client.fetch(address, { method: 'POST', body: new Blob(['x']).stream() })).status, 200)
+    const dispatcher = new Agent().compose(client.interceptor())
+    t.teardown(() => dispatcher.close())
+    for (const address of called) {
+      const { statusCode, body } = await request(address, { dispatcher })
+      await body.dump()
+      t.equal(statusCode, 200)
+    }
+    t.equal(api.seen.length, 12)
+  }
 })
 
 t.test('challenges of DPoP: another token after invalid_token, another scope after insufficient_scope', async (t) => {

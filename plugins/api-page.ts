@@ -79,7 +79,8 @@ function forThePage (document: Document, app: FastifyInstance, { below, issuer, 
   const howTo = client === undefined
     ? `*Authorize* takes an access token of \`${issuer}\`.`
     : '*Authorize* gets a token from the development issuer: choose scopes, or none to see a 403.'
-  info.description = `${howTo} [Access and refusals](${below}/access) shows why a call was refused.`
+  const bound = isBoundThroughout([...access.values()]) ? NOT_BOUND : ''
+  info.description = `${howTo}${bound} [Access and refusals](${below}/access) shows why a call was refused.`
   document.servers = [{ url: '/' }]
   components.securitySchemes = {
     ...client && withTokenPath(components.securitySchemes, client.tokenPath),
@@ -93,6 +94,14 @@ function forThePage (document: Document, app: FastifyInstance, { below, issuer, 
     }
   }
   return document
+}
+
+const NOT_BOUND = ' Every protected route requires a token that is bound to a key, and this page has none: its calls get 401. ' +
+  '`CLIENT_DPOP=on npm run client` has such a token.'
+
+function isBoundThroughout (accesses: ReadonlyArray<AccessRow['access']>): boolean {
+  const guarded = accesses.filter(({ mode }) => mode === 'protected')
+  return guarded.length > 0 && guarded.every(({ bound }) => bound)
 }
 
 /** `get /things/{id}`, as the document names a route. */

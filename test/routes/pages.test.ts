@@ -105,6 +105,15 @@ t.test('the API page: closed policy, no foreign host, no validator', async (t) =
   t.equal((await get('/docs/token')).status, 404, 'no tokens without the development issuer')
 })
 
+t.test('with DPOP=required both pages say that a token must be bound to a key', async (t) => {
+  const environment = { PUBLIC_URL: 'https://api.example.com', DPOP: 'required' }
+  const { get } = await startService(t, { key, pages: {}, environment })
+  t.match((await get('/docs/json')).text, /this page has none: its calls get 401\. `CLIENT_DPOP=on npm run client`/)
+  t.match((await get('/docs/access')).text, /<code>\/api\/private<\/code><\/td><td>valid token: bound to a key</)
+  const allowed = await startService(t, { key, pages: {}, environment: { ...environment, DPOP: 'allowed' } })
+  t.notMatch((await allowed.get('/docs/json')).text, /bound to a key, and this page/)
+})
+
 interface Document {
   readonly servers: object[]
   readonly components: { readonly securitySchemes: Readonly<Record<string, { readonly flows?: Json }>> }

@@ -100,8 +100,6 @@ t.test('what an operator should read at each start', async (t) => {
   t.same(warningsWith({ REDIS_URL }), ['REDIS_URL is not used: RATE_LIMIT_PER_MINUTE is not set, and DPOP is off'])
   t.same(warningsWith({ REDIS_URL, RATE_LIMIT_PER_MINUTE: '1' }), [])
   t.same(warningsWith({ REDIS_URL, DPOP: 'allowed', PUBLIC_URL: 'https://api.example.com' }), [])
-  t.same(warningsWith({ DPOP_NONCE_SECRET_FILE: '/x' }), ['DPOP_NONCE_SECRET_FILE is not used: DPOP_NONCE=on is not set'])
-  t.same(warningsWith({ DPOP_NONCE_SECRET_FILE: '/x', DPOP_NONCE: 'on', DPOP: 'allowed', PUBLIC_URL: 'https://api.example.com' }), [])
   for (const NODE_ENV of ['Production', 'prod', '"production"', 'production ', 'production\r', 'staging', 'Development']) {
     t.match(
       loadConfig({ ...GIVEN, NODE_ENV }),

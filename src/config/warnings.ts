@@ -8,7 +8,7 @@ type Given = Readonly<Record<string, string>>
 /** What an operator should read at every start: one sentence each. */
 export function warningsOf (config: Omit<Config, 'warnings'>, given: Given, fileNames: readonly string[]): string[] {
   return [
-    environmentWarning(given), explainingWarning(config), ...warningsOfIssuers(config, given), ...unusedWarnings(config, given),
+    environmentWarning(given), explainingWarning(config), ...warningsOfIssuers(config, given), ...unusedWarnings(config),
     oldNameWarning(given), unknownNames(fileNames), namesReadTooEarly(fileNames)
   ].filter((warning) => warning !== undefined)
 }
@@ -36,15 +36,10 @@ function warningsOfIssuers ({ issuers, publicUrl }: Pick<Config, 'issuers' | 'pu
   return [...named.flatMap(({ settings, names }) => issuerWarnings(settings, names)), ...insecure === undefined ? [] : [insecure]]
 }
 
-/** Settings that do nothing for want of another one: whoever set them believes that replicas share something, or that a rule holds. */
-function unusedWarnings ({ redisUrl, rateLimitPerMinute, dpop }: Omit<Config, 'warnings'>, given: Given): string[] {
-  const { DPOP_NONCE_SECRET_FILE, DPOP_NONCE } = given
-  return [
-    ...redisUrl !== undefined && rateLimitPerMinute === undefined && dpop === 'off'
-      ? ['REDIS_URL is not used: RATE_LIMIT_PER_MINUTE is not set, and DPOP is off'] : [],
-    ...DPOP_NONCE_SECRET_FILE !== undefined && DPOP_NONCE === undefined
-      ? ['DPOP_NONCE_SECRET_FILE is not used: DPOP_NONCE=on is not set'] : []
-  ]
+/** A setting that does nothing for want of another one: whoever set it believes that replicas share something. */
+function unusedWarnings ({ redisUrl, rateLimitPerMinute, dpop }: Omit<Config, 'warnings'>): string[] {
+  return redisUrl !== undefined && rateLimitPerMinute === undefined && dpop === 'off'
+    ? ['REDIS_URL is not used: RATE_LIMIT_PER_MINUTE is not set, and DPOP is off'] : []
 }
 
 function oldNameWarning (given: Given): string | undefined {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
-import { compileAccess, misplacedAccess, PREFLIGHT, PUBLIC } from '../src/oauth/access-declaration.ts'
+import { compileAccess, misplacedAccess, onlyBound, PREFLIGHT, PUBLIC } from '../src/oauth/access-declaration.ts'
 import type { AccessRow } from '../src/oauth/access-matrix.ts'
 import type { Access, ScopeCatalogue } from '../src/oauth/access-policy.ts'
 
@@ -17,10 +17,8 @@ export interface RouteRules {
   /** What a route without `config.auth` is: an error that stops the start (the default), or open to anyone. */
   readonly unlisted?: 'refuse' | 'public'
   readonly trusted?: readonly TrustedRoutes[]
-  /** Whether any kind of bound token is accepted: without it no route can require one. */
-  readonly acceptsBound?: boolean
-  /** No other token is accepted (DPOP=required): every protected route requires a bound one, as if it had declared that. */
-  readonly requiresBound?: boolean
+  /** Bound tokens: without it no route can require one; `required`, of every protected route as if it had declared that (DPOP=required). */
+  readonly boundTokens?: 'accepted' | 'required' | undefined
 }
 
 /** What a route requires; empty until every onRoute hook has had its turn. */
@@ -128,9 +126,8 @@ export class GuardedRoutes {
     if (declared !== undefined) {
       const access = compileAccess(declared, this.#rules.scopes)
       if (isList(access)) return access
-      if (access.bound && this.#rules.acceptsBound !== true) return [BOUND_TO_NOTHING]
-      const isBound = access.mode === 'protected' && this.#rules.requiresBound === true
-      return { access: isBound ? Object.freeze({ ...access, bound: true }) : access }
+      if (access.bound && this.#rules.boundTokens === undefined) return [BOUND_TO_NOTHING]
+      return { access: this.#rules.boundTokens === 'required' ? onlyBound(access) : access }
     }
     if (misplaced.length > 0) return misplaced
     const pattern = this.#rules.trusted?.find((trusted) => covers(trusted, methods, url))?.path

@@ -57,8 +57,8 @@ const plugin: FastifyPluginAsync<ScopegateOptions> = async (app, given) => {
   await app.register(refusals, { challengeRealm, resourceMetadata, docsUrl, bindings: settings, explained, explainRefusals })
   const possession = await possessionOf(app, settings)
   await app.register(auth, { issuers: authIssuers(settings), tokenCacheBytes, possession, ...clock && { clock } })
-  const bound = { acceptsBound: possession !== undefined, requiresBound: settings.dpop === 'required' }
-  await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, ...bound })
+  const boundTokens = settings.dpop === 'required' ? 'required' : possession && 'accepted'
+  await app.register(accessPolicy, { ...scopes && { scopes }, unlisted, trusted, errors, boundTokens })
   checkHeaderBound(app, maxTokenBytes, warn)
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { decodeText } from '../http/text.ts'
+import { decodePem, decodeText } from '../http/text.ts'
 import { SecretUnavailable, systemCode } from './errors.ts'
 import type { FromFile } from './options.ts'
 
@@ -36,7 +36,7 @@ async function readMaterialFile (path: string, what: string): Promise<string> {
     throw new SecretUnavailable(`the file with ${what} cannot be read (${systemCode((error as NodeJS.ErrnoException).code, 'unknown')})`)
   })
   // A lenient decoder would replace what is not UTF-8, and the issuer would get another secret than the file has.
-  const text = decodeText(bytes)
+  const text = decodeText(bytes) ?? decodePem(bytes)
   if (text === undefined) {
     throw new SecretUnavailable(`the file with ${what} is not text in UTF-8: save it as UTF-8, a key or a certificate as PEM`)
   }

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { decodeText } from '../http/text.ts'
+import { decodePem, decodeText } from '../http/text.ts'
 import { isSecret, NONCE_SECRETS_TEXT } from '../options/binding-options.ts'
 
 /** Settings that name a file, whose content is read once, at the start. */
@@ -18,18 +18,22 @@ type Given = Readonly<Record<string, string | undefined>>
 export function readSettingFiles (variables: Given): SettingFiles {
   return Object.fromEntries(FILE_SETTINGS.flatMap((name) => {
     const path = variables[name]?.trim()
-    return path === undefined ? [] : [[name, contentOf(path)]]
+    return path === undefined ? [] : [[name, contentOf(path, name === 'DPOP_NONCE_SECRET_FILE' ? decodeText : decodeTls)]]
   }))
 }
 
 /** Bytes that are not text would become others: a decoder that replaces them makes different secrets equal, and short ones long. */
-function contentOf (path: string): Content {
+function contentOf (path: string, decode: (bytes: Uint8Array) => string | undefined): Content {
   try {
-    const text = decodeText(readFileSync(path))
+    const text = decode(readFileSync(path))
     return text === undefined ? { notText: true } : { text }
   } catch (error) {
     return { error: (error as NodeJS.ErrnoException).code ?? 'unknown error' }
   }
+}
+
+function decodeTls (bytes: Uint8Array): string | undefined {
+  return decodePem(bytes) ?? decodeText(bytes)
 }
 
 const EXPECTED: Readonly<Record<FileSetting, string>> = {

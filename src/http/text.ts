@@ -12,3 +12,9 @@ export function decodeText (bytes: Uint8Array): string | undefined {
     return undefined
   }
 }
+
+/** The text in a file in PEM (RFC 7468), whose comments may be in any character set; undefined where it is none. */
+export function decodePem (bytes: Uint8Array): string | undefined {
+  const text = decodeText(bytes) ?? Buffer.from(bytes).toString('latin1')
+  return text.includes('-----BEGIN ') ? text : undefined
+}

@@ -47,6 +47,11 @@ export function compileAccess (declared: unknown, catalogue?: ScopeCatalogue): A
   return faults.length > 0 ? faults : compiled(own)
 }
 
+/** The same access, of a token that is bound to a key. */
+export function onlyBound (access: Access): Access {
+  return access.mode === 'protected' ? Object.freeze({ ...access, bound: true }) : access
+}
+
 /** Where a declaration probably stands under a wrong name: sentences for a route that declares nothing. */
 export function misplacedAccess (config: object, route: object): string[] {
   const misspelt = Object.keys(config)

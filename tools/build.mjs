@@ -5,7 +5,7 @@
 //
 // The service is bundled, and so starts sooner; every other source becomes a file of its own. With --image the service and its health check
 // alone. Types are not checked here (`npm run typecheck`). A source with a syntax error stops the build, and leaves its last output.
-import { watch } from 'node:fs'
+import { existsSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { bundle, bundleAlone, isBundled, SERVICE, WITH_ISSUER } from './bundle.mjs'
 import { bringUpToDate } from './output.mjs'
@@ -22,6 +22,11 @@ function compile (source, text) {
   return { errors, files: { '.map': JSON.stringify(map), '': outputText } }
 }
 
+/** Whoever has just cloned the project, and begins with `npm start`, has none. */
+function isInstalled () {
+  return existsSync(join(ROOT, 'node_modules/typescript/package.json'))
+}
+
 async function build () {
   if (process.argv.includes('--image')) return bundleAlone({ out: OUT, programs: SERVICE })
   const errors = bringUpToDate({ out: OUT, folders: FOLDERS, compile, isOther: isBundled })
@@ -29,7 +34,7 @@ async function build () {
 }
 
 async function buildAndReport () {
-  const errors = await build()
+  const errors = isInstalled() ? await build() : ['The packages of this project are not installed. Run: npm ci']
   for (const error of errors) process.stderr.write(`${error}\n`)
   return errors.length === 0
 }

@@ -127,3 +127,9 @@ t.test('watching: a change is built, also after a syntax error', async (t) => {
   write('src/deep/b.ts', 'export const b = 4\n')
   await until(() => read('src/deep/b.js').includes('b = 4'), 30_000)
 })
+
+t.test('a fresh clone without its packages: one sentence, which says what to run', async (t) => {
+  const { folder, build } = project(t)
+  rmSync(join(folder, 'node_modules'))
+  t.match(await build(), { code: 1, stdout: '', stderr: /^The packages of this project are not installed\. Run: npm ci\n$/ })
+})

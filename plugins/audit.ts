@@ -12,8 +12,8 @@ const DECISION = Symbol('decision')
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** `admitted`: nothing has refused the request before its body is read. `written`: its line is. */
-    [DECISION]: 'admitted' | 'written' | undefined
+    /** The route, as nothing has refused the request before its body is read: the handler may pass it on to another. Or: its line is. */
+    [DECISION]: { readonly url: string | undefined } | 'written' | undefined
   }
 }
 
@@ -25,10 +25,8 @@ declare module 'fastify' {
 export default fp((app, _options, done) => {
   const trail = app.log.child({ audit: true }, { level: 'info' })
   const write = ({ request }: FastifyReply): void => {
-    const { [REFUSED]: refused, [DECISION]: decision, access } = request
-    if (decision === 'written') return
-    const isAllowed = decision === 'admitted' && (access?.mode === 'protected' || access?.mode === 'optional')
-    if (refused?.reason === undefined && !isAllowed) return
+    const { [REFUSED]: refused, [DECISION]: decision } = request
+    if (decision === 'written' || (refused?.reason === undefined && decision === undefined)) return
     request[DECISION] = 'written'
     const traceId = traceIdOf(request.raw)
     trail.info({
@@ -37,14 +35,15 @@ export default fp((app, _options, done) => {
       ...whoOf(request),
       reqId: request.id,
       method: request.method,
-      route: request.routeOptions.url ?? 'none',
+      route: (decision ?? request.routeOptions).url ?? 'none',
       address: addressOf(request),
       ...traceId !== undefined && { trace_id: traceId }
     }, 'audit')
   }
   app.decorateRequest(DECISION, undefined)
   app.addHook('onRequest', (request, reply, next) => {
-    request[DECISION] = 'admitted'
+    const { mode } = request.access ?? {}
+    if (mode === 'protected' || mode === 'optional') request[DECISION] = request.routeOptions
     // A caller who left while its token was verified: what the handler does is done in its name all the same.
     if (request.raw.socket.destroyed) write(reply)
     next()

@@ -87,7 +87,7 @@ export class Listeners {
     })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
-      left: (request) => { for (const call of this.left) call(request, this.refusals.wasUnread(request.socket)) },
+      left: (request) => { for (const call of this.left) call(request, this.refusals.wasUnread(request)) },
       refuse: (request, response) => this.refusals.refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
     })
   }

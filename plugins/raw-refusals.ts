@@ -79,9 +79,9 @@ export class RawRefusals {
     this.#count(status, { reqId: requestId, status, address: socket.remoteAddress, code }, 'a request that cannot be read')
   }
 
-  /** Whether the last request of this connection could not be read, and was refused: it is counted, and has its line. */
-  wasUnread (socket: Socket): boolean {
-    return this.#unread.has(socket)
+  /** Whether the rest of this request could not be read, and was refused: it is counted, and has its line. */
+  wasUnread ({ complete, socket }: IncomingMessage): boolean {
+    return !complete && this.#unread.has(socket)
   }
 
   /** Counts a refused request whose head was read, and writes its line. Sends nothing. */

@@ -34,6 +34,8 @@ export function redisState (app: FastifyInstance, redis: Redis, texts: RedisText
   let problem: string | undefined = 'not connected yet'
   let isReported = false
   let isRefused = false
+  let isClosing = false
+  let reconnecting: NodeJS.Timeout | undefined
   redis.on('connect', () => { isRefused = false })
   redis.on('error', (error: Error) => {
     isRefused = isReply(error)
@@ -52,6 +54,8 @@ export function redisState (app: FastifyInstance, redis: Redis, texts: RedisText
   const asking = setInterval(() => { if (redis.status === 'ready') ask().then(worked, failed) }, ASKED_EVERY_MS).unref()
   app.addHook('onClose', (_instance, done) => {
     clearInterval(asking)
+    clearTimeout(reconnecting)
+    isClosing = true
     isReported = true
     redis.disconnect()
     done()
@@ -59,8 +63,11 @@ export function redisState (app: FastifyInstance, redis: Redis, texts: RedisText
 
   /** The database that the address names does not exist: ioredis would go on with another one. */
   function connectLater (): void {
+    // Its other end may not respond to the end of the connection: `end` comes when ioredis has given it up.
+    redis.once('end', () => {
+      if (!isClosing) reconnecting = setTimeout(() => { redis.connect().catch(() => undefined) }, RECONNECT_MS).unref()
+    })
     redis.disconnect()
-    setTimeout(() => { if (redis.status === 'end') redis.connect().catch(() => undefined) }, RECONNECT_MS).unref()
   }
 
   function worked (): void {

@@ -34,7 +34,7 @@ function countAborted (app: FastifyInstance, registers: Registry[]): void {
   })
   const counted = new WeakSet<FastifyRequest>()
   const count = (request: FastifyRequest): void => {
-    if (counted.has(request) || (app.hasDecorator(LISTENERS) && app[LISTENERS].refusals.wasUnread(request.raw.socket))) return
+    if (counted.has(request) || (app.hasDecorator(LISTENERS) && app[LISTENERS].refusals.wasUnread(request.raw))) return
     counted.add(request)
     aborted.inc({ route: request.routeOptions.url ?? 'none', method: methodLabel(request.method) })
   }

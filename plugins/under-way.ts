@@ -6,6 +6,8 @@ interface Connection extends Excess {
   underWay: number
   /** The response to the last request that was handled. */
   last: ServerResponse | undefined
+  /** Responses to requests that came while another was under way: where the connection ends, Node emits no `close` on those that wait. */
+  pipelined: Set<ServerResponse> | undefined
 }
 
 export interface UnderWayOptions {
@@ -37,9 +39,13 @@ export class RequestsUnderWay {
 
   /** A connection was opened. */
   open (socket: Socket): void {
-    const connection: Connection = { underWay: 0, last: undefined, excess: 0, lastExcess: undefined, requestId: '' }
+    const connection: Connection = { underWay: 0, last: undefined, pipelined: undefined, excess: 0, lastExcess: undefined, requestId: '' }
     this.#connections.set(socket, connection)
     this.#excess.add(socket, connection)
+    socket.on('close', () => {
+      // After the `close` of the response whose turn it was.
+      if (connection.pipelined !== undefined) setImmediate(() => this.#leave(connection))
+    })
   }
 
   /** Whether the connection was opened: with TLS, after the handshake. */
@@ -55,6 +61,7 @@ export class RequestsUnderWay {
       this.#excess.refuse(request.socket, connection, response)
       return false
     }
+    if (connection.underWay > 0) (connection.pipelined ??= new Set()).add(response)
     connection.underWay++
     connection.last = response
     response.on('close', this.#released)
@@ -77,6 +84,15 @@ export class RequestsUnderWay {
   #release (response: ServerResponse): void {
     const connection = this.#connections.get(response.req.socket) as Connection
     connection.underWay--
+    connection.pipelined?.delete(response)
     if (!response.writableFinished) this.#options.left(response.req)
+  }
+
+  /** Those that wait still do what they were sent for. */
+  #leave ({ pipelined = new Set() }: Connection): void {
+    for (const response of [...pipelined]) {
+      response.emit('close')
+      response.off('close', this.#released)
+    }
   }
 }

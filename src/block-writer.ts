@@ -25,6 +25,8 @@ export class BlockWriter {
   /** Lines since the last one that said how many, and why. */
   #dropped = 0
   #cause = ''
+  /** What was written last is a part of a line. */
+  #isWithinLine = false
   /** Lines that were dropped since the start. */
   droppedInAll = 0
 
@@ -66,10 +68,12 @@ export class BlockWriter {
 
   async #writeBlocks (): Promise<void> {
     while (this.#lines.length > 0) {
-      const lines = this.#lines
+      const block = Buffer.from(`${this.#isWithinLine ? '\n' : ''}${this.#lines.join('')}`)
       this.#lines = []
-      const error = await writeAll(this.#options.fd, Buffer.from(lines.join('')))
-      if (error !== undefined) this.#drop(lines.length, `the log cannot be written (${error})`)
+      const { error, bytes } = await writeAll(this.#options.fd, block)
+      if (bytes > 0) this.#isWithinLine = block[bytes - 1] !== NEWLINE
+      const lost = block.subarray(bytes).filter((byte) => byte === NEWLINE).length
+      if (error !== undefined) this.#drop(lost, `the log cannot be written (${error})`)
       else if (this.#dropped > 0) {
         this.#lines.push(`{"level":40,"time":${Date.now()},"dropped":${this.#dropped},"msg":"log lines were dropped: ${this.#cause}"}\n`)
         this.#dropped = 0
@@ -80,16 +84,18 @@ export class BlockWriter {
 }
 
 const RETRY_MS = 20
+const NEWLINE = 0x0A
 
-/** All of a block: a pipe may take less than it is given, or nothing for now. Returns the code of the error that ended it. */
-async function writeAll (fd: number, block: Buffer): Promise<string | undefined> {
-  for (let at = 0; at < block.length;) {
+/** All of a block: a pipe may take less than it is given, or nothing for now. Returns how much was written, and the error that ended it. */
+async function writeAll (fd: number, block: Buffer): Promise<{ readonly error?: string, readonly bytes: number }> {
+  let at = 0
+  while (at < block.length) {
     const { error, bytes } = await writeSome(fd, block, at)
     if (error === null) at += bytes
     else if (error.code === 'EAGAIN' || error.code === 'EBUSY') await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-    else return error.code ?? error.message
+    else return { error: error.code ?? error.message, bytes: at }
   }
-  return undefined
+  return { bytes: at }
 }
 
 function writeSome (fd: number, block: Buffer, at: number): Promise<{ error: NodeJS.ErrnoException | null, bytes: number }> {

@@ -101,3 +101,58 @@ t.test('a caller that leaves while another with the same token waits too: what i
   t.equal(handled, 2)
   t.match(audits(service), [{ decision: 'allowed', route: '/work' }, { decision: 'allowed', route: '/work' }])
 })
+
+t.test('a handler that passes the request on to the 404 handler: the decision was about its route', async (t) => {
+  const service = await startService(t, {
+    key,
+    environment: { AUDIT: 'on' },
+    prepare: (app) => app.get('/passed-on', { config: { auth: { scopes: [] } } }, (_request, reply) => { reply.callNotFound() })
+  })
+  t.equal((await service.get('/passed-on', service.issuer.token())).status, 404)
+  await until(() => audits(service).length === 1)
+  t.match(audits(service), [{ decision: 'allowed', route: '/passed-on', client: 'test_client' }])
+})
+
+t.test('pipelined requests of a caller that leaves: each has its lines and its count, since each is handled', async (t) => {
+  let handled = 0
+  const service = await startService(t, {
+    key,
+    environment: { AUDIT: 'on', METRICS: 'on' },
+    prepare: (app) => {
+      for (const path of ['/a', '/b', '/c']) {
+        app.post(path, { config: { auth: { scopes: [] } } }, async () => { handled++; await new Promise((done) => setTimeout(done, 400)) })
+      }
+    }
+  })
+  const authorization = `Authorization: Bearer ${service.issuer.token()}`
+  const body = 'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'
+  const texts = ['/a', '/b', '/c'].map((path) => `POST ${path} HTTP/1.1\r\nHost: x\r\n${authorization}\r\n${body}`)
+  const caller = await sent(service, texts.join(''))
+  await until(() => handled === 3)
+  caller.destroy()
+  await until(() => audits(service).length === 3)
+  await new Promise((done) => setTimeout(done, 600))
+  const routes = (lines: readonly Json[]): unknown[] => lines.map(({ route }) => route).sort()
+  t.same(routes(audits(service)), ['/a', '/b', '/c'])
+  t.same(routes(requests(service).filter(({ status }) => status === 499)), ['/a', '/b', '/c'])
+  const { text } = await service.get('/metrics')
+  for (const path of ['/a', '/b', '/c']) t.match(text, `scopegate_aborted_requests_total{route="${path}",method="POST"} 1`)
+})
+
+t.test('what follows a whole request and cannot be read does not take away its line', async (t) => {
+  let handled = 0
+  const service = await startService(t, {
+    key,
+    environment: { AUDIT: 'on', METRICS: 'on' },
+    prepare: (app) => app.get('/slow', { config: { auth: { scopes: [] } } }, async () => {
+      handled++
+      await new Promise((done) => setTimeout(done, 300))
+    })
+  })
+  const response = await raw(service, `${requestText('/slow', service.issuer.token())}garbage\r\n\r\n`)
+  t.equal(statusOf(response), 400)
+  await until(() => audits(service).length === 1 && requests(service).length === 1)
+  t.equal(handled, 1)
+  t.match(requests(service), [{ route: '/slow', status: 499, client: 'test_client' }])
+  t.match((await service.get('/metrics')).text, 'scopegate_aborted_requests_total{route="/slow",method="GET"} 1')
+})

@@ -26,7 +26,7 @@ const REDIS = {
   connectTimeout: 1_000, commandTimeout: 250, socketTimeout: 1_000, maxRetriesPerRequest: 0, enableOfflineQueue: false
 } as const
 
-/** Clients that a process counts by itself; beyond it, the count of the one that called longest ago is forgotten. */
+/** Clients whose requests are counted in memory; beyond it, the count of the one that called longest ago is deleted. */
 const CLIENTS = 10_000
 
 /**

@@ -18,7 +18,7 @@ export function redisReplays (app: FastifyInstance, redisUrl: string): Replays {
   const redis = new Redis(redisUrl, {
     connectTimeout: LIMITS.connectTimeoutMs,
     commandTimeout: LIMITS.commandTimeoutMs,
-    // A connection whose other end is gone without a word is given up, and with it what waits in it.
+    // A connection that does not respond is closed, with the commands that wait for a response on it.
     socketTimeout: LIMITS.socketTimeoutMs,
     // A command that is sent again would find its own first attempt, and look like a replay.
     maxRetriesPerRequest: 0,

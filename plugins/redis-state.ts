@@ -93,12 +93,12 @@ export function redisState (app: FastifyInstance, redis: Redis, texts: RedisText
   return { worked, failed }
 }
 
-const isReply = ({ name }: Error): boolean => name === 'ReplyError'
+const isReply = ({ name }: Pick<Error, 'name'>): boolean => name === 'ReplyError'
 
 /**
  * The code of a system error, or the word with which a reply of Redis begins (READONLY, OOM, WRONGPASS, NOPERM), or what the client says of
  * itself (Command timed out). None of them contains the address.
  */
 function causeOf ({ code, name, message }: Error & { readonly code?: string }): string {
-  return code ?? (name === 'ReplyError' ? /^[A-Z]+/.exec(message)?.[0] : undefined) ?? (name === 'Error' ? message : name)
+  return code ?? (isReply({ name }) ? /^[A-Z]+/.exec(message)?.[0] : undefined) ?? (name === 'Error' ? message : name)
 }

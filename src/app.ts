@@ -13,7 +13,7 @@ import { requestIds } from '../plugins/request-ids.ts'
 import requestLog, { lazyRequestLogger } from '../plugins/request-log.ts'
 import requestShape from '../plugins/request-shape.ts'
 import type { loadSwaggerUi, SwaggerUi } from '../plugins/api-page.ts'
-import { scopegate, type ScopegateOptions, type ServiceOptions } from '../plugins/scopegate.ts'
+import { scopegate } from '../plugins/scopegate.ts'
 import securityHeaders from '../plugins/security-headers.ts'
 import { waitingCallers } from '../plugins/waiting-callers.ts'
 import { healthRoutes } from '../routes/health.ts'
@@ -27,7 +27,7 @@ import type { Clock } from './oauth/clock.ts'
 import type { Keyring } from './oauth/keyring.ts'
 import type { TrustedIssuers } from './oauth/trusted-issuers.ts'
 import type { Verification } from './oauth/verification.ts'
-import type { IssuerOptions } from './options/issuer-options.ts'
+import { guardOptions } from './guard-options.ts'
 import type { LineWriter } from './log-line.ts'
 
 declare module 'fastify' {
@@ -171,31 +171,6 @@ async function addPages (app: FastifyInstance, config: Config, { client }: Pages
 
 async function tlsOf ({ tls, clientCertificate }: Config): Promise<ListenerTls | undefined> {
   return tls && { ...tls, requestCert: clientCertificate === 'tls', createServer: (await import('node:https')).createServer }
-}
-
-/** The service's configuration as options of the plugin; its warnings are those of the configuration. */
-function guardOptions (config: Config, clock: Clock | undefined): ScopegateOptions & ServiceOptions {
-  const { dpop, dpopNonceSecrets, redisUrl, clientCertificate, trustProxy, explainRefusals } = config
-  const { allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer } = config
-  return {
-    issuers: config.issuers.map(issuerOptions),
-    scopes: SCOPES,
-    errors: 'throw',
-    tokenCacheMb: config.tokenCacheBytes / 1024 / 1024,
-    allowInsecureHttp, useEnvProxy, challengeRealm, publicUrl, docsUrl, maxTokenBytes, developmentIssuer,
-    dpop, redisUrl, clientCertificate, trustProxy, explainRefusals, ...dpopNonceSecrets.length > 0 && { dpopNonceSecrets },
-    warn: () => undefined,
-    ...clock && { clock }
-  }
-}
-
-function issuerOptions ({ audience, serviceClaim, keys, jwksUrl, ...settings }: Config['issuers'][number]): IssuerOptions {
-  return {
-    ...settings,
-    audience: audience === 'any' ? '*' : audience,
-    serviceClaim: serviceClaim && `${serviceClaim.name}=${serviceClaim.value}`,
-    ...keys === undefined ? { jwksUrl } : { keys }
-  }
 }
 
 /** For the OpenAPI document. */

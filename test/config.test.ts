@@ -2,20 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { ConfigError, ENVIRONMENT, loadConfig, readEnvironment, readSources, type Environment } from '../src/config.ts'
+import { ENVIRONMENT, loadConfig, readEnvironment, readSources, type Environment } from '../src/config.ts'
+import { problemsOf } from './support/config-problems.ts'
 
 const ISSUER = 'https://sso.example.com/realms/myorg'
 const GIVEN = { ISSUER, AUDIENCE: 'test_api' }
-
-function problemsOf (environment: Environment): readonly string[] {
-  try {
-    loadConfig(environment)
-    return []
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems
-    throw error
-  }
-}
 
 t.test('nothing set: the development issuer and the defaults', async (t) => {
   t.match(loadConfig({}), {

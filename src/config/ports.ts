@@ -3,6 +3,9 @@ import { ENVIRONMENT } from './schema.ts'
 
 type Given = Readonly<Record<string, string>>
 
+/** `::` is every address of both families, as Node listens on it. */
+const EVERY_IPV4 = '0.0.0.0'
+
 interface Listening {
   readonly name: 'PORT' | 'MANAGEMENT_PORT' | 'DEVELOPMENT_ISSUER_PORT'
   readonly host: string
@@ -30,9 +33,7 @@ export function portProblems (given: Given, hasDevelopmentIssuer: boolean): stri
 /** 0 is any free port. */
 function collide (one: Listening, other: Listening): boolean {
   if (one.port === undefined || one.port === 0 || one.port !== other.port) return false
-  return one.host === other.host || !isOneAddress(one.host) || !isOneAddress(other.host)
-}
-
-function isOneAddress (host: string): boolean {
-  return isIP(host) !== 0 && host !== '0.0.0.0' && host !== '::'
+  const [family, otherFamily] = [isIP(one.host), isIP(other.host)]
+  if (family === 0 || otherFamily === 0 || one.host === '::' || other.host === '::') return true
+  return one.host === other.host || (family === otherFamily && [one.host, other.host].includes(EVERY_IPV4))
 }

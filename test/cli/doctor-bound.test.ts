@@ -83,6 +83,8 @@ t.test('the head of a request is read as the service reads it: scheme, binding a
     [head(`Authorization: DPoP ${bound}`, 'DPoP: a.b.c'), undefined],
     [head(`authorization: dpop  ${bound}`, 'dpop: a.b.c'), undefined],
     [head(`Authorization: DPoP ${bound}`), 'dpop_missing'],
+    [head(`Authorization: DPoP ${bound}`, 'DPoP:'), 'dpop_missing'],
+    [head(`Authorization: DPoP ${bound}`, 'DPoP:', 'DPoP:'), 'dpop_repeated'],
     [head(`Authorization: DPoP ${bound}`, 'DPoP: ', 'DPoP: a.b.c'), 'dpop_repeated'],
     [`Authorization: DPoP ${bound}`, undefined],
     [`DPoP ${bound}`, undefined],

@@ -1,17 +1,8 @@
 import t from 'tap'
-import { ConfigError, loadConfig, type Environment } from '../../src/config.ts'
+import type { Environment } from '../../src/config.ts'
+import { problemsOf } from '../support/config-problems.ts'
 
 const GIVEN = { ISSUER: 'https://sso.example.com/realms/x', AUDIENCE: 'a' }
-
-function problemsOf (environment: Environment): readonly string[] {
-  try {
-    loadConfig(environment)
-    return []
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems
-    throw error
-  }
-}
 
 t.test('two listeners of the process cannot have one port, however it is written', async (t) => {
   const cases: ReadonlyArray<readonly [Environment, readonly string[]]> = [
@@ -34,7 +25,8 @@ t.test('ports that do not collide are accepted: any free one, another address, a
   for (const environment of [
     { ...GIVEN, PORT: '0', MANAGEMENT_PORT: '0' }, { PORT: '0', MANAGEMENT_PORT: '00', DEVELOPMENT_ISSUER_PORT: '000' },
     { ...GIVEN, PORT: '8080' }, { ...GIVEN, MANAGEMENT_PORT: '8080' }, { ...GIVEN, DEVELOPMENT_ISSUER_PORT: '50100' },
-    { ...GIVEN, HOST: '10.0.0.1', MANAGEMENT_HOST: '127.0.0.1', MANAGEMENT_PORT: '50100' }
+    { ...GIVEN, HOST: '10.0.0.1', MANAGEMENT_HOST: '127.0.0.1', MANAGEMENT_PORT: '50100' },
+    { ...GIVEN, HOST: '0.0.0.0', MANAGEMENT_HOST: '::1', MANAGEMENT_PORT: '50100' }
   ]) t.same(problemsOf(environment), [], JSON.stringify(environment))
   t.same(problemsOf({ NODE_ENV: 'production', PORT: '8080' }).map((problem) => problem.split(':')[0]), ['ISSUER', 'AUDIENCE'])
   t.same(problemsOf({ ...GIVEN, PORT: 'x', MANAGEMENT_PORT: 'x' }).map((problem) => problem.split(' got ')[0]), [

@@ -80,9 +80,11 @@ export function readPresented (text: string | undefined, { announced = false, dp
   const head = linesSent(trimmed)
   const lines = valuesIn(head, 'authorization')
   if (lines.length > 0) {
+    const proofs = valuesIn(head, 'dpop')
     return credentialsIn(() => authorizationOf(lines.flatMap((value) => ['authorization', value])), {
       dpop,
-      proofs: head.some((line) => REQUEST_LINE.test(line)) ? valuesIn(head, 'dpop').length : undefined,
+      // One without a value is none.
+      proofs: !head.some((line) => REQUEST_LINE.test(line)) ? undefined : proofs.join('') === '' && proofs.length === 1 ? 0 : proofs.length,
       note: `standard input is a request with ${lines.length} Authorization line${lines.length === 1 ? '' : 's'}`
     })
   }

@@ -13,6 +13,7 @@ import { measureHot } from './parts/hot.mjs'
 import { measureMemory } from './parts/memory.mjs'
 import { measureOverload } from './parts/overload.mjs'
 import { measureStart } from './parts/start.mjs'
+import { measureTraces } from './parts/traces.mjs'
 import { filledIn, tablesOf } from './report.mjs'
 
 /** The same part with a load that sleeps while it waits. */
@@ -34,10 +35,11 @@ const PARTS = {
   bad: countAfterBadTokens,
   memory: measureMemory,
   start: measureStart,
+  traces: measureTraces,
   client: measureClientCall
 }
 /** What needs no peers. */
-const ALONE = new Set(['floods', 'overload', 'dpop', 'dpop-asleep', 'memory', 'client'])
+const ALONE = new Set(['floods', 'overload', 'dpop', 'dpop-asleep', 'memory', 'traces', 'client'])
 const RESULTS = new URL('results.json', import.meta.url)
 const README = new URL('README.md', import.meta.url)
 

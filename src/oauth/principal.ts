@@ -1,4 +1,5 @@
 import { confirmationOf, type Confirmation } from './confirmation.ts'
+import { scopeList } from './scope-list.ts'
 
 /** Who is calling, as a verified token says. Deep-frozen and shared between the requests of one token. */
 export interface Principal {
@@ -78,7 +79,7 @@ class TokenPrincipal implements Principal {
     this.clientId = clientIdOf(claims, issuer)
     this.subject = claims.sub
     this.kind = kindOf(claims, issuer)
-    this.scopes = claims.scope === undefined || claims.scope === '' ? NONE : Object.freeze(claims.scope.split(' '))
+    this.scopes = claims.scope === undefined || claims.scope === '' ? NONE : scopeList(claims.scope)
     this.realmRoles = Object.freeze(claims.realm_access?.roles ?? NONE)
     this.clientRoles = clientRolesOf(claims.resource_access)
     this.issuer = claims.iss

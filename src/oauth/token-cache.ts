@@ -58,7 +58,7 @@ export class TokenCache {
     const entry = this.#entries.find(text)
     if (entry === undefined) return undefined
     if ((nowMs < entry.wholeSeconds * 1000 || nowMs < entry.deadlineMs) && entry.key.alive) {
-      entry.used = true
+      if (!entry.used) entry.used = true
       return entry.principal
     }
     this.#remove(entry)

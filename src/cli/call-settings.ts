@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { SettingsError } from '../client/client.ts'
 import type { ClientOptions } from '../client/client.ts'
+import { decodePem } from '../http/text.ts'
 
 /** What the program calls, and with which options of the client; `apiUrl` is at once the address. */
 export interface Call {
@@ -162,10 +163,10 @@ export function readRequestOptions (env: Variables): Pick<ClientOptions, 'dpop' 
   }
 }
 
-/** A file that cannot be read is a setting that cannot be used. */
+/** A file that cannot be read is a setting that cannot be used; the client refuses one without certificates, with what else is wrong. */
 function readAuthorities (path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return decodePem(readFileSync(path)) ?? ''
   } catch {
     throw new SettingsError([{ option: 'ca', expected: 'a file with certificates of authorities as PEM' }])
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { decodeText } from '../http/text.ts'
 import type { IssuerOptions } from '../options/issuer-options.ts'
 import { issuerListProblems } from '../options/options.ts'
 import { INSECURE_SWITCH } from './addresses.ts'
@@ -16,11 +17,15 @@ export interface IssuersFile {
 
 /** The text of the file, or a ConfigError. */
 export function readIssuersFile (path: string): string {
+  let bytes: Uint8Array
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    bytes = readFileSync(path)
   } catch (error) {
     throw new ConfigError([`${NAME}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`])
   }
+  const text = decodeText(bytes)
+  if (text === undefined) throw new ConfigError([`${NAME}: ${path} is not text in UTF-8`])
+  return text
 }
 
 /** The content of the file: a JSON array of the plugin's options for each issuer, checked like the environment. */

@@ -20,7 +20,7 @@ function problemsOf (issuersFile: string, environment: Readonly<Record<string, s
   }
 }
 
-function fileFor (t: Test, text: string): string {
+function fileFor (t: Test, text: string | Uint8Array): string {
   const folder = mkdtempSync(join(tmpdir(), 'scopegate-issuers-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   writeFileSync(join(folder, 'issuers.json'), text)
@@ -57,6 +57,12 @@ t.test('what is wrong with the file', async (t) => {
 t.test('a byte order mark is skipped; a missing file is a configuration error', async (t) => {
   t.same(JSON.parse(readIssuersFile(fileFor(t, `\uFEFF${JSON.stringify([A])}`))), [A])
   t.throws(() => readIssuersFile('/nowhere/issuers.json'), new ConfigError(['ISSUERS_FILE: /nowhere/issuers.json cannot be read (ENOENT)']))
+})
+
+t.test('a file in UTF-16, as PowerShell writes it, is read; one that is not text is a configuration error', async (t) => {
+  t.same(JSON.parse(readIssuersFile(fileFor(t, Buffer.from(`\uFEFF${JSON.stringify([A])}`, 'utf16le')))), [A])
+  const latin1 = fileFor(t, Buffer.from(JSON.stringify([{ ...A, audience: 'bücher' }]), 'latin1'))
+  t.throws(() => readIssuersFile(latin1), new ConfigError([`ISSUERS_FILE: ${latin1} is not text in UTF-8`]))
 })
 
 t.test('a process with two issuers, one of which is down: ready is 200 degraded, and its tokens get 503', async (t) => {

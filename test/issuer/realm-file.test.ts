@@ -56,6 +56,14 @@ t.test('members of the wrong shape: line, column and path of each', (t) => {
   t.end()
 })
 
+t.test('a file in UTF-16, as PowerShell writes it, is read; one that is not text is named', (t) => {
+  writeFileSync(file, Buffer.from(`\uFEFF${REAL}`, 'utf16le'))
+  t.strictSame(readRealmFile(file), parseRealm(JSON.parse(REAL)))
+  writeFileSync(file, Buffer.from(REAL.replace('myorg', 'bücher'), 'latin1'))
+  t.throws(() => readRealmFile(file), { name: 'RealmFileError', message: `The realm file ${file} is not text in UTF-8.` })
+  t.end()
+})
+
 t.test('a file that cannot be read, and one with a byte order mark', (t) => {
   t.throws(() => readRealmFile(join(folder, 'none.json')), { name: 'RealmFileError', message: /none\.json cannot be read: ENOENT/ })
   t.equal(refusal(`\uFEFF${REAL}`), 'no error')

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError, loadConfig, type Config, type EnvironmentSources } from '../../config.ts'
 import { addressProblem } from '../../http/addresses.ts'
+import { decodeText } from '../../http/text.ts'
 import { issuerSettings, type IssuerSettings } from '../../options/issuer-options.ts'
 import type { AcceptedBindings } from '../../oauth/challenge.ts'
 import type { AccessRow } from '../../oauth/access-matrix.ts'
@@ -92,7 +93,7 @@ export function chosenRoutes (rows: readonly AccessRow[] | undefined, names: rea
 export function readMatrix (path: string): readonly AccessRow[] {
   let value: unknown
   try {
-    value = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    value = JSON.parse(decodeText(readFileSync(path)) ?? '')
   } catch (error) {
     throw new UsageError(`--access: the file cannot be read as JSON (${(error as NodeJS.ErrnoException).code ?? 'not JSON'}).`)
   }

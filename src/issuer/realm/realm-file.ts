@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { decodeText } from '../../http/text.ts'
 import { jsonPlaces, lineAndColumn, type JsonError } from './json-places.ts'
 import { parseRealm, shapeSentence, type Realm, type RealmShapeError } from './realm.ts'
 import { scopeDefinition, undefinedScopes } from './scope-names.ts'
@@ -53,11 +54,15 @@ function read (path: string): Read {
 }
 
 function textOf (path: string): string {
+  let bytes: Uint8Array
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    bytes = readFileSync(path)
   } catch (error) {
     throw new RealmFileError(`The realm file ${path} cannot be read: ${(error as Error).message}`)
   }
+  const text = decodeText(bytes)
+  if (text === undefined) throw new RealmFileError(`The realm file ${path} is not text in UTF-8.`)
+  return text
 }
 
 function placesIn (path: string, text: string): ReadonlyMap<string, number> {

@@ -5,7 +5,7 @@ import type { Principal } from '../src/oauth/principal.ts'
 // Their additions to the types of Fastify.
 import type {} from './listeners.ts'
 import { REFUSED } from './names.ts'
-import { replyTo } from './request-log.ts'
+import { replyTo } from './reply-to.ts'
 import { traceIdOf } from './trace-context.ts'
 
 const DECISION = Symbol('decision')

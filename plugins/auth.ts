@@ -86,7 +86,8 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     issuers: trusted,
     cacheBytes: tokenCacheBytes,
     verifierOf: createVerifiers(),
-    addressOf: ({ ip }) => ip,
+    // Undefined for a Unix socket, and for a connection that was closed before it was accepted.
+    addressOf: ({ ip }: { readonly ip: string | undefined }) => ip ?? '',
     hasLeft: ({ raw }) => raw.socket.destroyed,
     ...proof && { proof }
   })

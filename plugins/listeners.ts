@@ -41,7 +41,7 @@ export class Listeners {
   readonly servers: Server[] = []
   /**
    * Called with a request whose connection was closed before the response was complete, and whether that was because it could not be read:
-   * then it was refused (RawRefusals).
+   * then it was refused (RawRefusals). Not with one that was refused before Fastify.
    */
   readonly left: Array<(request: IncomingMessage, wasUnread: boolean) => void> = []
   /** Whose request it is, for the waiting lines of an overload; until it is set, by the peer of the connection. */
@@ -73,6 +73,7 @@ export class Listeners {
       lines: this.refusalLines,
       docsUrl: options.docsUrl,
       idOf: options.idOf,
+      unreadOf: (socket) => this.#underWay.unreadOf(socket),
       canSend: (socket) => (options.tls === undefined || this.#underWay.knows(socket)) && this.#underWay.isFree(socket)
     })
     this.open = new OpenConnections(this.#limits.connections, (socket) => this.#underWay.isIdle(socket))
@@ -87,7 +88,10 @@ export class Listeners {
     })
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
-      left: (request) => { for (const call of this.left) call(request, this.refusals.wasUnread(request)) },
+      left: (request) => {
+        if (this.refusals.wasAnswered(request)) return
+        for (const call of this.left) call(request, this.refusals.wasUnread(request))
+      },
       refuse: (request, response) => this.refusals.refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })
     })
   }

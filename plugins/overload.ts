@@ -5,6 +5,7 @@ import { FairShares } from '../src/oauth/fair-shares.ts'
 import type { Presented } from '../src/oauth/verification.ts'
 import type { OverloadLimits } from './overload-limits.ts'
 import { OverloadReport } from './overload-report.ts'
+import { noteWait } from './waited.ts'
 
 /** A request that waits, and what to do with it. */
 interface Waiting {
@@ -158,9 +159,9 @@ export class Admission {
   /** Returns how many were served. */
   #serveInOrder (arrived: readonly Waiting[], hasTime: () => boolean): number {
     let served = 0
-    for (const { request, response } of arrived) {
+    for (const waiting of arrived) {
       // Nobody waits for the response any more.
-      if (!response.destroyed) this.#options.serve(request, response)
+      if (!waiting.response.destroyed) this.#serve(waiting)
       served++
       if (!hasTime()) break
     }
@@ -189,7 +190,12 @@ export class Admission {
       if (isOver) this.#overdue.push(waiting)
       return isOver
     })
-    if (next !== undefined) this.#options.serve(next.request, next.response)
+    if (next !== undefined) this.#serve(next)
+  }
+
+  #serve ({ request, response, sinceMs }: Waiting): void {
+    noteWait(request, performance.now() - sinceMs)
+    this.#options.serve(request, response)
   }
 
   #shed ({ request, response, suspect }: Waiting): void {

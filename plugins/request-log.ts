@@ -5,13 +5,10 @@ import type { LineWriter } from '../src/log-line.ts'
 import { addressOf, nameCaller } from './audit.ts'
 import { REFUSED } from './names.ts'
 import type { RefusalLines } from './refusal-lines.ts'
+import { keepReply, replyTo } from './reply-to.ts'
 import { traceIdOf } from './trace-context.ts'
-
-const REPLY = Symbol('reply')
-
-declare module 'node:http' {
-  interface IncomingMessage { [REPLY]?: FastifyReply }
-}
+import { isAnswered } from './unread-body.ts'
+import { elapsedMs } from './waited.ts'
 
 /** For a caller who closed the connection before the response was complete (as nginx writes it). */
 const CLOSED_BY_CALLER = 499
@@ -21,11 +18,6 @@ export interface RequestLogOptions {
   readonly refusalLines: RefusalLines
   /** In place of the logger, whose level decides nevertheless. */
   readonly writeLine?: LineWriter | undefined
-}
-
-/** Of a request that has reached Fastify. */
-export function replyTo (raw: IncomingMessage): FastifyReply | undefined {
-  return raw[REPLY]
 }
 
 /** Orchestrators request these every few seconds: they get a line when the status changes. */
@@ -53,16 +45,23 @@ export default fp<RequestLogOptions>((app, { refusalLines, writeLine }, done) =>
     writeTo(level, lineOf(reply, status), 'request')
   }
   app.addHook('onRequest', ({ raw }, reply, next) => {
-    raw[REPLY] = reply
+    keepReply(raw, reply)
     next()
   })
   app.addHook('onResponse', (_request, reply, next) => {
     write(reply, reply.statusCode)
     next()
   })
-  app.listeners.left.push((raw, wasUnread) => {
+  const { refusals, left } = app.listeners
+  refusals.lineOfServed = (raw, status) => {
     const reply = replyTo(raw)
-    if (reply !== undefined && !wasUnread) write(reply, CLOSED_BY_CALLER)
+    return reply === undefined ? undefined : lineOf(reply, status)
+  }
+  left.push((raw, wasUnread) => {
+    const reply = replyTo(raw)
+    if (wasUnread) return
+    if (reply === undefined) refusals.noteLeft(raw, CLOSED_BY_CALLER)
+    else write(reply, isAnswered(raw) ? reply.statusCode : CLOSED_BY_CALLER)
   })
   app.addHook('onClose', (_app, next) => {
     refusalLines.report()
@@ -75,13 +74,14 @@ export default fp<RequestLogOptions>((app, { refusalLines, writeLine }, done) =>
  * ASVS 16.2.1: who, from where, what, and with what result. `client`, `sub` and `jti` are those of a verified token. The members are
  * assigned one by one: to spread objects that may be absent would be a third of what a line costs.
  */
-function lineOf ({ request, elapsedTime }: FastifyReply, status: number): Readonly<Record<string, unknown>> {
-  const line: Record<string, unknown> = {
+function lineOf (reply: FastifyReply, status: number): Readonly<Record<string, unknown>> & { readonly reqId: string } {
+  const { request } = reply
+  const line: Record<string, unknown> & { readonly reqId: string } = {
     reqId: request.id,
     method: request.method,
     route: request.routeOptions.url ?? 'none',
     status,
-    ms: Math.round(elapsedTime * 100) / 100,
+    ms: Math.round(elapsedMs(reply) * 100) / 100,
     address: addressOf(request)
   }
   const traceId = traceIdOf(request.raw)

@@ -4,42 +4,61 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunc
 import { LISTENERS } from './names.ts'
 // Its addition to the types of Fastify.
 import type {} from './listeners.ts'
+import { replyTo } from './reply-to.ts'
 import { methodLabel, RequestTimes } from './request-times.ts'
+import { isSentWhole } from './sent-whole.ts'
+import { isAnswered } from './unread-body.ts'
+import { elapsedMs } from './waited.ts'
 
 const REQUEST = Symbol('request')
+const COUNTED = Symbol('counted')
 
 declare module 'node:http' {
   interface ServerResponse { [REQUEST]?: FastifyRequest }
 }
 
-/** Returns what writes the text of the histogram. */
+declare module 'fastify' {
+  interface FastifyRequest { [COUNTED]: boolean }
+}
+
+/** Each request once: in the histogram when its response was sent whole, else among those that ended before. Returns the histogram. */
 export function observeRequests (app: FastifyInstance, registers: Registry[]): RequestTimes {
   const times = new RequestTimes(
     'scopegate_request_duration_seconds',
     'Requests by pattern of the route, method and status, from the head to the end of the response.'
   )
-  countAborted(app, registers)
-  app.addHook('onResponse', ({ method, routeOptions: { url } }, { statusCode, elapsedTime }, next) => {
-    times.observe(url, method, statusCode, elapsedTime / 1000)
+  const observe = (request: FastifyRequest, reply: FastifyReply): void => {
+    request[COUNTED] = true
+    times.observe(request.routeOptions.url, request.method, reply.statusCode, elapsedMs(reply) / 1000)
+  }
+  const countAborted = abortedRequests(app, registers, observe)
+  app.decorateRequest(COUNTED, false)
+  app.addHook('onResponse', (request, reply, next) => {
+    if (isSentWhole(reply.raw)) observe(request, reply)
+    else countAborted(request)
     next()
   })
   return times
 }
 
-/** Those that end with `onResponse` are not among them, nor those that could not be read: the service counts these as early refusals. */
-function countAborted (app: FastifyInstance, registers: Registry[]): void {
+/** Those that could not be read are not among them: the service counts these as early refusals. */
+function abortedRequests (
+  app: FastifyInstance, registers: Registry[], observe: (request: FastifyRequest, reply: FastifyReply) => void
+): (request: FastifyRequest) => void {
+  const listeners = app.hasDecorator(LISTENERS) ? app[LISTENERS] : undefined
   const aborted = new Counter({
     name: 'scopegate_aborted_requests_total', help: 'Requests whose connection was closed before the response was complete.',
     labelNames: ['route', 'method'], registers
   })
-  const counted = new WeakSet<FastifyRequest>()
   const count = (request: FastifyRequest): void => {
-    if (counted.has(request) || (app.hasDecorator(LISTENERS) && app[LISTENERS].refusals.wasUnread(request.raw))) return
-    counted.add(request)
+    if (request[COUNTED] || listeners?.refusals.wasUnread(request.raw) === true) return
+    const reply = isAnswered(request.raw) ? replyTo(request.raw) : undefined
+    if (reply !== undefined) { observe(request, reply); return }
+    request[COUNTED] = true
     aborted.inc({ route: request.routeOptions.url ?? 'none', method: methodLabel(request.method) })
   }
   function closed (this: ServerResponse): void {
-    if (!this.writableFinished) count(this[REQUEST] as FastifyRequest)
+    if (!isSentWhole(this)) count(this[REQUEST] as FastifyRequest)
   }
   // Before the body is read, Fastify notices the end of a connection, afterwards nobody does.
   app.addHook('onRequestAbort', (request, next) => {
@@ -51,4 +70,9 @@ function countAborted (app: FastifyInstance, registers: Registry[]): void {
     raw.on('close', closed)
     next()
   })
+  // Those that waited since the process was busy never came to Fastify.
+  listeners?.left.push((raw, wasUnread) => {
+    if (replyTo(raw) === undefined && !wasUnread) aborted.inc({ route: 'none', method: methodLabel(raw.method ?? '') })
+  })
+  return count
 }

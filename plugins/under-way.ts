@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ExcessRequests, type Excess } from './excess.ts'
+import { isSentWhole } from './sent-whole.ts'
 
 interface Connection extends Excess {
   underWay: number
@@ -81,11 +82,17 @@ export class RequestsUnderWay {
     return connection.underWay === 0 ? connection.last.req.complete : connection.underWay === 1 && !connection.last.headersSent
   }
 
+  /** Of the requests under way, the one whose body was not yet read to its end. */
+  unreadOf (socket: Socket): IncomingMessage | undefined {
+    const request = this.#connections.get(socket)?.last?.req
+    return request?.complete === false ? request : undefined
+  }
+
   #release (response: ServerResponse): void {
     const connection = this.#connections.get(response.req.socket) as Connection
     connection.underWay--
     connection.pipelined?.delete(response)
-    if (!response.writableFinished) this.#options.left(response.req)
+    if (!isSentWhole(response)) this.#options.left(response.req)
   }
 
   /** Those that wait still do what they were sent for. */

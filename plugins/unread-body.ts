@@ -9,12 +9,19 @@ export function isBodyLong ({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > DISCARDED_BYTES
 }
 
+const answered = new WeakSet<IncomingMessage>()
+
+/** Whether the response to this request is written but for its end, which waits for the body: a caller that goes then has all of it. */
+export function isAnswered (body: IncomingMessage): boolean {
+  return answered.has(body)
+}
+
 /**
  * A response body that ends when the request body has, or when enough of it was discarded. Closing the connection while bytes of the
  * request are on their way would reset it, and the caller might never see the response (RFC 9112 §9.6). The request's time-out bounds it.
  */
 export function endingWith (body: IncomingMessage, text: string): Readable {
-  const response = new Readable({ read: Function.prototype as () => void })
+  const response = new Readable({ read: () => { answered.add(body) } })
   const end = (): void => { response.push(null) }
   let discarded = 0
   response.push(text)

@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
+import { leaveSignals } from './early-signals.ts'
 import type { Log } from './log.ts'
 
 /** How long the service continues to serve after SIGTERM, so that gateways notice that it is not ready any more. */
@@ -35,6 +36,7 @@ export function closeOnSignal ({ app, closeLast, log: { logger, flush }, drain }
     await Promise.race([flush(), new Promise((resolve) => setTimeout(resolve, LAST_LINES_MS))])
     endIfTerminalIsGone(signal)
   })
+  leaveSignals()
 }
 
 /** A Node that ends after its terminal was closed hangs in resetting that terminal, with a full core (seen with 20.20). */

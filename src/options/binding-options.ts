@@ -90,7 +90,8 @@ function proxiesSentence (proxies: unknown): string | undefined {
 export const PROXIES_TEXT = 'addresses of gateways (10.0.0.7, 10.0.0.0/8, loopback, linklocal, uniquelocal)'
 export const REDIS_TEXT =
   'the address of Redis, such as redis://localhost:6379 or rediss://user:password@redis.example.com:6380/0, with special characters of ' +
-  'user and password percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40; the value is not shown)'
+  'user and password percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40; the value is not shown), and no query but ' +
+  '?family=4 or ?family=6'
 export const NONCE_SECRETS_TEXT = 'one or two secrets of at least 32 bytes each, as text, such as lines of openssl rand -base64 48'
 
 const LEAST_SECRET_BYTES = 32
@@ -104,12 +105,13 @@ export function isSecret (secret: unknown): boolean {
 
 /**
  * What is expected instead; undefined: it can be used. The address may contain a password, so that it is never shown. A `#` or `?` of a
- * password that is not encoded ends the address there: the rest of the password would be its host, and be looked up in DNS.
+ * password that is not encoded ends the address there: the rest of the password would be its host, and be looked up in DNS. A query would
+ * be options of the library, which win over the limits of ours.
  */
 export function redisAddressProblem (address: string): string | undefined {
   if (!URL.canParse(address)) return REDIS_TEXT
-  const { protocol, hostname, pathname, search } = new URL(address)
-  const isWhole = !address.includes('#') && !search.includes('@')
+  const { protocol, hostname, pathname } = new URL(address)
+  const isWhole = /^[^#?]*(?:\?family=[46])?$/.test(address)
   const isRedis = (protocol === 'redis:' || protocol === 'rediss:') && hostname !== '' && isWhole
   return isRedis && /^\/?(?:0|[1-9]\d{0,4})?$/.test(pathname) ? undefined : REDIS_TEXT
 }

@@ -129,6 +129,7 @@ const ATTACKS: readonly Attack[] = [
   ['jwk for encryption', 'dpop_key', head({ jwk: { ...owner.jwk, use: 'enc' } })],
   ['jwk without y', 'dpop_key', head({ jwk: { ...owner.jwk, y: undefined } })],
   ['RSA of 1,024 bits', 'dpop_key', head({ alg: 'RS256', jwk: weak.publicKey.export({ format: 'jwk' }) })],
+  ['jwk that is for encryption by its key_ops', 'dpop_key', head({ jwk: { ...owner.jwk, key_ops: ['encrypt'] } })],
   [
     'RSA of 8,192 bits',
     'dpop_key',

@@ -153,7 +153,7 @@ t.test('the memory of used proofs is bounded, and full means 503 for proofs only
   t.equal(replays.firstUse('a'), false)
   t.equal(replays.firstUse('b'), true)
   t.throws(() => replays.firstUse('c'), { message: 'DPoP proofs cannot be checked at the moment' })
-  nowMs = 70_001
+  nowMs = 80_001
   t.equal(replays.firstUse('c'), true, 'a proof that can no longer be used is forgotten')
   t.equal(replays.size, 1)
 })
@@ -255,7 +255,10 @@ t.test('settings and options: each error says what to write, and shows no secret
   for (const address of ['redis', 'redis://', 'redis://r/abc', 'redis://r/1.5', 'redis://r/-1', 'redis://r/0/1', 'redis://r/100000']) {
     t.match(problems({ REDIS_URL: address }), /REDIS_URL: expected the address of Redis/, address)
   }
-  const unencoded = ['redis://u:p@s#hunter@r:6379', 'redis://r#', 'redis://u:12?hunter@r', 'redis://u:p/hunter@r', 'redis://u:1/hunter@r']
+  const unencoded = [
+    'redis://u:p@s#hunter@r:6379', 'redis://r#', 'redis://u:12?hunter@r', 'redis://u:p/hunter@r', 'redis://u:1/hunter@r',
+    'redis://r?commandTimeout=8000&hunter', 'redis://r/0?db=5&hunter', 'redis://r?family=6&hunter'
+  ]
   for (const address of unencoded) {
     const message = problems({ REDIS_URL: address })
     t.match(message, /REDIS_URL: expected the address of Redis.*percent-encoded \(# is %23/, address)

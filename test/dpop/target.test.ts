@@ -10,11 +10,12 @@ const PUBLIC = 'https://api.example.com'
 t.test('the target of a request is the path that the router sees: one with dot segments has none', async (t) => {
   for (const [path, target] of [
     ['/files/a', '/files/a'], ['/files/a?x=/../y', '/files/a'], ['/files/%61', '/files/a'], ['/files/a%2fb', '/files/a%2Fb'],
-    ['/files/..a', '/files/..a'], ['/files/.../b', '/files/.../b'], ['/files/.well-known', '/files/.well-known'], ['/', '/']
+    ['/files/..a', '/files/..a'], ['/files/.../b', '/files/.../b'], ['/files/.well-known', '/files/.well-known'], ['/', '/'],
+    ['https://api.example.com/files/a', '/files/a'], ['HTTP://other.example.com:8080/files/a?x=/y', '/files/a']
   ] as const) t.equal(targetOf(path, PUBLIC), `${PUBLIC}${target}`, path)
   for (const path of [
     '/files/../admin', '/files/%2e%2e/admin', '/files/.%2E/admin', '/files/%2E./admin', '/files/./admin', '/files/%2e/admin', '/files/..',
-    '/files/.', '/..', 'https://api.example.com/files/a', '*', ''
+    '/files/.', '/..', 'https://api.example.com/files/../a', 'https://api.example.com', 'https://api.example.com?x=/files/a', '*', ''
   ]) t.equal(targetOf(path, PUBLIC), undefined, path)
 })
 

@@ -4,7 +4,7 @@ import { InvalidProof, InvalidToken, NonceRequired } from '../errors.ts'
 import type { Principal } from '../principal.ts'
 import type { Evidence } from '../reasons.ts'
 import type { Nonces } from './nonces.ts'
-import { isSigned, publicKeyOf, thumbprint, type Jwk } from './proof-key.ts'
+import { isOfSmallOrder, isSigned, publicKeyOf, thumbprint, type Jwk } from './proof-key.ts'
 import { PROOF_RULES } from './proof-rules.ts'
 import { decodeProof, type DecodedProof, type KnownHeader } from './proof-token.ts'
 import { nameOfProof, type Replays } from './replays.ts'
@@ -114,6 +114,7 @@ function boundKey (jwk: Jwk, jkt: string, evidence: Evidence): KeyObject {
   // RFC 9449 §7.1: the binding is the token's, so that the token is what is not valid for this caller.
   if (thumbprint(jwk) !== jkt) throw new InvalidToken('dpop_key_mismatch', undefined, evidence)
   const key = publicKeyOf(jwk)
+  if (isOfSmallOrder(jwk)) throw new InvalidProof('dpop_key', 'x, a point of small order, for which anybody can sign', evidence)
   if (key === undefined) throw new InvalidProof('dpop_key', 'not a key of its kind', evidence)
   return key
 }

@@ -27,6 +27,7 @@ export function keyProblem (jwk: unknown): string | undefined {
   const missing = members.find((name) => typeof jwk[name] !== 'string')
   if (missing !== undefined) return missing
   if (jwk.use !== undefined && jwk.use !== 'sig') return 'use'
+  if (Array.isArray(jwk.key_ops) && !jwk.key_ops.some((one) => one === 'verify' || one === 'sign')) return 'key_ops'
   return jwk.kty === 'RSA' ? rsaProblem(String(jwk.n), String(jwk.e)) : undefined
 }
 
@@ -34,7 +35,26 @@ function rsaProblem (n: string, e: string): string | undefined {
   const modulus = Buffer.from(n, 'base64url')
   const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
   if (bits < RSA_BITS.least || bits > RSA_BITS.most) return `RSA of ${bits} bits`
-  return e.length > MOST_EXPONENT_CHARACTERS ? 'e is too large' : undefined
+  if (e.length > MOST_EXPONENT_CHARACTERS) return 'e is too large'
+  const exponent = numberOf(Buffer.from(e, 'base64url'))
+  return exponent < 3n || exponent % 2n === 0n ? 'e, with which anybody can sign' : undefined
+}
+
+const numberOf = (bytes: Buffer): bigint => BigInt(`0x0${bytes.toString('hex')}`)
+
+const PRIMES: Readonly<Record<string, bigint>> = { Ed25519: 2n ** 255n - 19n, Ed448: 2n ** 448n - 2n ** 224n - 1n }
+/** Of a point of order 8 on Ed25519. */
+const ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n
+
+/** Whether a key of EdDSA is one of the few points of small order (RFC 8032 §5.1, cofactor 8 and 4): anybody can sign for it. */
+export function isOfSmallOrder ({ kty, crv, x }: Jwk): boolean {
+  const prime = kty === 'OKP' ? PRIMES[String(crv)] : undefined
+  if (prime === undefined) return false
+  const bytes = Buffer.from(String(x), 'base64url')
+  // The last byte is the highest; its highest bit is the sign of the other coordinate.
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) & 0x7f
+  const y = numberOf(bytes.reverse()) % prime
+  return y <= 1n || y === prime - 1n || (crv === 'Ed25519' && (y === ORDER_8 || y === prime - ORDER_8))
 }
 
 /** Whether an algorithm is one of this key (RFC 7518 §3.1, RFC 8037 §3.1). */

@@ -15,14 +15,16 @@ export function normalizedTarget (uri: string): string | undefined {
   return URL.canParse(text) ? new URL(text).href : undefined
 }
 
+/** RFC 9112 §3.2.2: a caller may send the whole address. Who is called is said by PUBLIC_URL alone. */
+const ABSOLUTE_FORM = /^https?:\/\/[^/]*(?=\/)/i
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i
 
 /**
- * The same of a request, by the path that it was sent to. Undefined where no proof can name it: its target is no path, or it has a segment
- * `..`, which normalization resolves and the router does not.
+ * The same of a request, by the path that it was sent to (RFC 9112 §3.2.1, §3.2.2). Undefined where no proof can name it: its target is no
+ * path, or it has a segment `..`, which normalization resolves and the router does not.
  */
 export function targetOf (target: string, publicUrl: string): string | undefined {
-  const path = withoutQuery(target)
+  const path = withoutQuery(target).replace(ABSOLUTE_FORM, '')
   return path.startsWith('/') && !DOT_SEGMENT.test(path) ? normalizedTarget(publicUrl + path) : undefined
 }
 

@@ -43,8 +43,8 @@ export const PROOF_TEXTS = {
   dpop_key: {
     status: 401,
     sentence:
-      'The jwk of the proof is missing, is not a public key for signatures, or is of a size that is not accepted ' +
-      '(RSA: 2,048 to 4,096 bits).',
+      'The jwk of the proof is missing, is not a public key for signatures, proves nothing (anybody can sign for it), or is of a size ' +
+      'that is not accepted (RSA: 2,048 to 4,096 bits).',
     fix: () => `detail says what is wrong. ${LIBRARY}`
   },
   dpop_private_key: {
@@ -73,7 +73,7 @@ export const PROOF_TEXTS = {
   },
   dpop_expired: {
     status: 401,
-    sentence: 'The proof was created more than 60 seconds ago (iat), or has expired (exp).',
+    sentence: 'The proof was created more than 60 seconds ago (iat), or expired 10 seconds ago or earlier (exp).',
     fix: () => CLOCKS
   },
   dpop_in_future: {

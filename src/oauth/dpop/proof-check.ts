@@ -8,7 +8,7 @@ import { isOfSmallOrder, isSigned, publicKeyOf, thumbprint, type Jwk } from './p
 import { PROOF_RULES } from './proof-rules.ts'
 import { decodeProof, type DecodedProof, type KnownHeader } from './proof-token.ts'
 import { nameOfProof, type Replays } from './replays.ts'
-import { targetOf } from './target.ts'
+import { targetsOf } from './target.ts'
 
 /** What a request sends to prove that it may use its token. */
 export interface ProofRequest {
@@ -82,7 +82,7 @@ export class ProofCheck {
     if (typeof proof === 'string') throw new InvalidProof('dpop_malformed', proof, evidence)
     const expected = {
       method,
-      target: targetOf(target, this.#settings.publicUrl),
+      targets: targetsOf(target, this.#settings.publicUrl),
       tokenHash,
       nowSeconds
     }

@@ -12,8 +12,8 @@ export const PROOF_WINDOW = { pastSeconds: 60, futureSeconds: 10 } as const
 /** The request that a proof must be for. */
 export interface Proven {
   readonly method: string
-  /** As `normalizedTarget` has it; undefined where the target of the request is not a path. */
-  readonly target: string | undefined
+  /** As `targetsOf` has them: the proof names one of them. */
+  readonly targets: readonly string[]
   /** SHA-256 of the access token, base64url. */
   readonly tokenHash: string
   readonly nowSeconds: number
@@ -50,9 +50,11 @@ export const PROOF_RULES: readonly ProofRule[] = [
   { reason: 'dpop_method', check: ({ claims: { htm } }, { method }) => htm === method ? undefined : `htm ${printable(htm)}` },
   {
     reason: 'dpop_url',
-    check: ({ claims: { htu } }, { target }) => target !== undefined && normalizedTarget(htu as string) === target
-      ? undefined
-      : `htu ${printable(htu)}, expected ${printable(target)}`
+    check: ({ claims: { htu } }, { targets }) => {
+      const named = normalizedTarget(htu as string)
+      if (named !== undefined && targets.includes(named)) return undefined
+      return `htu ${printable(htu)}, expected ${targets.length === 0 ? 'none' : targets.map(printable).join(' or ')}`
+    }
   },
   {
     reason: 'dpop_expired',

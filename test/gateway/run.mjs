@@ -14,6 +14,7 @@ import { checkContract, checkSizes } from './contract-checks.mjs'
 import { GATEWAYS, gateway, lackOf, makeCertificate } from './gateways.mjs'
 import { checkArriving, checkHostile, startMirror } from './hostile-checks.mjs'
 import { freePorts } from '../support/free-ports.mjs'
+import { checkPaths } from './path-checks.mjs'
 import { issuerProgram, Replica, temporaryFolder, until } from './processes.mjs'
 import { checkIdleConnections, checkKilled, checkOutage, checkRollingRestart } from './restart-checks.mjs'
 import { tokenOf } from './tokens.mjs'
@@ -77,7 +78,7 @@ async function examine (name, later) {
   })
   if (!started) return scene.undo()
   const stage = { ...scene, check, perSecond, say: report.say }
-  const all = [checkContract, checkSizes, checkArriving, checkCertificates, checkBoundTokens, checkHostile,
+  const all = [checkContract, checkSizes, checkArriving, checkPaths, checkCertificates, checkBoundTokens, checkHostile,
     checkRollingRestart, checkKilled, checkOutage]
   for (const checks of all.filter(({ name }) => only === undefined || name === only)) {
     await checks(stage).catch((error) => check(checks.name, () => { throw error }))

@@ -6,7 +6,7 @@ import { LISTENERS } from './names.ts'
 import type {} from './listeners.ts'
 import { replyTo } from './reply-to.ts'
 import { methodLabel, RequestTimes } from './request-times.ts'
-import { isSentWhole } from './sent-whole.ts'
+import { isCancelled, isSentWhole } from './sent-whole.ts'
 import { isAnswered } from './unread-body.ts'
 import { elapsedMs } from './waited.ts'
 
@@ -28,14 +28,15 @@ export function observeRequests (app: FastifyInstance, registers: Registry[]): R
     'Requests by pattern of the route, method and status, from the head to the end of the response.'
   )
   const observe = (request: FastifyRequest, reply: FastifyReply): void => {
+    if (request[COUNTED]) return
     request[COUNTED] = true
     times.observe(request.routeOptions.url, request.method, reply.statusCode, elapsedMs(reply) / 1000)
   }
   const countAborted = abortedRequests(app, registers, observe)
   app.decorateRequest(COUNTED, false)
   app.addHook('onResponse', (request, reply, next) => {
-    if (isSentWhole(reply.raw)) observe(request, reply)
-    else countAborted(request)
+    if (isCancelled(reply.raw)) countAborted(request)
+    else observe(request, reply)
     next()
   })
   return times
@@ -67,12 +68,15 @@ function abortedRequests (
   })
   app.addHook('preHandler', (request: FastifyRequest, { raw }: FastifyReply, next: HookHandlerDoneFunction) => {
     raw[REQUEST] = request
-    raw.on('close', closed)
+    if (raw.destroyed) count(request)
+    else raw.on('close', closed)
     next()
   })
-  // Those that waited since the process was busy never came to Fastify.
+  // A service notices all. Those that waited since the process was busy never came to Fastify.
   listeners?.left.push((raw, wasUnread) => {
-    if (replyTo(raw) === undefined && !wasUnread) aborted.inc({ route: 'none', method: methodLabel(raw.method ?? '') })
+    const reply = replyTo(raw)
+    if (reply !== undefined) count(reply.request)
+    else if (!wasUnread) aborted.inc({ route: 'none', method: methodLabel(raw.method ?? '') })
   })
   return count
 }

@@ -44,6 +44,20 @@ t.test('production: JSON only, SIGTERM drains, a second signal ends at once', as
   t.equal(await server.code, 1)
 })
 
+/** Sends the signal to its own process as soon as that listens for it the first time: long before it serves. */
+const atOnce = (signal: string): string => `data:text/javascript,process.on("newListener",function once(name){
+  if(name!=="${signal}")return;process.off("newListener",once);setImmediate(()=>process.kill(process.pid,name))})`
+
+t.test('a signal during the start ends the process: nobody else would, where it is the first of a container', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    const environment = { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', PORT: '0', NODE_ENV: 'production' }
+    const server = serve(t, environment, { node: ['--import', atOnce(signal)] })
+    t.equal(await server.code, 0, signal)
+    t.notMatch(server.out(), /listening on/, signal)
+    t.equal(server.err(), '', signal)
+  }
+})
+
 const somaxconn = (): number => {
   try {
     return Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'))

@@ -20,9 +20,9 @@ const ABSOLUTE_FORM = /^https?:\/\/[^/]*(?=\/)/i
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i
 
 /**
- * The same of a request, by the path that it was sent to (RFC 9112 §3.2.1, §3.2.2): what a proof may name. None where no proof can name it: its
- * target is no path, or it has a segment `..`, which normalization resolves and the router does not. The root has two, with and without the slash: a gateway that
- * removes the prefix sends `/` for both, and both are this resource.
+ * The same of a request, by the path that it was sent to (RFC 9112 §3.2.1, §3.2.2): what a proof may name. None where no proof can name it:
+ * its target is no path, or it has a segment `..`, which normalization resolves and the router does not. The root has two, with and without
+ * the slash: a gateway that removes the prefix sends `/` for both, and both are this resource.
  */
 export function targetsOf (target: string, publicUrl: string): readonly string[] {
   const path = withoutQuery(target).replace(ABSOLUTE_FORM, '')

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { Redis } from 'ioredis'
 import { boundTo, holder, proof } from '../support/dpop.ts'
@@ -130,6 +131,26 @@ t.test('a password that Redis does not accept: 503 for proofs, named without the
   t.equal(unavailable(wrong)[0]?.cause, 'WRONGPASS')
   t.match(await ready(wrong), { status: 'degraded', conditions: { replays_unavailable: /WRONGPASS/ } })
   t.notMatch(JSON.stringify(wrong.lines), /hunter2/)
+})
+
+t.test('a user with the rights that the docs name, and no others: proofs and counts work, and nobody writes beside the log', async (t) => {
+  const rights = /^\| (?:DPoP proofs|`RATE_LIMIT_PER_MINUTE`) \| `(.*)` \|$/gm
+  const [dpop, counts] = [...readFileSync('docs/how-to/bound-tokens.md', 'utf8').matchAll(rights)].map(([, words = '']) => words.split(' '))
+  t.ok(dpop && counts)
+  const admin = new Redis(redis.url)
+  await admin.call('ACL', 'SETUSER', 'limited', 'on', '>hunter2', ...dpop ?? [], ...counts ?? [])
+  const warned = t.capture(console, 'warn')
+  const service = await startService(t, { issuer: await TestIssuer.start(key), environment: {
+    ...environment, RATE_LIMIT_PER_MINUTE: '2', REDIS_URL: redis.url.replace('//', '//limited:hunter2@')
+  } })
+  while (!await isConnected(service)) await new Promise((resolve) => setTimeout(resolve, 20))
+  const dpopOfOne = fresh()
+  t.same([await call(service, dpopOfOne), await call(service, dpopOfOne), await call(service, fresh()), await call(service, fresh())],
+    [200, 401, 200, 429])
+  t.same(unavailable(service), [])
+  t.same(warned(), [])
+  await admin.call('ACL', 'DELUSER', 'limited')
+  await admin.quit()
 })
 
 t.test('a connection that is gone without a word is given up, and what waited in it; the next one works', async (t) => {

@@ -13,7 +13,7 @@ export function nameOfProof (jkt: string, jti: string): string {
   return hash('sha256', `${jkt} ${jti}`, 'base64url')
 }
 
-/** Of a process: some 60 MB when it is full. 6,000 requests in each second fill it. */
+/** Of a process: some 50 MB when it is full. 6,000 requests in each second fill it. */
 const MOST_PROOFS = 500_000
 const KEPT_MS = (PROOF_WINDOW.pastSeconds + PROOF_WINDOW.futureSeconds) * 1000
 const STEP_MS = 10_000

@@ -48,7 +48,7 @@ export default fp<OpenapiOptions>(async (app, { title, version, tokenUrl, scopes
     },
     transform: ({ schema, url, route }) => ({
       url,
-      schema: described(withPhrases(schema as Schema | undefined ?? {}), app.access.of(route))
+      schema: described(withPhrases(schema as Schema | undefined ?? {}), app.access.of(route), dpop)
     })
   })
   app.decorate('openapi', () => app.swagger())
@@ -64,7 +64,22 @@ function withPhrases ({ response, ...schema }: Schema): Schema {
   return { ...schema, response: Object.fromEntries(named) as Schema }
 }
 
-function described (schema: Schema, access: Access | undefined): Schema {
+const PROOF = { type: 'string', description: 'A new proof for this request (RFC 9449 §4.2), with a token under the scheme DPoP' }
+const text = (description: string): Schema => ({ description, schema: { type: 'string' } })
+const CHALLENGE = { 'WWW-Authenticate': text('Which schemes are accepted, and why the request was refused (RFC 6750 §3, RFC 9449 §7.1)') }
+const NONCE = { 'DPoP-Nonce': text('What the next proof must contain, where nonces are required (RFC 9449 §9)') }
+
+/** The DPoP header of a request, beside those that the route describes. */
+function withProof (headers: unknown, access: Access, dpop: OpenapiOptions['dpop']): Schema {
+  const { properties, required } = (headers ?? {}) as { readonly properties?: Schema, readonly required?: readonly string[] }
+  const isRequired = access.bound || (dpop === 'required' && access.mode === 'protected')
+  return {
+    type: 'object', ...headers as Schema | undefined, properties: { ...properties, DPoP: PROOF },
+    ...isRequired && { required: [...required ?? [], 'DPoP'] }
+  }
+}
+
+function described (schema: Schema, access: Access | undefined, dpop: OpenapiOptions['dpop']): Schema {
   if (access === undefined || access.mode === 'public' || schema.hide === true) return schema
   const security = access.anyScope.length > 0
     ? access.anyScope.map((scope) => ({ [SCHEME]: [...access.scopes, scope] }))
@@ -73,11 +88,12 @@ function described (schema: Schema, access: Access | undefined): Schema {
   return {
     description: `Who may call: ${describeAccess(access)}`,
     ...schema,
+    ...dpop !== 'off' && { headers: withProof(schema.headers, access, dpop) },
     security: access.mode === 'optional' ? [{}, ...security] : security,
     response: {
       ...schema.response as Schema | undefined,
       400: problem('Malformed credentials or request'),
-      401: problem('No valid access token'),
+      401: { ...problem('No valid access token'), headers: { ...CHALLENGE, ...dpop !== 'off' && NONCE } },
       ...access.mode === 'protected' && { 403: problem('The token lacks what the route requires') },
       503: problem('Tokens cannot be verified at the moment')
     }

@@ -23,7 +23,8 @@ const NAMESPACE = 'scopegate-rate:'
  * unreachable, and no request waits for it any more.
  */
 const REDIS = {
-  connectTimeout: 1_000, commandTimeout: 250, socketTimeout: 1_000, maxRetriesPerRequest: 0, enableOfflineQueue: false
+  connectTimeout: 1_000, commandTimeout: 250, socketTimeout: 1_000, disconnectTimeout: 100, maxRetriesPerRequest: 0,
+  enableOfflineQueue: false
 } as const
 
 /** Clients whose requests are counted in memory; beyond it, the count of the one that called longest ago is deleted. */

@@ -8,7 +8,9 @@ import { redisState } from './redis-state.ts'
 /** Longer than a proof can be used, by the difference of the clocks of two replicas. */
 const KEPT_MS = (PROOF_WINDOW.pastSeconds + PROOF_WINDOW.futureSeconds + 30) * 1000
 const PREFIX = 'scopegate:dpop:'
-const LIMITS = { connectTimeoutMs: 2_000, commandTimeoutMs: 1_000, socketTimeoutMs: 2_000, mostDelayMs: 2_000 } as const
+const LIMITS = {
+  connectTimeoutMs: 2_000, commandTimeoutMs: 1_000, socketTimeoutMs: 2_000, disconnectTimeoutMs: 100, mostDelayMs: 2_000
+} as const
 
 /**
  * The proofs that all replicas have seen, in Redis: `SET NX PX`, one command for each request with a proof. What Redis does not confirm is
@@ -20,6 +22,7 @@ export function redisReplays (app: FastifyInstance, redisUrl: string): Replays {
     commandTimeout: LIMITS.commandTimeoutMs,
     // A connection that does not respond is closed, with the commands that wait for a response on it.
     socketTimeout: LIMITS.socketTimeoutMs,
+    disconnectTimeout: LIMITS.disconnectTimeoutMs,
     // A command that is sent again would find its own first attempt, and look like a replay.
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,

@@ -36,7 +36,8 @@ t.test('nor in the service as it is built', async (t) => {
 
 t.test('nothing is loaded before it: neither by the source of the service nor by its bundle', async (t) => {
   const imported = (file: string): string[] => readFileSync(file, 'utf8').match(/(?<=^(?:import|export)\b[^('"]*["'])[^"']+/gm) ?? []
-  t.same(imported('src/server.ts'), ['./tick-objects.ts'])
+  t.same(imported('src/server.ts'), ['./tick-objects.ts', './early-signals.ts'])
+  t.same(imported('src/early-signals.ts'), [])
   const [part = '', ...others] = imported('dist/src/server.js')
   t.same(others, [])
   t.same(imported(`dist/src/${part}`), ['node:async_hooks'])

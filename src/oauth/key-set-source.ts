@@ -49,7 +49,14 @@ export type StaticKeys = JwkSet | (() => JwkSet | Promise<JwkSet>)
 /** For tests, and for issuers that publish no keys. What the function throws counts as an issuer that does not respond. */
 export function keySetFrom (keys: StaticKeys): KeySetSource {
   return {
-    fetchKeySet: async () => ({ text: JSON.stringify(typeof keys === 'function' ? await keys() : keys) }),
+    fetchKeySet: async () => ({ text: textOf(typeof keys === 'function' ? await keys() : keys) }),
     close: () => Promise.resolve()
   }
+}
+
+/** JSON.stringify gives undefined for what JSON has no text for, whatever its type says. */
+function textOf (keys: JwkSet): string {
+  const text = JSON.stringify(keys) as string | undefined
+  if (text === undefined) throw new KeySetError('keys: the function returned no key set, such as { keys: [...] }')
+  return text
 }

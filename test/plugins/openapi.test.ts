@@ -4,7 +4,9 @@ import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { formatAccess } from '../../src/oauth/access-matrix.ts'
 
-interface Operation { readonly security?: unknown, readonly responses: Record<string, unknown>, readonly description?: string }
+interface Operation {
+  readonly security?: unknown, readonly responses: Record<string, unknown>, readonly description?: string, readonly parameters?: unknown
+}
 interface Document { readonly paths: Record<string, Record<string, Operation>>, readonly components: unknown, readonly servers?: unknown }
 
 const BASE = { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'test_api' }
@@ -37,15 +39,27 @@ t.test('the OpenAPI document says who may call, from the same declaration that i
     flows: { clientCredentials: { tokenUrl: `${BASE.ISSUER}/protocol/openid-connect/token`, scopes: { test_api_access: String } } }
   } } })
   t.same(servers, [{ url: 'https://api.example.com' }])
+  t.equal(paths['/api/private']?.get?.parameters, undefined)
+  t.same(headersOf(paths['/api/private']?.get?.responses['401']), ['WWW-Authenticate'])
   t.equal((await app.inject('/openapi.json')).statusCode, 200)
 })
+
+const headersOf = (response: unknown): string[] => Object.keys((response as { readonly headers?: object } | undefined)?.headers ?? {})
 
 t.test('with DPOP=required the document and the matrix say that every token must be bound', async (t) => {
   const app = await buildApp(loadConfig({ ...BASE, PUBLIC_URL: 'https://api.example.com', DPOP: 'required' }))
   app.get('/t/maybe', { config: { auth: { optional: true } } }, () => '')
+  const headers = { type: 'object', properties: { 'x-tenant': { type: 'string' } }, required: ['x-tenant'] }
+  app.get('/t/with-headers', { config: { auth: { scopes: [] } }, schema: { headers } }, () => '')
   t.teardown(() => app.close())
   await app.ready()
   const { paths } = app.openapi() as Document
+  const proof = { in: 'header', name: 'DPoP', required: true, schema: { type: 'string' } }
+  t.match(paths['/api/private']?.get?.parameters, [proof])
+  t.match(paths['/t/maybe']?.get?.parameters, [{ ...proof, required: false }])
+  t.match(paths['/t/with-headers']?.get?.parameters, [{ name: 'x-tenant', required: true }, proof])
+  t.equal(paths['/api/public']?.get?.parameters, undefined)
+  t.same(headersOf(paths['/api/private']?.get?.responses['401']), ['WWW-Authenticate', 'DPoP-Nonce'])
   t.equal(paths['/api/private']?.get?.description, 'Who may call: valid token: bound to a key')
   const matrix = formatAccess(app.access.routes())
   t.match(matrix, /GET +\/api\/private-scoped +valid token: scope test_api_access, bound to a key/)

@@ -5,7 +5,10 @@ import { loadConfig } from '../../src/config.ts'
 import { formatAccess } from '../../src/oauth/access-matrix.ts'
 
 interface Operation {
-  readonly security?: unknown, readonly responses: Record<string, unknown>, readonly description?: string, readonly parameters?: unknown
+  readonly security?: unknown
+  readonly responses: Record<string, unknown>
+  readonly description?: string
+  readonly parameters?: unknown
 }
 interface Document { readonly paths: Record<string, Record<string, Operation>>, readonly components: unknown, readonly servers?: unknown }
 

@@ -46,7 +46,8 @@ export interface Client {
   readonly replace: (refused: string, request?: TokenRequestOptions | readonly string[]) => Promise<string | undefined>
   /**
    * A `fetch` that adds the token to requests of the APIs, and passes on all others; Node's own one unless another is given. Its
-   * connections are its own: the certificate of `mtls` is not presented there.
+   * connections are its own: the certificate of `mtls` is not presented there. The body of a `Request`, of a stream too, is kept until
+   * the response begins, for the other attempt.
    */
   readonly wrap: (given?: Fetch) => Fetch
   /**

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import type { JsonWebKey } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -17,23 +17,7 @@ import { myorg } from '../issuer/wire.ts'
 import { startService } from '../support/service.ts'
 import type { Service } from '../support/service.ts'
 import { json, listen, story, tokens } from './fakes.ts'
-import type { Respond, Seen } from './fakes.ts'
-
-interface Proof {
-  readonly header: { readonly alg: string, readonly typ: string, readonly jwk: JsonWebKey }
-  readonly claims: Readonly<Record<string, string | number>>
-}
-
-/** The proof of a request, its signature checked. */
-function proofOf ({ headers }: Seen): Proof {
-  const [head = '', body = '', signature = ''] = String(headers['dpop']).split('.')
-  const [header, claims] =
-    [head, body].map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as unknown) as [Proof['header'], Proof['claims']]
-  const key = { key: createPublicKey({ key: header.jwk, format: 'jwk' }), dsaEncoding: 'ieee-p1363' } as const
-  const hash = header.alg === 'EdDSA' ? null : 'sha256'
-  if (!verify(hash, Buffer.from(`${head}.${body}`), key, Buffer.from(signature, 'base64url'))) throw new Error('not signed with its key')
-  return { header, claims }
-}
+import { proofOf, requires } from './proofs.ts'
 
 const bound = { token_type: 'DPoP' }
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url')
@@ -105,16 +89,6 @@ t.test('a key of one\'s own: PEM, JWK and KeyObject', async (t) => {
     t.throws(() => createClient(options), { code: 'settings_invalid', problems: [{ option: 'dpop' }] })
   }
 })
-
-/** Requires this nonce in the proof. */
-const requires = (nonce: string, status: number, otherwise: Respond): Respond => (response, seen) => {
-  if (proofOf(seen).claims['nonce'] === nonce) otherwise(response, seen)
-  else json(
-    status,
-    { error: 'use_dpop_nonce' },
-    { 'dpop-nonce': nonce, 'www-authenticate': 'Bearer realm="x", DPoP error="use_dpop_nonce", algs="ES256"' }
-  )(response, seen)
-}
 
 t.test('nonces: one more attempt, and then the newest is used; those of issuer and API are apart', async (t) => {
   const { client, api, issuer } = await story(t, { dpop: true })

@@ -7,6 +7,7 @@ import type { PresentedToken } from './api-request.ts'
 import type { Calling } from './call.ts'
 import { remedyFor } from './challenge.ts'
 import type { Remedy } from './challenge.ts'
+import { dispatchBodyOf } from './dispatch-body.ts'
 import { presented } from './dpop.ts'
 import type { Settings } from './settings.ts'
 import type { TokenSource } from './token-source.ts'
@@ -16,6 +17,7 @@ const MOST_HELD_BYTES = 65_536
 
 type Controller = Dispatcher.DispatchController
 type Handler = Dispatcher.DispatchHandler
+type Body = NonNullable<Dispatcher.DispatchOptions['body']> | null
 
 /**
  * Adds the token to requests of the client's APIs, and passes on all others. After `invalid_token` or `use_dpop_nonce` a request
@@ -30,12 +32,15 @@ export function createInterceptor (calling: Calling & { readonly settings: Setti
     const passing = passTo(handler)
     const refuse = (error: Error): void => { passing.error(NO_CONNECTION, error) }
     const place = { method: options.method, url: new URL(address) }
+    const body = dispatchBodyOf(options.body)
     void tokenOf(calling, api.wish).then(({ source, token }) => {
       const attempt: Attempt = (one, used) => {
         const headers = headersWith(options.headers, presented(dpop, one, place))
-        dispatch({ ...options, headers }, holding(passing, (head) => {
+        dispatch({ ...options, headers, body: body.next() as Body }, holding(passing, (head) => {
           dpop?.keepNonce(place.url, true, head.headers['dpop-nonce'])
-          return repetition(head, { source, token: one, used, bound: dpop !== undefined, repeatable: isRepeatable(options.body) })
+          const found = repetition(head, { source, token: one, used, bound: dpop !== undefined, repeatable: body.isRepeatable() })
+          if (found === undefined && head.status >= 200) body.release()
+          return found
         }, attempt))
       }
       attempt(token, [])
@@ -93,10 +98,6 @@ function headersWith (
     : Symbol.iterator in Object(given) ? [...given as Iterable<[string, string | string[] | undefined]>] : Object.entries(given ?? {})
   const others = pairs.filter(([name]) => !Object.hasOwn(replacing, name.toLowerCase()))
   return { ...Object.fromEntries(others), ...replacing }
-}
-
-function isRepeatable (body: unknown): boolean {
-  return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array
 }
 
 /** Holds back a response until it is known whether there is another attempt. */

@@ -33,6 +33,13 @@ export function apiAt (address: string, apis: readonly [Api, ...Api[]]): Api | u
   return URL.canParse(address) ? apiOf(new URL(address), apis) : undefined
 }
 
+/** The origin that undici has been given (RFC 6454 section 4). Undefined: there is none, or more than scheme, host and port. */
+export function originOf (given: string | URL | undefined): string | undefined {
+  const text = String(given)
+  const { href, origin } = URL.canParse(text) ? new URL(text) : { href: '', origin: '' }
+  return href === `${origin}/` ? origin : undefined
+}
+
 function isPlainly (path: string, { wall }: Api): boolean {
   return path.startsWith(wall) && PLAIN.test(path)
 }

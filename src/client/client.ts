@@ -52,7 +52,8 @@ export interface Client {
   readonly wrap: (given?: Fetch) => Fetch
   /**
    * For `dispatcher.compose()` of undici 7: adds the token likewise, and repeats once after `invalid_token` and `use_dpop_nonce`, also a
-   * body of at most 64 kB that is an iterable, as that of each `fetch`. The certificate of `mtls` is for the dispatcher to present.
+   * body of at most 64 kB that is an iterable, as that of each `fetch`. The certificate of `mtls` is for the dispatcher to present. A
+   * request without an origin, as of a `Pool` or a `Client`, fails with a {@link SettingsError}.
    */
   readonly interceptor: () => Dispatcher.DispatcherComposeInterceptor
   /** Ends connections to the issuer, and what waits for a token; calls under way to the API are left to their deadline. Never rejects. */

@@ -2,13 +2,14 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { passTo } from '../http/dispatch-handler.ts'
 import type { Head, Passing } from '../http/dispatch-handler.ts'
-import { apiAt } from './api-address.ts'
+import { apiAt, originOf } from './api-address.ts'
 import type { PresentedToken } from './api-request.ts'
 import type { Calling } from './call.ts'
 import { remedyFor } from './challenge.ts'
 import type { Remedy } from './challenge.ts'
 import { dispatchBodyOf } from './dispatch-body.ts'
 import { presented } from './dpop.ts'
+import { SettingsError } from './errors.ts'
 import type { Settings } from './settings.ts'
 import type { TokenSource } from './token-source.ts'
 
@@ -22,12 +23,18 @@ type Body = NonNullable<Dispatcher.DispatchOptions['body']> | null
 /**
  * Adds the token to requests of the client's APIs, and passes on all others. After `invalid_token` or `use_dpop_nonce` a request
  * whose body can be sent again is sent once more. Everything else is left to the interceptors of undici, such as `interceptors.retry()`.
+ * A request without an origin is a {@link SettingsError}: it would go out without a token, and nobody would know why.
  */
 export function createInterceptor (calling: Calling & { readonly settings: Settings }): Dispatcher.DispatcherComposeInterceptor {
   const { apis, dpop } = calling.settings
   return (dispatch) => (options, handler) => {
-    const address = `${String(options.origin ?? '')}${options.path}`
-    const api = apiAt(address, apis)
+    const origin = originOf(options.origin)
+    if (origin === undefined) {
+      passTo(handler).error(NO_CONNECTION, new SettingsError([NO_ORIGIN]))
+      return true
+    }
+    const address = `${origin}${options.path}`
+    const api = options.path.startsWith('/') ? apiAt(address, apis) : undefined
     if (api === undefined) return dispatch(options, handler)
     const passing = passTo(handler)
     const refuse = (error: Error): void => { passing.error(NO_CONNECTION, error) }
@@ -72,6 +79,13 @@ function repetition ({ status, headers }: Head, { source, token, used, bound, re
   if (remedy === 'another token' && !repeatable) void source.replace(token)
   if (!repeatable || (remedy === 'another proof' && headers['dpop-nonce'] === undefined)) return undefined
   return { used: [...used, remedy], token: remedy === 'another token' ? () => source.replace(token) : () => Promise.resolve(token) }
+}
+
+/** A pool or a client of undici goes to one place, and does not say to which: the token might be for another. */
+const NO_ORIGIN = {
+  option: 'origin',
+  expected: 'scheme, host and port of where the request goes; compose the interceptor with an Agent, a ProxyAgent or an ' +
+    'EnvHttpProxyAgent, or, with a Pool or a Client, pass its origin in each request'
 }
 
 /** There is none yet, or none any more. */

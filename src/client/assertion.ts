@@ -1,4 +1,4 @@
-import { constants, createPrivateKey, KeyObject, randomUUID, sign } from 'node:crypto'
+import { constants, createPrivateKey, createPublicKey, KeyObject, randomUUID, sign, verify } from 'node:crypto'
 import type { JsonWebKeyInput, SignKeyObjectInput, webcrypto } from 'node:crypto'
 import type { AssertionAlgorithm } from './options.ts'
 
@@ -26,11 +26,14 @@ const SHORTEST_RSA_BITS = 2048
 /** PEM, or JWK as text or as an object. */
 export type GivenKey = string | KeyObject | webcrypto.JsonWebKey
 
-/** Reads PEM (PKCS #8, PKCS #1, SEC 1) or JWK. Throws a {@link KeyProblem}. */
+/** Reads PEM (PKCS #8, PKCS #1, SEC 1) or JWK, and signs once, to verify it with the public part. Throws a {@link KeyProblem}. */
 export function readAssertionKey (given: GivenKey, { clientKeyId, clientKeyAlgorithm }: KeyChoice): AssertionKey {
   const jwk = given instanceof KeyObject ? undefined : jwkOf(given)
   const key = given instanceof KeyObject ? given : keyOf(jwk ?? given)
   if (key.type !== 'private') throw new KeyProblem('a private key, not a public or secret one')
+  if (key.asymmetricKeyDetails?.modulusLength !== undefined && key.asymmetricKeyDetails.modulusLength < SHORTEST_RSA_BITS) {
+    throw new KeyProblem('an RSA key of 2,048 bits or more')
+  }
   const fitting = algorithmsFor(key)
   const algorithm = clientKeyAlgorithm ?? jwk?.alg ?? fitting[0]
   const found = fitting.find((one) => one === algorithm)
@@ -39,7 +42,24 @@ export function readAssertionKey (given: GivenKey, { clientKeyId, clientKeyAlgor
       ? 'a key for RS256, PS256, ES256 or EdDSA'
       : `a key that fits the algorithm: this one is for ${fitting.join(', ')}`)
   }
+  if (!belongTogether(key, found, jwk?.x)) throw new KeyProblem('a key whose private and public parts belong together')
   return { key, algorithm: found, keyId: clientKeyId ?? jwk?.kid }
+}
+
+/** Of a JWK, and of some PEM, the public part may be that of another key. Of an Ed25519 key Node makes a new one, and ignores `x`. */
+function belongTogether (key: KeyObject, algorithm: AssertionAlgorithm, x: string | undefined): boolean {
+  const publicKey = createPublicKey(key)
+  if (algorithm === 'EdDSA' && x !== undefined && !bytesOf(x).equals(bytesOf(publicKey.export({ format: 'jwk' }).x ?? ''))) return false
+  const [hash, text] = [hashOf(algorithm), Buffer.from('any')]
+  try {
+    return verify(hash, text, signing(publicKey, algorithm), sign(hash, text, signing(key, algorithm)))
+  } catch {
+    throw new KeyProblem(`a key that can sign with ${algorithm}`)
+  }
+}
+
+function bytesOf (base64url: string): Buffer {
+  return Buffer.from(base64url, 'base64url')
 }
 
 type Jwk = webcrypto.JsonWebKey & { readonly kid?: string }
@@ -66,7 +86,7 @@ function algorithmsFor ({ asymmetricKeyType: type, asymmetricKeyDetails: details
   if (type === 'ed25519') return ['EdDSA']
   const curve = type === 'ec' ? CURVES[details.namedCurve ?? ''] : undefined
   if (curve !== undefined) return [curve]
-  if ((type !== 'rsa' && type !== 'rsa-pss') || (details.modulusLength ?? 0) < SHORTEST_RSA_BITS) return []
+  if (type !== 'rsa' && type !== 'rsa-pss') return []
   const probabilistic = ['PS256', 'PS384', 'PS512'] as const
   return type === 'rsa-pss' ? probabilistic : ['RS256', 'RS384', 'RS512', ...probabilistic]
 }

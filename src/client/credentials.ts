@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { ClientSecretPost, None } from 'oauth4webapi'
 import type { ClientAuth } from 'oauth4webapi'
@@ -142,9 +143,8 @@ function withCertificate (
       const identity = { cert: await readMaterial(cert, 'the certificate'), key: await readMaterial(key, 'the key of the certificate') }
       const of = `${identity.cert}\n${identity.key}`
       if (of !== read) {
-        if (!isIdentity(identity)) {
-          throw new SecretUnavailable('certificate and key cannot be used: expected a certificate and its key as PEM')
-        }
+        const problem = identityProblem(identity)
+        if (problem !== undefined) throw new SecretUnavailable(`certificate and key cannot be used: ${UNUSABLE[problem]}`)
         current = { ...authorities, identity }
         read = of
       }
@@ -154,11 +154,24 @@ function withCertificate (
   }
 }
 
-/** Whether a certificate can be read, and the key is its own. */
-export function isIdentity (identity: { readonly cert: string, readonly key: string }): boolean {
+const UNUSABLE = {
+  'not PEM': 'expected a certificate and its key as PEM',
+  'another key': 'the key does not belong to the certificate'
+}
+
+/** Undefined: the certificate can be read, and the key is its own. */
+export function identityProblem ({ cert, key }: { readonly cert: string, readonly key: string }): keyof typeof UNUSABLE | undefined {
   try {
-    createSecureContext(identity)
-    return true
+    createSecureContext({ cert, key })
+    return undefined
+  } catch {
+    return isOfAnother(cert, key) ? 'another key' : 'not PEM'
+  }
+}
+
+function isOfAnother (cert: string, key: string): boolean {
+  try {
+    return !new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
   } catch {
     return false
   }

@@ -27,6 +27,9 @@ const NONCE = /^[\x21\x23-\x5B\x5D-\x7E]{1,1000}$/
 /** Members that a public key consists of (RFC 7518 section 6, RFC 8037 section 2); never a private one. */
 const PUBLIC_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e'] as const
 
+/** The time of each check grows with it: Scopegate refuses proofs with a longer key, and others may. */
+const LONGEST_RSA_BITS = 4096
+
 /** Undefined: tokens are bearer tokens. Throws a {@link KeyProblem}. */
 export function createDpop (option: ClientOptions['dpop'], apis: readonly Api[]): Dpop | undefined {
   if (option === undefined || option === false) return undefined
@@ -64,6 +67,7 @@ function newKey (): AssertionKey {
 export function readProofKey (given: string | KeyObject | webcrypto.JsonWebKey): AssertionKey {
   const key = readAssertionKey(given, { clientKeyId: undefined, clientKeyAlgorithm: undefined })
   if (key.key.asymmetricKeyType === 'rsa-pss') throw new KeyProblem('a key of the kind RSA, not RSA-PSS, which has no JWK')
+  if ((key.key.asymmetricKeyDetails?.modulusLength ?? 0) > LONGEST_RSA_BITS) throw new KeyProblem('an RSA key of 2,048 to 4,096 bits')
   return key
 }
 

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { addressProblem } from '../http/addresses.ts'
 import { readAssertionKey } from './assertion.ts'
-import { isIdentity } from './credentials.ts'
+import { identityProblem } from './credentials.ts'
 import { readProofKey } from './dpop.ts'
 import type { SettingsProblem } from './errors.ts'
 import type { AssertionAlgorithm, ClientOptions } from './options.ts'
@@ -101,10 +101,9 @@ function mtlsProblems ({ mtls, clientCertificate, issuer = '', tokenEndpoint = i
 
 function certificateProblem (option: 'clientCertificate' | 'mtls', given: unknown): Found {
   const { cert, key } = typeof given === 'object' && given !== null ? given as Readonly<Record<string, unknown>> : {}
-  const read = [cert, key].every((part) => typeof part === 'string')
-  const usable = read
-    ? isIdentity({ cert, key } as { cert: string, key: string })
-    : [cert, key].every((part) => typeof part === 'string' || isSource(part))
+  const problem = typeof cert === 'string' && typeof key === 'string' ? identityProblem({ cert, key }) : undefined
+  if (problem === 'another key') return { option, expected: 'a certificate with its own key: the key does not belong to the certificate' }
+  const usable = problem === undefined && [cert, key].every((part) => typeof part === 'string' || isSource(part))
   return !usable && { option, expected: 'a certificate and its key, { cert, key }, each as PEM or { file }' }
 }
 

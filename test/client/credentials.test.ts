@@ -181,6 +181,9 @@ t.test('credentials that cannot be used are reported at once', (t) => {
   const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey
   const x25519 = generateKeyPairSync('x25519').privateKey
   const { cert } = identity('one')
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+  const onlySha512 = { modulusLength: 2048, hashAlgorithm: 'sha512', mgf1HashAlgorithm: 'sha512' }
+  const restricted = generateKeyPairSync('rsa-pss', onlySha512).privateKey
   const cases: ReadonlyArray<readonly [options: object, option: string, expected: RegExp]> = [
     [{}, 'clientSecret', /the secret of the client/],
     [{ clientSecret: 's', clientKey: pem(ec) }, 'clientSecret', /one kind of credentials, not clientSecret and clientKey/],
@@ -192,14 +195,17 @@ t.test('credentials that cannot be used are reported at once', (t) => {
     ],
     [{ clientKey: 1 }, 'clientKey', /PEM or JWK/],
     [{ clientKey: createPublicKey(ec) }, 'clientKey', /not a public or secret one/],
-    [{ clientKey: pem(small) }, 'clientKey', /a key for RS256, PS256, ES256 or EdDSA/],
+    [{ clientKey: pem(small) }, 'clientKey', /an RSA key of 2,048 bits or more/],
     [{ clientKey: pem(x25519) }, 'clientKey', /a key for RS256, PS256, ES256 or EdDSA/],
     [{ clientKey: pem(ec), clientKeyAlgorithm: 'RS256' }, 'clientKey', /a key that fits the algorithm: this one is for ES256/],
     [{ clientKey: pem(ec), clientKeyAlgorithm: 'HS256' }, 'clientKeyAlgorithm', /one of RS256/],
     [{ clientKey: pem(ec), clientKeyId: '' }, 'clientKeyId', /kid/],
     [{ clientAssertion: 'a.b.c' }, 'clientAssertion', /a function that returns the assertion, or \{ file \}/],
     [{ clientCertificate: 'x' }, 'clientCertificate', /\{ cert, key \}/],
-    [{ clientCertificate: { cert, key: pem(rsa) } }, 'clientCertificate', /a certificate and its key/],
+    [{ clientKey: { ...ec.export({ format: 'jwk' }), d: other.d } }, 'clientKey', /a key whose private and public parts belong together/],
+    [{ clientKey: pem(restricted) }, 'clientKey', /a key that can sign with PS256/],
+    [{ clientCertificate: { cert, key: pem(rsa) } }, 'clientCertificate', /: the key does not belong to the certificate/],
+    [{ clientCertificate: { cert: pem(rsa), key: cert } }, 'clientCertificate', /a certificate and its key, \{ cert, key \}/],
     [{ clientSecret: 's', ca: 'no certificate' }, 'ca', /as PEM/],
     [{ clientSecret: 's', ca: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'] }, 'ca', /as PEM/]
   ]

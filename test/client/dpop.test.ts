@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
-import type { JsonWebKey } from 'node:crypto'
+import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -88,6 +88,29 @@ t.test('a key of one\'s own: PEM, JWK and KeyObject', async (t) => {
     } as ClientOptions
     t.throws(() => createClient(options), { code: 'settings_invalid', problems: [{ option: 'dpop' }] })
   }
+})
+
+t.test('a key that no server accepts is reported at the start', (t) => {
+  const jwkOf = (key: KeyObject): JsonWebKey => key.export({ format: 'jwk' })
+  const ec = (): JsonWebKey => jwkOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
+  const ed = (): JsonWebKey => jwkOf(generateKeyPairSync('ed25519').privateKey)
+  const rsa = (bits: number, publicExponent?: number): JsonWebKey =>
+    jwkOf(generateKeyPairSync('rsa', { modulusLength: bits, ...publicExponent !== undefined && { publicExponent } }).privateKey)
+  const jwk = rsa(2048)
+  const cases: ReadonlyArray<readonly [string, JsonWebKey, RegExp]> = [
+    ['d of another EC key', { ...ec(), d: ec().d! }, /belong together/],
+    ['x of another Ed25519 key', { ...ed(), x: ed().x! }, /belong together/],
+    ['n of another RSA key', { ...jwk, n: rsa(2048).n! }, /belong together|can sign with/],
+    ['e of another RSA key', { ...jwk, e: 'Aw' }, /belong together|can sign with/],
+    ['1,024 bits', rsa(1024), /an RSA key of 2,048 bits or more/],
+    ['more than 4,096 bits', rsa(4104), /an RSA key of 2,048 to 4,096 bits/]
+  ]
+  for (const [name, key, expected] of cases) {
+    const options = { tokenEndpoint: 'https://a.example/token', clientId: 'a', clientSecret: 'b', apiUrl: 'https://b.example' }
+    const start = (): Client => createClient({ ...options, dpop: { key } })
+    t.throws(start, { code: 'settings_invalid', problems: [{ option: 'dpop', expected }] }, name)
+  }
+  t.end()
 })
 
 t.test('nonces: one more attempt, and then the newest is used; those of issuer and API are apart', async (t) => {

@@ -62,7 +62,8 @@ t.test('mtls: the API receives the certificate of the newest token, also while t
 t.test('mtls: what cannot be used is reported', async (t) => {
   const cases: ReadonlyArray<readonly [options: object, option: string, expected: RegExp]> = [
     [{ mtls: 'x' }, 'mtls', /\{ cert, key \}/],
-    [{ mtls: { cert: first.cert, key: own.key }, clientSecret: 's' }, 'mtls', /a certificate and its key/],
+    [{ mtls: { cert: first.cert, key: own.key }, clientSecret: 's' }, 'mtls', /: the key does not belong to the certificate/],
+    [{ mtls: { cert: first.cert, key: 'x' }, clientSecret: 's' }, 'mtls', /a certificate and its key, \{ cert, key \}/],
     [{ mtls: first, clientCertificate: first }, 'mtls', /one certificate/],
     [{ mtls: first, clientAuthentication: 'client_secret_basic' }, 'clientAuthentication', /tls_client_auth/],
     [{ mtls: first, clientSecret: 's', issuer: 'http://localhost/realms/a' }, 'mtls', /an issuer with https/],

@@ -18,6 +18,7 @@ const MOST_HELD_BYTES = 65_536
 
 type Controller = Dispatcher.DispatchController
 type Handler = Dispatcher.DispatchHandler
+type Upgrade = NonNullable<Handler['onRequestUpgrade']>
 type Body = NonNullable<Dispatcher.DispatchOptions['body']> | null
 
 /**
@@ -43,7 +44,8 @@ export function createInterceptor (calling: Calling & { readonly settings: Setti
     void tokenOf(calling, api.wish).then(({ source, token }) => {
       const attempt: Attempt = (one, used) => {
         const headers = headersWith(options.headers, presented(dpop, one, place))
-        dispatch({ ...options, headers, body: body.next() as Body }, holding(passing, (head) => {
+        const upgrade: Upgrade = (...upgraded) => handler.onRequestUpgrade?.(...upgraded)
+        dispatch({ ...options, headers, body: body.next() as Body }, holding(passing, upgrade, (head) => {
           dpop?.keepNonce(place.url, true, head.headers['dpop-nonce'])
           const found = repetition(head, { source, token: one, used, bound: dpop !== undefined, repeatable: body.isRepeatable() })
           if (found === undefined && head.status >= 200) body.release()
@@ -115,7 +117,7 @@ function headersWith (
 }
 
 /** Holds back a response until it is known whether there is another attempt. */
-function holding (passing: Passing, judge: (head: Head) => Repetition | undefined, attempt: Attempt): Handler {
+function holding (passing: Passing, upgrade: Upgrade, judge: (head: Head) => Repetition | undefined, attempt: Attempt): Handler {
   let held: { readonly head: Head, readonly chunks: Buffer[], readonly repetition: Repetition, bytes: number } | undefined
 
   function release (): void {
@@ -128,6 +130,7 @@ function holding (passing: Passing, judge: (head: Head) => Repetition | undefine
 
   return {
     onRequestStart: passing.start,
+    onRequestUpgrade: upgrade,
     onResponseError: passing.error,
     onResponseStart (controller, status, headers, statusMessage) {
       const head = { controller, status, headers, statusMessage }

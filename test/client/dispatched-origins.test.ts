@@ -1,10 +1,14 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { Agent, Client as UndiciClient, EnvHttpProxyAgent, Pool } from 'undici'
 import type { Dispatcher } from 'undici'
 import type { Test } from 'tap'
+import { createClient } from '../../src/client/client.ts'
 import type { Client } from '../../src/client/client.ts'
-import { json, story, tokens } from './fakes.ts'
+import { json, listen, story, tokens } from './fakes.ts'
 import type { Story } from './fakes.ts'
 import { proofOf } from './proofs.ts'
 
@@ -63,4 +67,18 @@ t.test('a Pool and a Client of undici do not say where a request goes: an error 
     await body.dump()
     t.equal(statusCode, 200)
   }
+})
+
+t.test('an upgrade has the token, and its connection is given to the caller', async (t) => {
+  const issuer = await listen(t, tokens())
+  const server = createServer().on('upgrade', (request, socket) => {
+    socket.end(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n${request.headers.authorization}`)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => new Promise((resolve) => server.close(resolve)))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const client = createClient({ tokenEndpoint: `${issuer.url}/token`, clientId: 'a', clientSecret: 'b', apiUrl: url })
+  t.teardown(() => client.close())
+  const { socket } = await composed(t, client, new Agent()).upgrade({ origin: url, path: '/', protocol: 'x' } as never)
+  t.equal(await text(socket), 'Bearer token-1')
 })

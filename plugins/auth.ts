@@ -162,7 +162,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     return noted(request, verify(token, request, scheme, isUsual ? authorization : undefined), sinceMs)
   }
 
-  /** A span for each verification, where there is a SDK of OpenTelemetry. */
+  /** A span for each verification, where there is an SDK of OpenTelemetry. */
   function verify (token: string, request: FastifyRequest, scheme: Scheme, text: string | undefined): Outcome {
     return app[TRACING]?.inSpan('scopegate.verify', { attributes: {} }, async () => verification.verify(token, request, scheme, text)) ??
       verification.verify(token, request, scheme, text)

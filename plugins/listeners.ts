@@ -89,7 +89,7 @@ export class Listeners {
     this.#underWay = new RequestsUnderWay({
       most: this.#limits.requestsUnderWay,
       left: (request) => {
-        if (this.refusals.wasAnswered(request)) return
+        if (this.refusals.wasRefused(request)) return
         for (const call of this.left) call(request, this.refusals.wasUnread(request))
       },
       refuse: (request, response) => this.refusals.refuse(503, request, response, { 'retry-after': '1', connection: 'keep-alive' })

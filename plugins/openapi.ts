@@ -69,9 +69,12 @@ const text = (description: string): Schema => ({ description, schema: { type: 's
 const CHALLENGE = { 'WWW-Authenticate': text('Which schemes are accepted, and why the request was refused (RFC 6750 §3, RFC 9449 §7.1)') }
 const NONCE = { 'DPoP-Nonce': text('What the next proof must contain, where nonces are required (RFC 9449 §9)') }
 
-/** The DPoP header of a request, beside those that the route describes. */
+interface HeadersSchema { readonly properties?: Schema, readonly required?: readonly string[], readonly $ref?: string }
+
+/** The DPoP header of a request, beside those that the route describes, unless it describes that one too, or refers to another schema. */
 function withProof (headers: unknown, access: Access, dpop: OpenapiOptions['dpop']): Schema {
-  const { properties, required } = (headers ?? {}) as { readonly properties?: Schema, readonly required?: readonly string[] }
+  const { properties, required, $ref } = (headers ?? {}) as HeadersSchema
+  if ($ref !== undefined || Object.keys(properties ?? {}).some((name) => name.toLowerCase() === 'dpop')) return headers as Schema
   const isRequired = access.bound || (dpop === 'required' && access.mode === 'protected')
   return {
     type: 'object', ...headers as Schema | undefined, properties: { ...properties, DPoP: PROOF },

@@ -34,6 +34,11 @@ const REFUSING_SHARE = 0.5
 
 const HEALTH = /^\/health\/(?:live|ready)(?:\?|$)/
 
+/** Nobody waits for the response any more. That of a pipelined request, which is not its connection's turn, does not notice. */
+function hasLeft ({ request, response }: Waiting): boolean {
+  return response.destroyed || request.socket.destroyed
+}
+
 /**
  * Sheds load. Requests that one turn of the event loop cannot serve wait in fair lines, by caller; the time that they have waited is the
  * signal. Beyond the limit they get 503 with Retry-After, which costs a part of a request, so that those that are served are served in
@@ -98,7 +103,7 @@ export class Admission {
     if (this.waiting <= this.#options.limits.waiting) return
     this.#line(this.#taken())
     const dropped = this.#overdue.shift() ?? this.#lines.dropFromLongest()
-    if (dropped !== undefined) this.#shed(dropped)
+    if (dropped !== undefined && !hasLeft(dropped)) this.#shed(dropped)
   }
 
   #taken (): readonly Waiting[] {
@@ -160,8 +165,7 @@ export class Admission {
   #serveInOrder (arrived: readonly Waiting[], hasTime: () => boolean): number {
     let served = 0
     for (const waiting of arrived) {
-      // Nobody waits for the response any more.
-      if (!waiting.response.destroyed) this.#serve(waiting)
+      if (!hasLeft(waiting)) this.#serve(waiting)
       served++
       if (!hasTime()) break
     }
@@ -177,7 +181,7 @@ export class Admission {
 
   #refuseNext (): void {
     const overdue = this.#overdue.shift()
-    if (overdue?.response.destroyed === false) this.#shed(overdue)
+    if (overdue !== undefined && !hasLeft(overdue)) this.#shed(overdue)
   }
 
   #serveNext (nowMs: number): void {
@@ -185,7 +189,7 @@ export class Admission {
     const patienceMs = this.waiting > crowd ? crowdedMs / 2 : crowdedMs
     this.#isOverload ||= nowMs - this.#crowdedSinceMs > patienceMs && this.#crowdedTurns > turns
     const next = this.#lines.shift((waiting) => {
-      if (waiting.response.destroyed) return true
+      if (hasLeft(waiting)) return true
       const isOver = this.#isOverload && nowMs - waiting.sinceMs > waitMs
       if (isOver) this.#overdue.push(waiting)
       return isOver

@@ -41,7 +41,7 @@ export class RawRefusals {
   /** The line of a request that has reached Fastify. */
   lineOfServed: (request: IncomingMessage, status: number) => Line | undefined = () => undefined
   readonly #unread = new WeakSet<Socket>()
-  readonly #answered = new WeakSet<IncomingMessage>()
+  readonly #refused = new WeakSet<IncomingMessage>()
 
   constructor (options: RawRefusalsOptions) {
     this.#options = options
@@ -52,7 +52,7 @@ export class RawRefusals {
    * lines in the log.
    */
   shed (response: ServerResponse, isKept: boolean): void {
-    this.#answered.add(response.req)
+    this.#refused.add(response.req)
     const headers = { 'retry-after': String(OVERLOAD.retryAfterSeconds), connection: isKept ? 'keep-alive' : 'close' }
     respondRaw(response, rawProblem(503, { headers, docsUrl: this.#options.docsUrl }))
   }
@@ -60,7 +60,7 @@ export class RawRefusals {
   /** Returns the id of the request, as the response names it. */
   refuse (status: number, request: IncomingMessage, response: ServerResponse, headers: Readonly<Record<string, string>> = {}): string {
     const problem = this.#problemFor(request, status, headers)
-    this.#answered.add(request)
+    this.#refused.add(request)
     respondRaw(response, problem)
     this.note({ ...problem, address: request.socket.remoteAddress }, request)
     return problem.requestId
@@ -90,14 +90,14 @@ export class RawRefusals {
   }
 
   /** The caller of this request has left while it waited, since the process was busy: nobody has refused it. */
-  noteLeft (request: IncomingMessage, status: number): void {
+  logLeft (request: IncomingMessage, status: number): void {
     const noted = { status, requestId: this.#options.idOf(request), address: request.socket.remoteAddress }
     this.#log(status, this.#lineOf(noted, request), 'request')
   }
 
   /** Whether it was refused here: then it is counted. */
-  wasAnswered (request: IncomingMessage): boolean {
-    return this.#answered.has(request)
+  wasRefused (request: IncomingMessage): boolean {
+    return this.#refused.has(request)
   }
 
   /** Whether the rest of this request could not be read, and was refused: it is counted, and has its line. */

@@ -7,7 +7,7 @@ import { REFUSED } from './names.ts'
 import type { RefusalLines } from './refusal-lines.ts'
 import { keepReply, replyTo } from './reply-to.ts'
 import { traceIdOf } from './trace-context.ts'
-import { isAnswered } from './unread-body.ts'
+import { isWritten } from './unread-body.ts'
 import { elapsedMs } from './waited.ts'
 
 /** For a caller who closed the connection before the response was complete (as nginx writes it). */
@@ -60,8 +60,8 @@ export default fp<RequestLogOptions>((app, { refusalLines, writeLine }, done) =>
   left.push((raw, wasUnread) => {
     const reply = replyTo(raw)
     if (wasUnread) return
-    if (reply === undefined) refusals.noteLeft(raw, CLOSED_BY_CALLER)
-    else write(reply, isAnswered(raw) ? reply.statusCode : CLOSED_BY_CALLER)
+    if (reply === undefined) refusals.logLeft(raw, CLOSED_BY_CALLER)
+    else write(reply, isWritten(reply.raw) ? reply.statusCode : CLOSED_BY_CALLER)
   })
   app.addHook('onClose', (_app, next) => {
     refusalLines.report()

@@ -7,7 +7,7 @@ import type {} from './listeners.ts'
 import { replyTo } from './reply-to.ts'
 import { methodLabel, RequestTimes } from './request-times.ts'
 import { isCancelled, isSentWhole } from './sent-whole.ts'
-import { isAnswered } from './unread-body.ts'
+import { isWritten } from './unread-body.ts'
 import { elapsedMs } from './waited.ts'
 
 const REQUEST = Symbol('request')
@@ -53,8 +53,8 @@ function abortedRequests (
   })
   const count = (request: FastifyRequest): void => {
     if (request[COUNTED] || listeners?.refusals.wasUnread(request.raw) === true) return
-    const reply = isAnswered(request.raw) ? replyTo(request.raw) : undefined
-    if (reply !== undefined) { observe(request, reply); return }
+    const reply = replyTo(request.raw)
+    if (reply !== undefined && isWritten(reply.raw)) { observe(request, reply); return }
     request[COUNTED] = true
     aborted.inc({ route: request.routeOptions.url ?? 'none', method: methodLabel(request.method) })
   }

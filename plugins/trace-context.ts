@@ -22,7 +22,7 @@ declare module 'node:http' {
   interface IncomingMessage { [TRACE_ID]?: string | undefined }
 }
 
-/** The trace that a request belongs to, for its lines of the log, also of one that is refused before any hook; undefined without a SDK. */
+/** The trace that a request belongs to, for its lines of the log, also of one that is refused before any hook; undefined without an SDK. */
 export function traceIdOf (raw: IncomingMessage): string | undefined {
   const tracing = loadedTracing()
   return raw[TRACE_ID] ?? tracing?.traceIdOf(tracing.contextOf(raw.headers))
@@ -30,7 +30,7 @@ export function traceIdOf (raw: IncomingMessage): string | undefined {
 
 /**
  * Continues the trace of the caller: what a request sets off, handlers and their calls of other services too, is a part of it. Without
- * a SDK of OpenTelemetry there is no hook.
+ * an SDK of OpenTelemetry there is no hook.
  */
 export default fp(async (app) => {
   const tracing = await loadTracing()

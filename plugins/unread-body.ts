@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 
 /** Of a body that nobody reads: so much is discarded, so that the caller can send it and read the response. */
@@ -9,11 +9,14 @@ export function isBodyLong ({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > DISCARDED_BYTES
 }
 
-const answered = new WeakSet<IncomingMessage>()
+const written = new WeakSet<IncomingMessage>()
 
-/** Whether the response to this request is written but for its end, which waits for the body: a caller that goes then has all of it. */
-export function isAnswered (body: IncomingMessage): boolean {
-  return answered.has(body)
+/**
+ * Whether a response is written but for its end, which waits for the body of the request: a caller that goes then has all of it. Not where
+ * the response still waits for its turn on the connection (pipelining).
+ */
+export function isWritten (response: ServerResponse): boolean {
+  return response.socket !== null && written.has(response.req)
 }
 
 /**
@@ -21,7 +24,7 @@ export function isAnswered (body: IncomingMessage): boolean {
  * request are on their way would reset it, and the caller might never see the response (RFC 9112 §9.6). The request's time-out bounds it.
  */
 export function endingWith (body: IncomingMessage, text: string): Readable {
-  const response = new Readable({ read: () => { answered.add(body) } })
+  const response = new Readable({ read: () => { written.add(body) } })
   const end = (): void => { response.push(null) }
   let discarded = 0
   response.push(text)

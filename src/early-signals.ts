@@ -4,14 +4,13 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 const end = (): void => { process.exit(0) }
 
 /**
- * Until then they end the process at once. Nobody else would: the process of a container has the number 1, for which the kernel does
- * nothing where there is no listener.
+ * Until then they end the process at once. In a container it is process 1, and the kernel ignores signals to that one unless it listens.
  */
 export function endOnEarlySignals (): void {
   for (const signal of SIGNALS) process.on(signal, end)
 }
 
-/** From here on somebody else listens. */
+/** For `closeOnSignal`, which listens from here on. */
 export function leaveSignals (): void {
   for (const signal of SIGNALS) process.off(signal, end)
 }

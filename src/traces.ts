@@ -6,10 +6,10 @@ type Attributes = Readonly<Record<string, string | number>>
 /** `root`: the work serves many requests, so it is a part of none of them. `remote`: it is one request to another service. */
 interface SpanOptions { readonly attributes: Attributes, readonly root?: boolean, readonly remote?: boolean }
 
-/** Where @opentelemetry/api keeps what a SDK has registered, in every copy of its major version 1. */
+/** Where @opentelemetry/api keeps what an SDK has registered, in every copy of its major version 1. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1')
 
-/** Spans by @opentelemetry/api, which is loaded only where a SDK was registered before. */
+/** Spans by @opentelemetry/api, which is loaded only where an SDK was registered before. */
 export interface Tracing {
   /** Runs the work in a span, which is the active one in it; an error of the work is the status of the span. */
   readonly inSpan: <T>(name: string, options: SpanOptions, work: () => Promise<T>) => Promise<T>
@@ -26,7 +26,7 @@ export interface Tracing {
 
 let tracing: Tracing | undefined
 
-/** Whether a SDK is registered: costs one look at a symbol. */
+/** Whether an SDK is registered: costs one look at a symbol. */
 export function isTraced (): boolean {
   return REGISTERED in globalThis
 }

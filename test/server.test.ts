@@ -48,7 +48,7 @@ t.test('production: JSON only, SIGTERM drains, a second signal ends at once', as
 const atOnce = (signal: string): string => `data:text/javascript,process.on("newListener",function once(name){
   if(name!=="${signal}")return;process.off("newListener",once);setImmediate(()=>process.kill(process.pid,name))})`
 
-t.test('a signal during the start ends the process: nobody else would, where it is the first of a container', async (t) => {
+t.test('a signal during the start ends the process: in a container the kernel would not', async (t) => {
   for (const signal of ['SIGTERM', 'SIGINT']) {
     const environment = { ISSUER: 'http://127.0.0.1:9/realms/x', AUDIENCE: 'a', PORT: '0', NODE_ENV: 'production' }
     const server = serve(t, environment, { node: ['--import', atOnce(signal)] })

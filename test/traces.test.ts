@@ -32,7 +32,7 @@ const named = (name: string): ReturnType<InMemorySpanExporter['getFinishedSpans'
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`
 
-t.test('without a SDK nothing is loaded, and a traceparent changes nothing', async (t) => {
+t.test('without an SDK nothing is loaded, and a traceparent changes nothing', async (t) => {
   t.notOk(isTraced())
   t.equal(await loadTracing(), undefined)
   const { app, get, issuer, lines } = await startService(t, { key })
@@ -42,7 +42,7 @@ t.test('without a SDK nothing is loaded, and a traceparent changes nothing', asy
   t.notMatch(JSON.stringify(lines), 'trace_id')
 })
 
-t.test('with a SDK', async (t) => {
+t.test('with an SDK', async (t) => {
   trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
   context.setGlobalContextManager(new Contexts())
   propagation.setGlobalPropagator(new W3CTraceContextPropagator())

@@ -8,10 +8,10 @@ const before = (file) => ({ args: ['--import', new URL(`../traces/${file}.mjs`, 
 const BASE = '1,000 live tokens'
 const TWIN = '1,000 live tokens, again'
 const API = '1,000 live tokens, @opentelemetry/api loaded'
-const SDK = '1,000 live tokens, a SDK registered'
+const SDK = '1,000 live tokens, an SDK registered'
 const CONTESTANTS = [ours(BASE), ours(TWIN), ours(API, before('api')), ours(SDK, before('sdk'))]
 
-/** What traces cost: nothing without a SDK, and what with one. */
+/** What traces cost: nothing without an SDK, and what with one. */
 export async function measureTraces ({ key, issuer, rounds, say }) {
   const pool = await mint(key, issuer, LIVE)
   const tokens = Array.from({ length: LIVE }, (_, at) => pool.at(at))
@@ -32,6 +32,6 @@ function linesOf (measured) {
   return [
     controlLine({ measured, base: BASE, twin: TWIN }),
     line('@opentelemetry/api loaded and no SDK ÷ without', API, 0.95),
-    line('a SDK that makes every span and sends none ÷ without', SDK)
+    line('an SDK that makes every span and sends none ÷ without', SDK)
   ]
 }

@@ -1,4 +1,4 @@
-/** Loaded before the service: a SDK that makes every span and sends them nowhere, with the context and propagation of the SDK for Node. */
+/** Loaded before the service: an SDK that makes every span and sends them nowhere, with the context and propagation of the SDK for Node. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { context, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'

@@ -35,7 +35,7 @@ export function createInterceptor (calling: Calling & { readonly settings: Setti
       return true
     }
     const address = `${origin}${options.path}`
-    const api = options.path.startsWith('/') ? apiAt(address, apis) : undefined
+    const api = address.startsWith(`${origin}/`) ? apiAt(address, apis) : undefined
     if (api === undefined) return dispatch(options, handler)
     const passing = passTo(handler)
     const refuse = (error: Error): void => { passing.error(NO_CONNECTION, error) }

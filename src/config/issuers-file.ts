@@ -24,7 +24,7 @@ export function readIssuersFile (path: string): string {
     throw new ConfigError([`${NAME}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`])
   }
   const text = decodeText(bytes)
-  if (text === undefined) throw new ConfigError([`${NAME}: ${path} is not text in UTF-8`])
+  if (text === undefined) throw new ConfigError([`${NAME}: ${path} is not text in UTF-8 or UTF-16`])
   return text
 }
 

@@ -6,7 +6,7 @@ const kept = new Map<string, readonly string[]>()
 
 /**
  * The words of a `scope` claim (RFC 6749 §3.3), frozen. The clients of a realm have few different sets of scopes: their tokens share one
- * list, which takes no memory of each token, and which the processor has at hand.
+ * list, which costs no memory for each token, and stays in the cache of the processor.
  */
 export function scopeList (scope: string): readonly string[] {
   const known = kept.get(scope)

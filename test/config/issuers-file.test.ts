@@ -62,7 +62,7 @@ t.test('a byte order mark is skipped; a missing file is a configuration error', 
 t.test('a file in UTF-16, as PowerShell writes it, is read; one that is not text is a configuration error', async (t) => {
   t.same(JSON.parse(readIssuersFile(fileFor(t, Buffer.from(`\uFEFF${JSON.stringify([A])}`, 'utf16le')))), [A])
   const latin1 = fileFor(t, Buffer.from(JSON.stringify([{ ...A, audience: 'bücher' }]), 'latin1'))
-  t.throws(() => readIssuersFile(latin1), new ConfigError([`ISSUERS_FILE: ${latin1} is not text in UTF-8`]))
+  t.throws(() => readIssuersFile(latin1), new ConfigError([`ISSUERS_FILE: ${latin1} is not text in UTF-8 or UTF-16`]))
 })
 
 t.test('a process with two issuers, one of which is down: ready is 200 degraded, and its tokens get 503', async (t) => {

@@ -148,12 +148,12 @@ t.test('nonces of the server: one retry, then the newest is used; turnover suppl
 
 t.test('the memory of used proofs is bounded, and full means 503 for proofs only', async (t) => {
   let nowMs = 0
-  const replays = new MemoryReplays(2, () => nowMs)
+  const replays = new MemoryReplays(2, () => nowMs, () => nowMs)
   t.equal(replays.firstUse('a'), true)
   t.equal(replays.firstUse('a'), false)
   t.equal(replays.firstUse('b'), true)
   t.throws(() => replays.firstUse('c'), { message: 'DPoP proofs cannot be checked at the moment' })
-  nowMs = 80_001
+  nowMs = 90_001
   t.equal(replays.firstUse('c'), true, 'a proof that can no longer be used is forgotten')
   t.equal(replays.size, 1)
 })

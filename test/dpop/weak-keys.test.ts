@@ -66,6 +66,13 @@ const jwkOf = (y: bigint, sign = 0): Jwk => {
   return { kty: 'OKP', crv: 'Ed25519', x: bytes.toString('base64url') }
 }
 
+t.test('RSA: a modulus that is padded with zeros is not of the size that its bytes say', async (t) => {
+  const small = newKey('RS256').jwk.n
+  t.equal(keyProblem({ kty: 'RSA', n: small, e: 'AQAB' }), undefined)
+  const padded = Buffer.concat([Buffer.alloc(256), Buffer.from(String(small), 'base64url').subarray(0, 64)]).toString('base64url')
+  t.equal(keyProblem({ kty: 'RSA', n: padded, e: 'AQAB' }), 'n begins with zero')
+})
+
 t.test('Ed25519: the points of small order, in every spelling, and no others', async (t) => {
   const order8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n
   const small = [0n, 1n, P - 1n, order8, P - order8]

@@ -26,14 +26,18 @@ const OUTSIDE = [
   '/other/..%2ftest-api/items/a', '/other%2f..%2ftest-api/items/a', '/test-apix/items/a', '/test-api;x/items/a', '/test-api%2Fitems/a',
   '/test-api%3Fx', '/x?/test-api/items/a', '/x?/../test-api/items/a', 'https://api.example.com/x/../test-api/items/a',
   'https://api.example.com', 'https://api.example.com?/test-api/', 'test-api/items/a', '*',
-  '/items/a/../../.well-known/oauth-protected-resource/test-api', '/items/%2e%2e/.well-known/oauth-protected-resource/test-api'
+  '/items/a/../../.well-known/oauth-protected-resource/test-api', '/items/%2e%2e/.well-known/oauth-protected-resource/test-api',
+  '/.well-known/oauth-protected-resource/test-api/../../../test-api/items/a',
+  '/.well-known/oauth-protected-resource/test-api/%2e%2e/%2e%2e/%2e%2e/test-api/items/a',
+  '/.well-known/oauth-protected-resource/test-api/..%2f..%2f..%2ftest-api/items/a'
 ]
-/** The prefix, and a way out of what nginx has chosen a location by. */
+/** The prefix, and a way out of what nginx and Caddy have chosen by. */
 const DOT_SEGMENTS = [
   '/test-api/../items/a', '/test-api/..%2fitems/a', '/test-api/x/../items/a', '/test-api/x/%2E%2e/items/a', '/test-api/x/..%2Fitems/a',
   '/test-api/x%2F..%2Fitems/a', '/test-api/./items/a', '/test-api/items/a/..', '/test-api/items/a/%2e?x', '/test-api/../test-api/items/a',
-  '/test-api/items/a#x', '/test-api/items/a?x#y'
+  '/test-api/../.well-known/oauth-protected-resource/test-api'
 ]
+const FRAGMENTS = ['/test-api/items/a#x', '/test-api/items/a?x#y']
 /** What a gateway that resolves dot segments may make of OUTSIDE: the path that it has chosen a route by. */
 const RESOLVED = ['/items/a', '/.well-known/oauth-protected-resource/test-api']
 
@@ -133,10 +137,10 @@ async function checkOutside ({ name, host, caller, check }) {
       }
     }
   })
-  // The others resolve what they pass on, or choose by the path that they pass on.
-  if (name !== 'nginx') return
-  await check('a path with dot segments, or a fragment, does not reach the service: nginx chooses by another path', async () => {
-    for (const target of DOT_SEGMENTS) {
+  // Envoy resolves what it passes on, and HAProxy chooses by the path that it passes on.
+  if (name !== 'nginx' && name !== 'caddy') return
+  await check(`a path with dot segments does not reach the service: ${name} chooses by another path`, async () => {
+    for (const target of name === 'nginx' ? [...DOT_SEGMENTS, ...FRAGMENTS] : DOT_SEGMENTS) {
       const from = host.seen.length
       assert.equal(statusOf(await caller.raw(rawRequest(target, await headers(target)))), 404, target)
       assert.deepEqual(host.seen.slice(from), [], target)

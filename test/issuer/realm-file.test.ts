@@ -60,7 +60,7 @@ t.test('a file in UTF-16, as PowerShell writes it, is read; one that is not text
   writeFileSync(file, Buffer.from(`\uFEFF${REAL}`, 'utf16le'))
   t.strictSame(readRealmFile(file), parseRealm(JSON.parse(REAL)))
   writeFileSync(file, Buffer.from(REAL.replace('myorg', 'bücher'), 'latin1'))
-  t.throws(() => readRealmFile(file), { name: 'RealmFileError', message: `The realm file ${file} is not text in UTF-8.` })
+  t.throws(() => readRealmFile(file), { name: 'RealmFileError', message: `The realm file ${file} is not text in UTF-8 or UTF-16.` })
   t.end()
 })
 

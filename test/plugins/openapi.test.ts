@@ -54,9 +54,16 @@ t.test('with DPOP=required the document and the matrix say that every token must
   app.get('/t/maybe', { config: { auth: { optional: true } } }, () => '')
   const headers = { type: 'object', properties: { 'x-tenant': { type: 'string' } }, required: ['x-tenant'] }
   app.get('/t/with-headers', { config: { auth: { scopes: [] } }, schema: { headers } }, () => '')
+  app.addSchema({ $id: 'h', type: 'object', properties: { 'x-tenant': { type: 'string' } } })
+  const own = { type: 'object', properties: { dpop: { type: 'string', description: 'ours' } } }
+  app.get('/t/own', { config: { auth: { scopes: [] } }, schema: { headers: own } }, () => '')
+  app.get('/t/referring', { config: { auth: { scopes: [] } }, schema: { headers: { $ref: 'h#' } } }, () => '')
   t.teardown(() => app.close())
   await app.ready()
   const { paths } = app.openapi() as Document
+  t.match(paths['/t/own']?.get?.parameters, [{ name: 'dpop', description: 'ours' }])
+  t.equal((paths['/t/own']?.get?.parameters as unknown[]).length, 1)
+  t.match(paths['/t/referring']?.get?.parameters, [{ name: 'x-tenant' }])
   const proof = { in: 'header', name: 'DPoP', required: true, schema: { type: 'string' } }
   t.match(paths['/api/private']?.get?.parameters, [proof])
   t.match(paths['/t/maybe']?.get?.parameters, [{ ...proof, required: false }])

@@ -61,7 +61,7 @@ function textOf (path: string): string {
     throw new RealmFileError(`The realm file ${path} cannot be read: ${(error as Error).message}`)
   }
   const text = decodeText(bytes)
-  if (text === undefined) throw new RealmFileError(`The realm file ${path} is not text in UTF-8.`)
+  if (text === undefined) throw new RealmFileError(`The realm file ${path} is not text in UTF-8 or UTF-16.`)
   return text
 }
 

@@ -33,11 +33,12 @@ export function keyProblem (jwk: unknown): string | undefined {
 
 function rsaProblem (n: string, e: string): string | undefined {
   const modulus = Buffer.from(n, 'base64url')
+  if (modulus[0] === 0) return 'n begins with zero'
   const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
   if (bits < RSA_BITS.least || bits > RSA_BITS.most) return `RSA of ${bits} bits`
   if (e.length > MOST_EXPONENT_CHARACTERS) return 'e is too large'
   const exponent = numberOf(Buffer.from(e, 'base64url'))
-  return exponent < 3n || exponent % 2n === 0n ? 'e, with which anybody can sign' : undefined
+  return exponent < 3n || exponent % 2n === 0n ? 'e is not an odd number from 3 on' : undefined
 }
 
 const numberOf = (bytes: Buffer): bigint => BigInt(`0x0${bytes.toString('hex')}`)

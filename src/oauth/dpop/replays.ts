@@ -13,30 +13,41 @@ export function nameOfProof (jkt: string, jti: string): string {
   return hash('sha256', `${jkt} ${jti}`, 'base64url')
 }
 
-/** Of a process: some 50 MB when it is full. 6,000 requests in each second fill it. */
+/** Of a process: some 50 MB when it is full. 5,500 requests in each second fill it. */
 const MOST_PROOFS = 500_000
 const KEPT_MS = (PROOF_WINDOW.pastSeconds + PROOF_WINDOW.futureSeconds) * 1000
 const STEP_MS = 10_000
-/** The step that is under way, and as many before it as proofs can have been used in. */
-const STEPS = KEPT_MS / STEP_MS + 1
+/** The step that is under way, as many before it as proofs can have been used in, and one more. */
+const STEPS = KEPT_MS / STEP_MS + 2
+
+/** The proofs that were used in one step of time. */
+interface Step {
+  readonly number: number
+  readonly names: Set<string>
+  /** The latest time of the day in it, in milliseconds since the epoch. */
+  latestMs: number
+}
 
 /**
- * The proofs that one process has seen, for as long as they could be used again and up to ten seconds more. The bound is hard: when it is
- * reached, proofs are refused (503) rather than forgotten. For several replicas there is Redis.
+ * The proofs that one process has seen, for as long as they could be used again and up to twenty seconds more. The bound is hard: when it
+ * is reached, proofs are refused (503) rather than forgotten. For several replicas there is Redis.
  *
  * One set for each step of time, dropped whole: a table from which the oldest are deleted one by one costs the more the fuller it is, since
- * V8 keeps the places of what was deleted, and passes over them.
+ * V8 keeps the places of what was deleted, and passes over them. Steps are counted by a clock that nobody sets; none is dropped before the
+ * time of the day, by which proofs end, has passed it: where that is set back, old proofs fit again.
  */
 export class MemoryReplays implements Replays {
   readonly #nowMs: () => number
+  readonly #todayMs: () => number
   readonly #most: number
   /** The newest last. */
-  #steps: Array<{ readonly step: number, readonly names: Set<string> }> = []
+  #steps: Step[] = []
 
-  /** `most` is for tests; `nowMs` is monotonic, so that a clock that is set does not change how long a proof is kept. */
-  constructor (most = MOST_PROOFS, nowMs: () => number = () => performance.now()) {
+  /** `most` and the clocks are for tests: `nowMs` is monotonic, `todayMs` in milliseconds since the epoch. */
+  constructor (most = MOST_PROOFS, nowMs = (): number => performance.now(), todayMs = Date.now) {
     this.#most = most
     this.#nowMs = nowMs
+    this.#todayMs = todayMs
   }
 
   get size (): number {
@@ -44,7 +55,7 @@ export class MemoryReplays implements Replays {
   }
 
   firstUse (name: string): boolean {
-    const names = this.#namesOfStep(Math.floor(this.#nowMs() / STEP_MS))
+    const { names } = this.#stepOf(Math.floor(this.#nowMs() / STEP_MS), this.#todayMs())
     if (this.#steps.some((one) => one.names.has(name))) return false
     if (this.size >= this.#most) {
       throw new Unavailable('replays_unavailable', 1, { detail: `${this.#most} proofs in ${STEPS * STEP_MS / 1000} s` })
@@ -53,11 +64,14 @@ export class MemoryReplays implements Replays {
     return true
   }
 
-  #namesOfStep (step: number): Set<string> {
+  #stepOf (number: number, todayMs: number): Step {
     const newest = this.#steps.at(-1)
-    if (newest?.step === step) return newest.names
-    const names = new Set<string>()
-    this.#steps = [...this.#steps.filter((one) => one.step > step - STEPS), { step, names }]
-    return names
+    if (newest?.number === number) {
+      newest.latestMs = Math.max(newest.latestMs, todayMs)
+      return newest
+    }
+    const step = { number, names: new Set<string>(), latestMs: todayMs }
+    this.#steps = [...this.#steps.filter((one) => one.number > number - STEPS || one.latestMs + KEPT_MS > todayMs), step]
+    return step
   }
 }

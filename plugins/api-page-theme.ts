@@ -72,6 +72,7 @@ export const API_PAGE_CSS = `\
 .swagger-ui .opblock.opblock-patch .opblock-summary-method { background: #0f6b5c }
 .swagger-ui .opblock .opblock-summary-method { color: #fff; text-shadow: none }
 .swagger-ui .opblock .opblock-summary-description { color: inherit }
+.dark-mode .swagger-ui .header-col { color: #e4e6e6 }
 html:not(.dark-mode) .swagger-ui .btn.authorize { color: #17663f; border-color: #17663f }
 html:not(.dark-mode) .swagger-ui .btn.authorize svg { fill: #17663f }
 html:not(.dark-mode) .swagger-ui .btn.cancel { color: #a3211a; border-color: #a3211a }

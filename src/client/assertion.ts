@@ -22,6 +22,7 @@ const ASSERTION_LIFE_SECONDS = 60
 
 const CURVES: Readonly<Record<string, AssertionAlgorithm>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
 const SHORTEST_RSA_BITS = 2048
+const BELONG_TOGETHER = 'a key whose private and public parts belong together'
 
 /** PEM, or JWK as text or as an object. */
 export type GivenKey = string | KeyObject | webcrypto.JsonWebKey
@@ -42,7 +43,7 @@ export function readAssertionKey (given: GivenKey, { clientKeyId, clientKeyAlgor
       ? 'a key for RS256, PS256, ES256 or EdDSA'
       : `a key that fits the algorithm: this one is for ${fitting.join(', ')}`)
   }
-  if (!belongTogether(key, found, jwk?.x)) throw new KeyProblem('a key whose private and public parts belong together')
+  if (!belongTogether(key, found, jwk?.x)) throw new KeyProblem(BELONG_TOGETHER)
   return { key, algorithm: found, keyId: clientKeyId ?? jwk?.kid }
 }
 
@@ -78,7 +79,19 @@ function keyOf (given: string | webcrypto.JsonWebKey): KeyObject {
   try {
     return typeof given === 'string' ? createPrivateKey(given) : createPrivateKey({ key: given, format: 'jwk' } as JsonWebKeyInput)
   } catch {
+    if (typeof given !== 'string' && isHalfRight(given)) throw new KeyProblem(BELONG_TOGETHER)
     throw new KeyProblem('a private key as PEM (without a passphrase) or JWK')
+  }
+}
+
+/** Newer versions of Node refuse a JWK whose parts do not belong together. */
+function isHalfRight ({ d, kty, crv, x, y, n, e }: webcrypto.JsonWebKey): boolean {
+  if (d === undefined) return false
+  try {
+    createPublicKey({ key: { kty, crv, x, y, n, e }, format: 'jwk' } as JsonWebKeyInput)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -54,14 +54,29 @@ t.test('a clock that is set back: a proof is known until the time of the day has
   const replays = new MemoryReplays(100, () => nowMs, () => todayMs)
   t.equal(replays.firstUse('used'), true)
   later(30_000)
-  todayMs -= 3_600_000
-  for (let minutes = 0; minutes < 60; minutes++) {
+  todayMs -= 1_800_000
+  for (let minutes = 0; minutes < 30; minutes++) {
     later(60_000)
     t.equal(replays.firstUse('used'), false, `${minutes} minutes later`)
   }
   later(60_000)
   later(60_000)
   t.equal(replays.firstUse('used'), true)
+})
+
+t.test('a clock that was wrong by years: what was used until then is forgotten after an hour', async (t) => {
+  let [nowMs, todayMs] = [0, 1_900_000_000_000]
+  const replays = new MemoryReplays(1_000, () => nowMs, () => todayMs)
+  t.equal(replays.firstUse('used'), true)
+  todayMs = 1_800_000_000_000
+  for (let n = 0; n < 400; n++) {
+    nowMs += 10_000
+    todayMs += 10_000
+    t.equal(replays.firstUse(`proof ${n}`), true)
+    t.equal(replays.firstUse('used'), n >= 359, `${n * 10} s later`)
+    if (n >= 359) break
+  }
+  t.ok(replays.size <= 12, String(replays.size))
 })
 
 t.test('a clock that is set forward: a proof is known for as long as before', async (t) => {

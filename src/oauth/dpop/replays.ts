@@ -19,6 +19,8 @@ const KEPT_MS = (PROOF_WINDOW.pastSeconds + PROOF_WINDOW.futureSeconds) * 1000
 const STEP_MS = 10_000
 /** The step that is under way, as many before it as proofs can have been used in, and one more. */
 const STEPS = KEPT_MS / STEP_MS + 2
+/** An hour: a clock that was wrong by years and is corrected must not keep what was used until then. */
+const MOST_STEPS = 360
 
 /** The proofs that were used in one step of time. */
 interface Step {
@@ -34,7 +36,7 @@ interface Step {
  *
  * One set for each step of time, dropped whole: a table from which the oldest are deleted one by one costs the more the fuller it is, since
  * V8 keeps the places of what was deleted, and passes over them. Steps are counted by a clock that nobody sets; none is dropped before the
- * time of the day, by which proofs end, has passed it: where that is set back, old proofs fit again.
+ * time of the day, by which proofs end, has passed it (where that is set back, old proofs fit again), but for those of an hour ago.
  */
 export class MemoryReplays implements Replays {
   readonly #nowMs: () => number
@@ -71,7 +73,12 @@ export class MemoryReplays implements Replays {
       return newest
     }
     const step = { number, names: new Set<string>(), latestMs: todayMs }
-    this.#steps = [...this.#steps.filter((one) => one.number > number - STEPS || one.latestMs + KEPT_MS > todayMs), step]
+    this.#steps = [...this.#steps.filter((one) => isKept(one, step)), step]
     return step
   }
+}
+
+function isKept ({ number, latestMs }: Step, newest: Step): boolean {
+  const age = newest.number - number
+  return age < STEPS || (age < MOST_STEPS && latestMs + KEPT_MS > newest.latestMs)
 }

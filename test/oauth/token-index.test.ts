@@ -14,9 +14,12 @@ const textOf = (): string => `Bearer x.${randomBytes(256).toString('base64url')}
 
 /** Made by trial: the first place of each is in the last sixteenth of the table, whatever its size, where there is not room for all. */
 const crowded: string[] = []
+/** Those that were tried and are elsewhere. */
+const elsewhere: string[] = []
 while (crowded.length < 200) {
   const text = textOf()
-  if (Math.imul(numberOf(text), 0x9E37_79B1) >>> 28 === 15) crowded.push(text)
+  const texts = Math.imul(numberOf(text), 0x9E37_79B1) >>> 28 === 15 ? crowded : elsewhere
+  texts.push(text)
 }
 
 for (const [alg, signatureBytes] of [['RS256', 256], ['ES256', 64], ['ES512', 132]] as const) {
@@ -75,7 +78,7 @@ t.test('tokens that all have their first place at the end of the table: some los
 
 t.test('a table keeps its size where half of it has no room for what is left', async (t) => {
   const index = new TokenIndex()
-  const [others, entries] = [Array.from({ length: 700 }, () => entryOf(textOf())), crowded.slice(0, 140).map(entryOf)]
+  const [others, entries] = [elsewhere.slice(0, 700).map(entryOf), crowded.slice(0, 140).map(entryOf)]
   for (const entry of [...others, ...entries]) index.set(entry)
   for (const entry of others) index.delete(entry)
   t.same({ size: index.size, places: index.places }, { size: 140, places: 2_048 })

@@ -86,8 +86,7 @@ export default fp<AuthOptions>((app, { issuers, tokenCacheBytes, possession, clo
     issuers: trusted,
     cacheBytes: tokenCacheBytes,
     verifierOf: createVerifiers(),
-    // Undefined for a Unix socket, and for a connection that was closed before it was accepted.
-    addressOf: ({ ip }: { readonly ip: string | undefined }) => ip ?? '',
+    addressOf: ({ ip }: { readonly ip: string | undefined }) => ip ?? '', // as in audit.ts
     hasLeft: ({ raw }) => raw.socket.destroyed,
     ...proof && { proof }
   })

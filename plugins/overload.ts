@@ -5,16 +5,7 @@ import { FairShares } from '../src/oauth/fair-shares.ts'
 import type { Presented } from '../src/oauth/verification.ts'
 import type { OverloadLimits } from './overload-limits.ts'
 import { OverloadReport } from './overload-report.ts'
-import { noteWait } from './waited.ts'
-
-/** A request that waits, and what to do with it. */
-interface Waiting {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly sinceMs: number
-  /** Whose request it is, if that is a suspect. */
-  suspect: Caller | undefined
-}
+import { hasLeft, noteWait, type Waiting } from './waited.ts'
 
 export interface AdmissionOptions {
   readonly limits: OverloadLimits
@@ -33,11 +24,6 @@ export interface AdmissionOptions {
 const REFUSING_SHARE = 0.5
 
 const HEALTH = /^\/health\/(?:live|ready)(?:\?|$)/
-
-/** Nobody waits for the response any more. That of a pipelined request, which is not its connection's turn, does not notice. */
-function hasLeft ({ request, response }: Waiting): boolean {
-  return response.destroyed || request.socket.destroyed
-}
 
 /**
  * Sheds load. Requests that one turn of the event loop cannot serve wait in fair lines, by caller; the time that they have waited is the

@@ -4,7 +4,7 @@ export interface DispatchBody {
   readonly next: () => unknown
   /** At this moment: what is recorded can be sent again when all of it has been sent. */
   readonly isRepeatable: () => boolean
-  /** There is no other attempt: what has been recorded is given up. */
+  /** There is no other attempt: the record is deleted. */
   readonly release: () => void
 }
 
@@ -38,7 +38,7 @@ async function* inOnePiece (bytes: Uint8Array): AsyncGenerator {
 
 class Recording implements DispatchBody {
   readonly #source: Source
-  /** Undefined: given up. Grows as it is filled. */
+  /** Grows as it is filled. Undefined: nothing is recorded any more. */
   #bytes: Buffer | undefined = Buffer.alloc(0)
   #length = 0
   #isWhole = false

@@ -1,14 +1,12 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
 import { Agent, fetch as undiciFetch, FormData, request } from 'undici'
 import type { Dispatcher } from 'undici'
-import { createClient } from '../../src/client/client.ts'
 import type { Client } from '../../src/client/client.ts'
-import { gate, json, listen, story, tokens } from './fakes.ts'
+import { gate, json, story, tokens } from './fakes.ts'
 import type { Story } from './fakes.ts'
+import { hasty } from './hasty.ts'
 import { requires } from './proofs.ts'
 
 /** A client with DPoP whose API requires a nonce, which it does not have yet, and an agent with its interceptor. */
@@ -126,19 +124,10 @@ t.test('a memory that the source uses again is not what is sent again', async (t
 
 t.test('a response before the end of the body is passed on: nobody has the rest', async (t) => {
   let requests = 0
-  const server = createServer((_request, response) => {
+  const { url, client } = await hasty(t, (_request, response) => {
     requests++
     response.writeHead(401, { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': 'one' }).end('early')
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => new Promise((resolve) => {
-    server.close(resolve)
-    server.closeAllConnections()
-  }))
-  const issuer = await listen(t, tokens({ token_type: 'DPoP' }))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const client = createClient({ tokenEndpoint: `${issuer.url}/token`, clientId: 'a', clientSecret: 'b', apiUrl: url, dpop: true })
-  t.teardown(() => client.close())
   const returned = gate()
   const body = (async function* () {
     try {

@@ -1,13 +1,9 @@
-import { createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
-import { createClient } from '../../src/client/client.ts'
-import type { Client } from '../../src/client/client.ts'
-import { api as apiOf, gate, json, listen, story, tokens, until } from './fakes.ts'
+import { api as apiOf, gate, json, story, tokens, until } from './fakes.ts'
 import type { Story } from './fakes.ts'
+import { hasty } from './hasty.ts'
 import { requires } from './proofs.ts'
 
 const streamOf = (...chunks: readonly string[]): ReadableStream =>
@@ -19,23 +15,6 @@ async function withNonce (t: Test): Promise<Story> {
   one.issuer.respond = tokens({ token_type: 'DPoP' })
   one.api.respond = requires('one', 401, json(200, {}))
   return one
-}
-
-/** A server that answers before it has read a body. */
-async function hasty (
-  t: Test, respond: (request: IncomingMessage, response: ServerResponse) => unknown
-): Promise<{ readonly url: string, readonly client: Client }> {
-  const server = createServer(respond)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => new Promise((resolve) => {
-    server.close(resolve)
-    server.closeAllConnections()
-  }))
-  const issuer = await listen(t, tokens({ token_type: 'DPoP' }))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const client = createClient({ tokenEndpoint: `${issuer.url}/token`, clientId: 'a', clientSecret: 'b', apiUrl: url, dpop: true })
-  t.teardown(() => client.close())
-  return { url, client }
 }
 
 const framing = ({ headers }: Story['api']['seen'][number]): readonly unknown[] => [headers['content-length'], headers['transfer-encoding']]
